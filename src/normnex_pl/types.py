@@ -1,0 +1,200 @@
+"""Frozen dataclasses that cross module borders, and the vocabulary of their axes.
+
+Axis names in shape annotations:
+    ``ray``      rays of a batch            ``plane``    planes of the MPI, front to back
+    ``layer``    groups of planes that share textures (``plane = layer * sublayer``)
+    ``view``     photos of a scene          ``height``, ``width``  pixels of a photo or texture
+    ``feature``  channels that a field stores on a layer for the colour model
+
+Frames: the world of a loaded scene is the frame of its reference camera, in OpenCV axes (x right,
+y down, z forward), scaled so that the nearest depth bound is 4/3. Pixel centres lie at integer + 0.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+PlaneSpacing = Literal["depth", "disparity"]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera in OpenCV axes.
+
+    Attributes:
+        K: Intrinsics in pixels, for an image of ``width`` x ``height``.
+        c2w: Camera to world (world: see the module's docstring).
+        width: Image width in pixels.
+        height: Image height in pixels.
+    """
+
+    K: Float[Tensor, "3 3"]
+    c2w: Float[Tensor, "3 4"]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class View:
+    """A photo and its camera.
+
+    Attributes:
+        name: The file's name without its ending; unique in a scene.
+        camera: Where it was taken from.
+        image: sRGB bytes.
+    """
+
+    name: str
+    camera: Camera
+    image: UInt8[Tensor, "height width 3"]
+
+
+@dataclass(frozen=True)
+class MPIGeometry:
+    """Where the planes of an MPI stand: the reference camera, the canvas and the depth range.
+
+    Only scalars, so that a checkpoint holds it without any class of ours.
+
+    Attributes:
+        fx: Horizontal focal length of the reference camera in pixels.
+        fy: Vertical focal length of the reference camera in pixels.
+        cx: Principal point of the reference camera in pixels, from the left border.
+        cy: Principal point of the reference camera in pixels, from the upper border.
+        width: Width of the reference image in pixels.
+        height: Height of the reference image in pixels.
+        offset: Pixels that the canvas adds on each of the four sides.
+        near: Depth of the first plane in world units.
+        far: Depth of the last plane in world units.
+        spacing: What is uniform between neighbouring planes: their depth, or its inverse.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    offset: int
+    near: float
+    far: float
+    spacing: PlaneSpacing
+
+    @property
+    def canvas_width(self) -> int:
+        """Width of the canvas in reference pixels."""
+        return self.width + 2 * self.offset
+
+    @property
+    def canvas_height(self) -> int:
+        """Height of the canvas in reference pixels."""
+        return self.height + 2 * self.offset
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A forward-facing capture, ready for training.
+
+    Attributes:
+        name: The folder's name.
+        root: The folder.
+        views: All photos, sorted by name, all of one size.
+        train: Indices of the views to learn from.
+        test: Indices of the held-out views.
+        reference: Index of the view in whose frame the MPI lives.
+        geometry: The MPI that suits the scene.
+        source_from_world: Takes points of this scene's world to the frame of the capture's own files.
+    """
+
+    name: str
+    root: Path
+    views: tuple[View, ...]
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+    reference: int
+    geometry: MPIGeometry
+    source_from_world: Float[Tensor, "4 4"]
+
+
+@dataclass(frozen=True)
+class Rays:
+    """Rays in world space.
+
+    Attributes:
+        origins: Camera centres.
+        directions: Through the pixel centres, of any length, pointing away from the camera.
+    """
+
+    origins: Float[Tensor, "*ray 3"]
+    directions: Float[Tensor, "*ray 3"]
+
+    @property
+    def viewdirs(self) -> Float[Tensor, "*ray 3"]:
+        """Unit directions from the camera to the scene."""
+        return self.directions / self.directions.norm(dim=-1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class RayBatch:
+    """Training rays and the colours of their pixels, in L-shaped triplets: pixel, right, below.
+
+    Attributes:
+        rays: Rays of shape ``[triplet, 3]``.
+        rgb: sRGB in [0, 1].
+    """
+
+    rays: Rays
+    rgb: Float[Tensor, "triplet 3 3"]
+
+
+@dataclass(frozen=True)
+class PlaneSamples:
+    """Where rays meet the planes and the layers, in canvas coordinates ([-1, 1], borders of the canvas).
+
+    Attributes:
+        planes: On each plane, front to back.
+        layers: On the middle plane of each layer; textures of a layer that need no more are read there.
+    """
+
+    planes: Float[Tensor, "ray plane 2"]
+    layers: Float[Tensor, "ray layer 2"]
+
+
+@dataclass(frozen=True)
+class FieldOutput:
+    """What a field stores at plane samples.
+
+    Attributes:
+        alpha: Opacity of the planes; zero outside the canvas.
+        base_color: k0, sRGB in [0, 1].
+        features: Raw channels of the layers, read by the colour model (coefficients k_n and the like).
+    """
+
+    alpha: Float[Tensor, "ray plane"]
+    base_color: Float[Tensor, "ray plane 3"]
+    features: Float[Tensor, "ray layer feature"]
+
+
+@dataclass(frozen=True)
+class RenderOutput:
+    """Composited rays.
+
+    Attributes:
+        rgb: sRGB; what no plane covers is black.
+        acc: Accumulated opacity in [0, 1].
+        depth: Expected depth along the reference camera's axis in world units, of the covered part.
+        disparity: Expected inverse depth, uncovered parts counting as zero.
+        diffuse: The base colour alone, composited with the same weights.
+        weights: alpha times transmittance.
+    """
+
+    rgb: Float[Tensor, "*ray 3"]
+    acc: Float[Tensor, "*ray"]
+    depth: Float[Tensor, "*ray"]
+    disparity: Float[Tensor, "*ray"]
+    diffuse: Float[Tensor, "*ray 3"]
+    weights: Float[Tensor, "*ray plane"]
