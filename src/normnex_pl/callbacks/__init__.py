@@ -1,0 +1,8 @@
+"""Callbacks: what happens around training and evaluation."""
+
+from normnex_pl.callbacks.evaluation import EvaluationWriter
+from normnex_pl.callbacks.finite import FiniteLossGuard
+from normnex_pl.callbacks.progress import RunProgressBar
+from normnex_pl.callbacks.record import RecordKeeper
+
+__all__ = ["EvaluationWriter", "FiniteLossGuard", "RecordKeeper", "RunProgressBar"]

@@ -1,0 +1,53 @@
+"""Stops a run whose loss is no longer a number, before a checkpoint is overwritten by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from normnex_pl.errors import UserError
+
+
+class FiniteLossGuard(pl.Callback):
+    """Looks at the loss every few steps, and before each checkpoint.
+
+    Reading a number off the device waits for it, so the steps only leave a mark there.
+
+    Args:
+        checkpoint: The file that would be overwritten.
+        every_n_steps: How often to look.
+    """
+
+    def __init__(self, checkpoint: Path, every_n_steps: int = 50) -> None:
+        self.checkpoint = checkpoint
+        self.every_n_steps = every_n_steps
+        self._all_finite: Tensor | None = None
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any) -> None:
+        """Marks a loss that isn't finite."""
+        finite = torch.isfinite(outputs["loss"].detach())
+        self._all_finite = finite if self._all_finite is None else self._all_finite & finite
+        if trainer.global_step % self.every_n_steps == 0:
+            self._raise_unless_finite(trainer)
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Refuses to save weights after a loss that isn't finite."""
+        self._raise_unless_finite(trainer)
+
+    def _raise_unless_finite(self, trainer: pl.Trainer) -> None:
+        if self._all_finite is None or self._all_finite.item():
+            return
+        kept = (
+            f"The last good checkpoint is kept: {self.checkpoint}"
+            if self.checkpoint.exists()
+            else "No checkpoint had been written yet"
+        )
+        raise UserError(
+            f"The loss is not a finite number (found at step {trainer.global_step}, looked at every "
+            f"{self.every_n_steps} steps). {kept}. Lower the learning rates (model.optimizer.learning_rates) "
+            "or train in full precision (trainer.precision=32-true)."
+        )

@@ -1,0 +1,47 @@
+"""Keeps the training record: steps, seconds, rays, memory."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from normnex_pl.module import NormNeXModule
+
+
+class RecordKeeper(pl.Callback):
+    """Updates ``module.record`` after each step; a resumed run goes on counting."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the clock."""
+        self._last = time.monotonic()
+        if pl_module.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(pl_module.device)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Counts a step and the time since the last one."""
+        assert isinstance(pl_module, NormNeXModule)
+        pl_module.record.steps = trainer.global_step
+        pl_module.record.rays += batch.rgb.shape[:-1].numel() * trainer.world_size
+        self._tick(pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Waits for the device: its last steps count too."""
+        assert isinstance(pl_module, NormNeXModule)
+        if pl_module.device.type == "cuda":
+            torch.cuda.synchronize(pl_module.device)
+            peak = torch.cuda.max_memory_allocated(pl_module.device) / 2**30
+            pl_module.record.peak_gpu_gib = max(peak, pl_module.record.peak_gpu_gib or 0.0)
+        self._tick(pl_module)
+
+    def _tick(self, module: NormNeXModule) -> None:
+        now = time.monotonic()
+        module.record.seconds += now - self._last
+        self._last = now

@@ -1,0 +1,102 @@
+"""The command line: parses, wires parts together, and turns errors into messages. No logic of its own."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+
+from normnex_pl.callbacks import EvaluationWriter, FiniteLossGuard, RecordKeeper, RunProgressBar
+from normnex_pl.callbacks.evaluation import RunName
+from normnex_pl.csv_log import MetricsCSV
+from normnex_pl.data.datamodule import SceneDataModule
+from normnex_pl.errors import UserError
+from normnex_pl.module import NormNeXModule
+from normnex_pl.runs import RunFolder, RunSettings
+
+
+class NormNeXCLI(LightningCLI):
+    """``normnex fit | validate | test``: LightningCLI with a run folder."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """What can be done, and the arguments that are not the user's."""
+        return {
+            "fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule"},
+            "validate": {"model", "dataloaders", "datamodule"},
+            "test": {"model", "dataloaders", "datamodule"},
+        }
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the run's settings, and takes the geometry from the scene."""
+        parser.add_class_arguments(RunSettings, "run")
+        parser.add_argument("--checkpoint_every", type=int, default=1000, help="steps between two checkpoints")
+        parser.link_arguments("data.geometry", "model.geometry", asdict, apply_on="instantiate")
+
+    def before_instantiate_classes(self) -> None:
+        """Finds the run folder before anything slow happens."""
+        config = self.config[self.subcommand]
+        self.run = RunFolder.of(RunSettings(**config.run), Path(config.data.scene))
+        if self.subcommand != "fit":
+            config.ckpt_path = str(config.ckpt_path or self.run.existing_checkpoint())
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Adds what every run folder holds: checkpoints, scalars, pictures, scores."""
+        config = self.config_init[self.subcommand]
+        name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
+        callbacks = [
+            RunProgressBar(),
+            RecordKeeper(),
+            FiniteLossGuard(self.run.checkpoint),
+            EvaluationWriter(self.run.path, name),
+            ModelCheckpoint(
+                dirpath=self.run.checkpoint.parent,
+                filename=self.run.checkpoint.stem,
+                every_n_train_steps=config.checkpoint_every,
+                enable_version_counter=False,
+            ),
+        ]
+        trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
+        trainer_config |= {"default_root_dir": self.run.path, "logger": MetricsCSV(self.run.metrics_csv)}
+        return self._instantiate_trainer(trainer_config, [])
+
+    def before_fit(self) -> None:
+        """Stores the configuration, or goes on where the run stopped."""
+        parser = self._parser(self.subcommand)
+        self.run.prepare(parser.dump(self.config[self.subcommand], skip_none=False))
+        if self.run.checkpoint.exists():
+            self.config_init[self.subcommand].ckpt_path = str(self.run.checkpoint)
+
+    def after_fit(self) -> None:
+        """Keeps the last weights and judges the held-out views."""
+        self.trainer.save_checkpoint(self.run.checkpoint)
+        self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Runs the command line; bad input ends with a message on stderr and status 2."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    try:
+        NormNeXCLI(
+            NormNeXModule,
+            SceneDataModule,
+            save_config_callback=None,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={"parser_mode": "yaml"},
+            args=list(args) if args is not None else None,
+        )
+    except UserError as error:
+        sys.exit(_fail(error))
+
+
+def _fail(error: UserError) -> int:
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    return 2

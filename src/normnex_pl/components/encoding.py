@@ -1,0 +1,22 @@
+"""Positional encoding."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def fourier_features(x: Float[Tensor, "*batch dim"], octaves: int) -> Float[Tensor, "*batch feature"]:
+    """Encodes coordinates by sines and cosines of 0.5 pi 2^k x, k = 0 .. octaves - 1 (NeX, section 3.3).
+
+    Always in the precision of ``x``: at the highest octaves half precision would be noise.
+
+    Returns:
+        ``2 * octaves * dim`` features: all sines, then all cosines.
+    """
+    frequencies = 0.5 * math.pi * 2 ** torch.arange(octaves, device=x.device, dtype=x.dtype)
+    angles = (x[..., None] * frequencies).flatten(-2)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -1,0 +1,140 @@
+"""The LightningDataModule: photos as bytes on the training device, rays drawn there. Knows no model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sized
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from normnex_pl.data.llff import read_llff
+from normnex_pl.data.sampling import AllViews, ViewSampler, draw_triplets
+from normnex_pl.errors import UserError
+from normnex_pl.geometry.cameras import pixel_rays
+from normnex_pl.types import Camera, MPIGeometry, RayBatch, Scene, View
+
+
+class _Indices(Sized):
+    """A loader of view indices alone: the views themselves are on the device already."""
+
+    def __init__(self, indices: tuple[int, ...]) -> None:
+        self.indices = indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
+
+
+class SceneDataModule(pl.LightningDataModule):
+    """Loads a scene and draws batches of it.
+
+    An epoch has as many steps as there are training views. The rays of a step depend on the seed, the
+    step and the rank alone, so that a resumed training sees what an uninterrupted one would have seen.
+
+    Args:
+        scene: The scene's folder.
+        width: Wanted width of the photos in pixels; None takes the widest folder as it is.
+        rays_per_step: Rays of one step and rank; rounded down to whole triplets.
+        sampler: Which views a step looks at.
+        num_validation_views: Training views to leave out, for choosing settings without a look at the test views.
+        seed: Of the rays.
+
+    Raises:
+        UserError: The scene can't be read.
+    """
+
+    def __init__(
+        self,
+        scene: Path,
+        width: int | None = None,
+        rays_per_step: int = 8000,
+        sampler: ViewSampler = AllViews(),  # noqa: B008 (it has no state)
+        num_validation_views: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if rays_per_step < 3:
+            raise UserError(f"data.rays_per_step: expected at least 3 (one triplet), found {rays_per_step}.")
+        self.scene: Scene = read_llff(Path(scene), width)
+        self.train_views, self.validation_views = split_validation(self.scene.train, num_validation_views)
+        self.rays_per_step = rays_per_step
+        self.sampler = sampler
+        self.seed = seed
+        self._resident: tuple[Tensor, Tensor, Tensor] | None = None
+
+    @property
+    def geometry(self) -> MPIGeometry:
+        """Canvas and depth range that suit the scene; the command line links it to the model."""
+        return self.scene.geometry
+
+    def train_dataloader(self) -> _Indices:
+        """As many items as training views; their values don't matter."""
+        return _Indices(self.train_views)
+
+    def val_dataloader(self) -> _Indices:
+        """The training views that were left out, if any."""
+        return _Indices(self.validation_views)
+
+    def test_dataloader(self) -> _Indices:
+        """The held-out views."""
+        return _Indices(self.scene.test)
+
+    def transfer_batch_to_device(
+        self, batch: int, device: torch.device, dataloader_idx: int
+    ) -> RayBatch | View:
+        """Makes the batch where it is needed, from an index."""
+        assert self.trainer is not None
+        if self.trainer.training:
+            return self.draw_rays(self.trainer.global_step, self.trainer.global_rank, device)
+        return move_view(self.scene.views[batch], device)
+
+    def draw_rays(self, step: int, rank: int, device: torch.device) -> RayBatch:
+        """Draws the training rays of a step on the device."""
+        images, K, c2w = self._on_device(device)
+        # Mixed by SeedSequence-like constants: neighbouring steps and ranks must not share streams.
+        seed = (self.seed * 1_000_003 + step) * 4_099 + rank
+        generator = torch.Generator(device).manual_seed(seed)
+        num_triplets = self.rays_per_step // 3
+        views = self.sampler.draw(step, num_triplets, len(images), generator)
+        pixels = draw_triplets(num_triplets, *images.shape[1:3], generator)
+        rgb = images[views[:, None], pixels[..., 1], pixels[..., 0]].float() / 255
+        return RayBatch(pixel_rays(K[views, None], c2w[views, None], pixels), rgb)
+
+    def _on_device(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Photos and cameras of the training views, copied once."""
+        if self._resident is None or self._resident[0].device != device:
+            views = [self.scene.views[i] for i in self.train_views]
+            stacks = (
+                torch.stack([view.image for view in views]),
+                torch.stack([view.camera.K for view in views]),
+                torch.stack([view.camera.c2w for view in views]),
+            )
+            self._resident = (stacks[0].to(device), stacks[1].to(device), stacks[2].to(device))
+        return self._resident
+
+
+def move_view(view: View, device: torch.device) -> View:
+    """Copies a view to a device."""
+    camera = view.camera
+    moved = Camera(camera.K.to(device), camera.c2w.to(device), camera.width, camera.height)
+    return View(view.name, moved, view.image.to(device))
+
+
+def split_validation(train: tuple[int, ...], num_validation: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Takes validation views out of the training views, evenly spread over their order.
+
+    Raises:
+        UserError: Fewer than one view would be left for training.
+    """
+    if not 0 <= num_validation < len(train):
+        raise UserError(
+            f"data.num_validation_views: expected 0 to {len(train) - 1} of {len(train)} training views, "
+            f"found {num_validation}."
+        )
+    positions = {(2 * i + 1) * len(train) // (2 * num_validation) for i in range(num_validation)}
+    kept = tuple(view for position, view in enumerate(train) if position not in positions)
+    return kept, tuple(train[position] for position in sorted(positions))

@@ -1,0 +1,209 @@
+"""Finding and loading the photos of a scene.
+
+A scene keeps its photos in ``images/`` and, often, smaller copies in ``images_<n>/``. Which folder is
+read depends on the wanted width (see `find_folder`); the choice looks at file headers only.
+
+Pixels are taken as they are stored: sRGB is assumed, colour profiles and gamma chunks are not applied.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import ExifTags, Image, ImageOps
+from torch import Tensor
+from torchvision.io import ImageReadMode, decode_image
+
+from normnex_pl.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+_ENDINGS = (".jpg", ".jpeg", ".png")
+_FORMATS = ("JPEG", "PNG")
+_FOLDER_NAME = re.compile(r"images(_\d+(x\d+)?)?")
+_TURNED_BY_90_DEGREES = (5, 6, 7, 8)
+_PNG_BIT_DEPTH_BYTE = 24
+_MAX_THREADS = 8
+
+
+def find_folder(root: Path, width: int | None) -> Path:
+    """Chooses among ``images/`` and ``images_<n>/`` (or ``images_<w>x<h>/``) the one to load from.
+
+    In this order: a folder whose photos are exactly ``width`` wide; the narrowest of the wider ones (its
+    photos are then to be scaled down); the widest of all (nothing is ever enlarged). The width of a folder
+    is that of its first photo.
+
+    Args:
+        root: The scene's folder.
+        width: Wanted width in pixels; None takes the widest folder.
+
+    Returns:
+        The chosen folder, which holds at least one photo.
+
+    Raises:
+        UserError: There is no such folder, all of them are empty, or a photo's header can't be read.
+    """
+    if width is not None and width < 1:
+        raise UserError(
+            f"image width: expected a positive number of pixels, found {width}. Choose another width."
+        )
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and _FOLDER_NAME.fullmatch(path.name))
+    if not folders:
+        raise UserError(
+            f"{root}: expected the photos in a folder images/ or images_<n>/ (such as images_4/), found "
+            "neither. Put the photos there, or check the path of the scene."
+        )
+    photos = {folder: list_photos(folder) for folder in folders}
+    widths = {folder: read_size(files[0])[0] for folder, files in photos.items() if files}
+    if not widths:
+        names = ", ".join(f"{folder.name}/" for folder in folders)
+        raise UserError(
+            f"{root}: expected photos that end in {', '.join(_ENDINGS)}, found none in {names}. "
+            "Copy the photos there."
+        )
+    # min and max take the first of equals: images/ before images_<n>/.
+    enough = [folder for folder in widths if width is not None and widths[folder] >= width]
+    chosen = min(enough, key=widths.__getitem__) if enough else max(widths, key=widths.__getitem__)
+    if width is not None and not enough:
+        logger.warning(
+            "%s: no photos are as wide as %d; using those of %d pixels as they are",
+            chosen,
+            width,
+            widths[chosen],
+        )
+    else:
+        logger.info("photos: %s, %d pixels wide, wanted %s", chosen, widths[chosen], width or "the widest")
+    return chosen
+
+
+def list_photos(folder: Path) -> tuple[Path, ...]:
+    """Lists the JPEG and PNG files of a folder, sorted by file name; hidden files are left out.
+
+    Args:
+        folder: An existing folder.
+
+    Returns:
+        The files whose name ends as a photo's does, in any capitalisation.
+    """
+    files = (path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file())
+    return tuple(sorted(path for path in files if not path.name.startswith(".")))
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Reads the size of a photo from its header, turned upright as its EXIF orientation says.
+
+    Args:
+        path: A JPEG or PNG file.
+
+    Returns:
+        Width and height in pixels.
+
+    Raises:
+        UserError: The header can't be read.
+    """
+    with _unreadable_as_user_error(path), Image.open(path, formats=_FORMATS) as image:
+        width, height = image.size
+        # The base class's method, since that of PNG files decodes all pixels to look behind them.
+        turned = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in _TURNED_BY_90_DEGREES
+    return (height, width) if turned else (width, height)
+
+
+def load_photos(files: Sequence[Path], width: int | None) -> tuple[UInt8[Tensor, "height width 3"], ...]:
+    """Loads photos as sRGB bytes: upright, without alpha, scaled down to the wanted width.
+
+    Grey and palette images become RGB; 16 bits become 8 by value * 255 / 65535, rounded. Transparent
+    pixels are composited over black, which is also what an MPI shows where no plane covers the view.
+    Scaling down uses an anti-aliased Lanczos filter, as the usual ``images_<n>/`` copies do, and keeps the
+    aspect ratio; narrower photos stay as they are.
+
+    Args:
+        files: Photos, all of one size.
+        width: Wanted width in pixels; None keeps the photos' own.
+
+    Returns:
+        One image per file, in the order of the files.
+
+    Raises:
+        UserError: A file is not a readable JPEG or PNG, or its size differs from that of the others.
+    """
+    workers = min(_MAX_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        loaded = list(pool.map(lambda path: _load(path, width), files))
+    _check_one_size(files, [size for _, size in loaded])
+    return tuple(image for image, _ in loaded)
+
+
+def _check_one_size(files: Sequence[Path], sizes: Sequence[tuple[int, int]]) -> None:
+    """Raises a UserError that names the first photo whose size is not the most common one."""
+    if not sizes:
+        return
+    (width, height), count = Counter(sizes).most_common(1)[0]
+    for path, size in zip(files, sizes, strict=True):
+        if size != (width, height):
+            raise UserError(
+                f"{path}: expected {width}x{height} pixels as in {count} of {len(files)} photos, "
+                f"found {size[0]}x{size[1]}. Bring all photos to one size, or remove this one with its pose."
+            )
+
+
+def _load(path: Path, width: int | None) -> tuple[UInt8[Tensor, "height width 3"], tuple[int, int]]:
+    """Loads one photo; returns it with the width and height that it had before it was scaled down."""
+    with _unreadable_as_user_error(path):
+        image = _over_black(_decode_upright(path.read_bytes()))
+        size = image.size
+        if width is not None and width < image.width:
+            height = max(1, round(image.height * width / image.width))
+            image = image.resize((width, height), Image.Resampling.LANCZOS)
+        return torch.from_numpy(np.array(image)), size
+
+
+def _decode_upright(data: bytes) -> Image.Image:
+    """Decodes a JPEG or PNG file to 8 bits a channel and applies its EXIF orientation."""
+    with Image.open(BytesIO(data), formats=_FORMATS) as image:
+        image.load()
+        if image.format != "PNG" or data[_PNG_BIT_DEPTH_BYTE] != 16:
+            return ImageOps.exif_transpose(image)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    deep = _decode_16_bit_png(data)
+    deep.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(deep)
+
+
+def _decode_16_bit_png(data: bytes) -> Image.Image:
+    """Decodes a 16-bit PNG by torchvision: Pillow would cut its colours to the upper 8 bits."""
+    pixels = decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED)
+    # 65535 / 255 = 257 is odd, so this division rounds to the nearest value exactly.
+    values = ((pixels.permute(1, 2, 0).to(torch.int32) + 128) // 257).to(torch.uint8)
+    return Image.fromarray(values.squeeze(-1).numpy())
+
+
+def _over_black(image: Image.Image) -> Image.Image:
+    """Converts any mode to RGB; what is transparent turns black, in proportion."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
+    return Image.composite(rgba.convert("RGB"), Image.new("RGB", rgba.size), rgba.getchannel("A"))
+
+
+@contextmanager
+def _unreadable_as_user_error(path: Path) -> Iterator[None]:
+    """Turns whatever a decoder raises into a UserError that names the file."""
+    try:
+        yield
+    # Damaged files make decoders raise OSError, SyntaxError, ValueError, struct.error, RuntimeError and more.
+    except Exception as error:
+        raise UserError(
+            f"{path}: expected a readable JPEG or PNG photo, found damaged or other data ({error}). "
+            "Replace the file, or remove it with its pose."
+        ) from error

@@ -1,0 +1,73 @@
+"""Which pixels a training step looks at."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Integer
+from torch import Tensor
+
+
+class ViewSampler(ABC):
+    """Chooses the training view of each triplet."""
+
+    @abstractmethod
+    def draw(
+        self, step: int, num_triplets: int, num_views: int, generator: torch.Generator
+    ) -> Integer[Tensor, "_"]:
+        """Draws view indices for one step.
+
+        Args:
+            step: Of the whole training.
+            num_triplets: How many to draw.
+            num_views: Training views, of which there are as many as steps in an epoch.
+            generator: Of this step; its device is where the indices are wanted.
+
+        Returns:
+            An index in [0, num_views) for each triplet.
+        """
+
+
+class AllViews(ViewSampler):
+    """Mixes rays of all training views in each step: gradients vary less than with one view a step."""
+
+    def draw(
+        self, step: int, num_triplets: int, num_views: int, generator: torch.Generator
+    ) -> Integer[Tensor, "_"]:
+        """See the base class."""
+        return torch.randint(num_views, (num_triplets,), generator=generator, device=generator.device)
+
+
+class OneView(ViewSampler):
+    """One training view a step, all of them once an epoch in a new order, as the paper does.
+
+    Args:
+        seed: Of the order.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def draw(
+        self, step: int, num_triplets: int, num_views: int, generator: torch.Generator
+    ) -> Integer[Tensor, "_"]:
+        """See the base class."""
+        epoch, position = divmod(step, num_views)
+        order = torch.randperm(num_views, generator=torch.Generator().manual_seed(self.seed + epoch))
+        return torch.full((num_triplets,), int(order[position]), device=generator.device)
+
+
+def draw_triplets(
+    num_triplets: int, height: int, width: int, generator: torch.Generator
+) -> Integer[Tensor, "_ 3 2"]:
+    """Draws L-shaped triplets: a pixel, its right and its lower neighbour.
+
+    Returns:
+        Column and row of the three pixels, on the generator's device.
+    """
+    device = generator.device
+    columns = torch.randint(width - 1, (num_triplets,), generator=generator, device=device)
+    rows = torch.randint(height - 1, (num_triplets,), generator=generator, device=device)
+    corner = torch.stack([columns, rows], dim=-1)
+    return corner[:, None] + torch.tensor([[0, 0], [1, 0], [0, 1]], device=device)

@@ -1,0 +1,221 @@
+"""From the cameras and photos of a capture, in whatever world its files use, to a validated `Scene`.
+
+Every reader ends here. The world of the files is moved and scaled, never bent: distances are divided by
+0.75 x the smallest near bound of all views, and the camera nearest to the mean of the training cameras
+becomes the origin. Computed in float64, stored in float32.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from normnex_pl.data.planes import PlaneOverrides, mpi_geometry
+from normnex_pl.errors import UserError
+from normnex_pl.types import Camera, Scene, View
+
+_NEAR_FRACTION = 0.75
+# Poses written with three or four digits still pass; a sheared or mirrored matrix does not.
+_ROTATION_TOLERANCE = 1e-3
+# Beyond these the numbers are garbage, and float32 could no longer hold their ratios.
+_LARGEST = 1e12
+_SMALLEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What a reader found, in the frame and the units of its own files.
+
+    Attributes:
+        root: The scene's folder.
+        source: The file that the cameras come from, for messages.
+        names: Names of the views, sorted.
+        images: sRGB bytes, one per view.
+        K: Intrinsics in pixels of ``images``, pixel centres at integer + 0.5.
+        c2w: Camera to world in OpenCV axes (right, down, forward).
+        bounds: Depths of the nearest and the farthest content of each view.
+    """
+
+    root: Path
+    source: Path
+    names: tuple[str, ...]
+    images: tuple[UInt8[Tensor, "_ _ 3"], ...]
+    K: Float[np.ndarray, "view 3 3"]
+    c2w: Float[np.ndarray, "view 3 4"]
+    bounds: Float[np.ndarray, "view 2"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which views are learned from and which are held out.
+
+    Attributes:
+        train: Indices into the sorted views.
+        test: Indices into the sorted views; none of them in ``train``.
+    """
+
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+def build_scene(capture: Capture, split: Split, overrides: PlaneOverrides | None = None) -> Scene:
+    """Validates a capture and brings it into the world that training uses.
+
+    Args:
+        capture: Cameras, bounds and photos as the files have them.
+        split: Training and held-out views, disjoint.
+        overrides: Where the planes shall stand; by default the reference view's own bounds, uniform in
+            disparity, with the paper's padding scaled to the width of the photos.
+
+    Returns:
+        The scene; its world is the reference camera's frame.
+
+    Raises:
+        UserError: The capture holds less than two views, no training view, differing counts or sizes,
+            repeated names, numbers that aren't finite, rotations that aren't, or bounds out of order.
+    """
+    _check_views(capture, split)
+    _check_cameras(capture)
+    c2w = np.concatenate([_nearest_rotations(capture.c2w[:, :, :3]), capture.c2w[:, :, 3:]], axis=2)
+    unit = scene_unit(capture.bounds)
+    reference = choose_reference(c2w, split.train)
+    poses = relative_cameras(c2w, reference, unit)
+    views = tuple(
+        View(name=name, camera=_camera(K, pose, image), image=image)
+        for name, K, pose, image in zip(capture.names, capture.K, poses, capture.images, strict=True)
+    )
+    near, far = map(float, capture.bounds[reference] / unit)
+    geometry = mpi_geometry(capture.root, views[reference].camera, (near, far), overrides or PlaneOverrides())
+    return Scene(
+        name=capture.root.resolve().name,
+        root=capture.root,
+        views=views,
+        train=split.train,
+        test=split.test,
+        reference=reference,
+        geometry=geometry,
+        source_from_world=torch.from_numpy(_source_from_world(c2w[reference], unit)).float(),
+    )
+
+
+def scene_unit(bounds: Float[np.ndarray, "view 2"]) -> float:
+    """The length in a capture's own units that becomes 1 in the scene: 0.75 x the smallest near bound."""
+    return _NEAR_FRACTION * float(bounds[:, 0].min())
+
+
+def choose_reference(c2w: Float[np.ndarray, "view 3 4"], train: tuple[int, ...]) -> int:
+    """Finds the training camera that is nearest to the mean position of the training cameras."""
+    indices = list(train)
+    positions = c2w[indices, :, 3]
+    return indices[int(np.linalg.norm(positions - positions.mean(axis=0), axis=1).argmin())]
+
+
+def relative_cameras(
+    c2w: Float[np.ndarray, "view 3 4"], reference: int, unit: float
+) -> Float[np.ndarray, "view 3 4"]:
+    """Expresses cameras in the frame of one of them, whose own pose becomes the identity.
+
+    Args:
+        c2w: Poses in any world.
+        reference: Index of the camera that becomes the origin.
+        unit: Length in that world that becomes 1.
+
+    Returns:
+        Poses of the same cameras in the reference camera's frame.
+    """
+    rotation, position = c2w[reference, :, :3], c2w[reference, :, 3]
+    rotations = rotation.T @ c2w[:, :, :3]
+    positions = (c2w[:, :, 3] - position) / unit @ rotation
+    relative = np.concatenate([rotations, positions[:, :, None]], axis=2)
+    relative[reference] = np.eye(3, 4)  # free of rounding
+    return relative
+
+
+def _source_from_world(c2w: Float[np.ndarray, "3 4"], unit: float) -> Float[np.ndarray, "4 4"]:
+    """The matrix that undoes `relative_cameras` for points, given the reference camera's pose."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = c2w[:, :3] * unit
+    matrix[:3, 3] = c2w[:, 3]
+    return matrix
+
+
+def _camera(
+    K: Float[np.ndarray, "3 3"], c2w: Float[np.ndarray, "3 4"], image: UInt8[Tensor, "height width 3"]
+) -> Camera:
+    """A camera in float32 for the size of its image."""
+    height, width, _ = image.shape
+    return Camera(
+        K=torch.from_numpy(K).float(), c2w=torch.from_numpy(c2w).float(), width=width, height=height
+    )
+
+
+def _nearest_rotations(matrices: Float[np.ndarray, "view 3 3"]) -> Float[np.ndarray, "view 3 3"]:
+    """Removes the rounding of the file, so that transposing inverts exactly (orthogonal Procrustes)."""
+    u, _, vt = np.linalg.svd(matrices)
+    return np.asarray(u @ vt)
+
+
+def check_view_count(root: Path, count: int) -> None:
+    """Raises a UserError if there are too few views to learn from one and test on another."""
+    if count < 2:
+        raise UserError(f"{root}: expected at least 2 views, found {count}. Add photos of the scene.")
+
+
+def _check_views(capture: Capture, split: Split) -> None:
+    """Raises a UserError unless counts, names, sizes and the split are as a scene needs them."""
+    count = len(capture.names)
+    if not count == len(capture.images) == len(capture.c2w):
+        raise UserError(
+            f"{capture.source}: expected a pose for each of the {len(capture.images)} photos, found "
+            f"{len(capture.c2w)} poses. Remove the photos without a pose, or estimate the poses again."
+        )
+    check_view_count(capture.root, count)
+    name, repeats = Counter(capture.names).most_common(1)[0]
+    if repeats > 1:
+        raise UserError(
+            f"{capture.root}: expected names that are unique without their endings, found {repeats} photos "
+            f"called '{name}'. Rename or remove all but one."
+        )
+    sizes = {tuple(image.shape) for image in capture.images}
+    if len(sizes) > 1:
+        raise UserError(f"{capture.root}: expected photos of one size, found {sorted(sizes)}. Resize them.")
+    if not split.train:
+        raise UserError(
+            f"{capture.root}: expected at least 1 training view, found none. Hold out fewer views."
+        )
+
+
+def _check_cameras(capture: Capture) -> None:
+    """Raises a UserError that names the first view whose camera or bounds are impossible."""
+    for name, K, c2w, bounds in zip(capture.names, capture.K, capture.c2w, capture.bounds, strict=True):
+        problem = _camera_problem(K, c2w, bounds)
+        if problem:
+            raise UserError(f"{capture.source}, view '{name}': {problem}. Estimate the poses again.")
+
+
+def _camera_problem(
+    K: Float[np.ndarray, "3 3"], c2w: Float[np.ndarray, "3 4"], bounds: Float[np.ndarray, "2"]
+) -> str | None:
+    """Says what was expected of a camera and what was found, or None if all is well."""
+    numbers = np.concatenate([K.ravel(), c2w.ravel(), bounds])
+    if not np.isfinite(numbers).all():
+        return "expected finite numbers, found NaN or infinity"
+    if np.abs(numbers).max() > _LARGEST:
+        return f"expected numbers below {_LARGEST:g}, found {np.abs(numbers).max():g}"
+    if min(K[0, 0], K[1, 1]) < _SMALLEST:
+        return f"expected a positive focal length, found {min(K[0, 0], K[1, 1]):g} pixels"
+    rotation = c2w[:, :3]
+    if np.abs(rotation.T @ rotation - np.eye(3)).max() > _ROTATION_TOLERANCE:
+        return "expected a rotation matrix, found columns that are not perpendicular or not of length 1"
+    if np.linalg.det(rotation) < 0:
+        return "expected a rotation matrix (determinant 1), found a mirrored one (determinant -1)"
+    near, far = bounds
+    if not _SMALLEST < near < far:
+        return f"expected depth bounds 0 < near < far, found near {near:g} and far {far:g}"
+    return None

@@ -1,0 +1,41 @@
+"""What every field offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
+
+ALPHA_OFFSET = 5.0  # alpha = sigmoid(raw - 5): planes start transparent (NeX, section 3.3)
+
+
+class Field(nn.Module, ABC):
+    """Opacity and base colour on planes, features on layers."""
+
+    @abstractmethod
+    def forward(self, samples: PlaneSamples) -> FieldOutput:
+        """Evaluates the field where rays meet the planes."""
+
+    @abstractmethod
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """All parameters, by the name under which a preset gives their learning rate."""
+
+    @abstractmethod
+    def regularizers(self) -> dict[str, Callable[[], Tensor]]:
+        """Unweighted losses on the stored values alone, by their names in `LossWeights`.
+
+        Functions, because those of weight zero are never evaluated.
+        """
+
+
+# Presets choose a field by its class; the model supplies (geometry, num_layers, sublayers, num_features).
+FieldFactory = Callable[[MPIGeometry, int, int, int], Field]
+
+
+def inside_canvas(coordinates: Float[Tensor, "*sample 2"]) -> Bool[Tensor, "*sample"]:
+    """Whether canvas coordinates lie on the canvas. Beyond it there is nothing to see."""
+    return (coordinates.abs() <= 1).all(dim=-1)

@@ -1,0 +1,100 @@
+"""The fast field: dense grids, coarse and fine, for the opacity; textures for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from normnex_pl.fields.base import ALPHA_OFFSET, Field, inside_canvas
+from normnex_pl.fields.texture import BaseColorTexture, sample_layers
+from normnex_pl.losses import volume_variation
+from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
+
+
+def level_shape(geometry: MPIGeometry, num_planes: int, divisor: int) -> tuple[int, int, int]:
+    """Planes, height and width of a grid whose cells are ``divisor`` planes and ``2 * divisor`` pixels wide.
+
+    Two pixels a cell at the finest level: opacity is smoother than colour.
+    """
+    return (
+        max(1, num_planes // divisor),
+        max(1, geometry.canvas_height // (2 * divisor)),
+        max(1, geometry.canvas_width // (2 * divisor)),
+    )
+
+
+class GridField(Field):
+    """Opacity as a sum of dense grids of raw values, read trilinearly: coarse grids settle first.
+
+    Dense grids, since hash-encoded ones fit the training views of forward-facing scenes and fail on others.
+
+    Args:
+        geometry: The canvas; k0 has its size in pixels.
+        num_layers: Layers that share features and base colour.
+        sublayers: Planes a layer.
+        num_features: Channels of a layer that the colour model asks for.
+        divisors: Of the grids, coarse to fine: a grid has ``planes / d`` planes of ``canvas / 2 d`` cells.
+        feature_divisor: Pixels of the canvas along a texel of the features.
+        base_color_divisor: Pixels of the canvas along a texel of the base colour.
+        tv_layers: See `BaseColorTexture`.
+    """
+
+    def __init__(
+        self,
+        geometry: MPIGeometry,
+        num_layers: int,
+        sublayers: int,
+        num_features: int,
+        divisors: Sequence[int] = (16, 8, 4, 2, 1),
+        feature_divisor: int = 4,
+        base_color_divisor: int = 1,
+        tv_layers: int | None = 1,
+    ) -> None:
+        super().__init__()
+        self.num_planes = num_layers * sublayers
+        shapes = [level_shape(geometry, self.num_planes, divisor) for divisor in divisors]
+        self.alpha = nn.ParameterList([nn.Parameter(torch.zeros(shape)) for shape in shapes])
+        height, width = geometry.canvas_height, geometry.canvas_width
+        self.features = nn.Parameter(
+            torch.zeros(num_layers, num_features, height // feature_divisor, width // feature_divisor)
+        )
+        self.base_color = BaseColorTexture(
+            num_layers,
+            height // base_color_divisor,
+            width // base_color_divisor,
+            tv_layers=tv_layers,
+            initial_range=0.1,
+        )
+        # The centre of plane i of n, with cells as wide as the volume divided by n.
+        centres = (2 * torch.arange(self.num_planes) + 1) / self.num_planes - 1
+        self.register_buffer("plane_centres", centres, persistent=False)
+
+    def _raw_alpha(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane"]:
+        xy = rearrange(coordinates, "ray plane xy -> plane ray xy")
+        z = repeat(self.plane_centres, "plane -> plane ray 1", ray=xy.shape[1])
+        grid = rearrange(torch.cat([xy, z], dim=-1), "plane ray xyz -> 1 plane 1 ray xyz")
+        raw = sum(
+            F.grid_sample(level[None, None], grid, padding_mode="border", align_corners=False) for level in self.alpha
+        )
+        return rearrange(raw, "1 1 plane 1 ray -> ray plane")
+
+    def forward(self, samples: PlaneSamples) -> FieldOutput:
+        """See the base class."""
+        alpha = torch.sigmoid(self._raw_alpha(samples.planes) - ALPHA_OFFSET) * inside_canvas(samples.planes)
+        return FieldOutput(alpha, self.base_color(samples.planes), sample_layers(self.features, samples.layers))
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """See the base class."""
+        return {"alpha": list(self.alpha), "features": [self.features], "base_color": [self.base_color.raw]}
+
+    def regularizers(self) -> dict[str, Callable[[], Tensor]]:
+        """See the base class."""
+        return {"tv_base_color": self.base_color.variation, "tv_alpha": self._alpha_variation}
+
+    def _alpha_variation(self) -> Float[Tensor, ""]:
+        return torch.stack([volume_variation(level) for level in self.alpha]).sum()

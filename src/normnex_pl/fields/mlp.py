@@ -1,0 +1,89 @@
+"""The paper's field: a multilayer perceptron of (x, y, plane), with an explicit base colour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from einops import repeat
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from normnex_pl.components.encoding import fourier_features
+from normnex_pl.fields.base import ALPHA_OFFSET, Field, inside_canvas
+from normnex_pl.fields.texture import BaseColorTexture
+from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
+
+
+class MLPField(Field):
+    """NeX, section 3.3 and appendix: 56 encoded inputs, 1 + 4 hidden layers of 384, leaky ReLU.
+
+    The network is evaluated on all planes for alpha, and on the layers alone for the features.
+
+    Args:
+        geometry: The canvas; k0 has its size in pixels.
+        num_layers: Layers that share features and base colour.
+        sublayers: Planes a layer.
+        num_features: Channels of a layer that the colour model asks for.
+        width: Units of a hidden layer.
+        hidden_layers: Hidden layers behind the first one.
+        xy_octaves: Of the encoding of x and y.
+        plane_octaves: Of the encoding of the plane's index, scaled to [-1, 1].
+        negative_slope: Of the leaky ReLU.
+        tv_layers: See `BaseColorTexture`.
+    """
+
+    def __init__(
+        self,
+        geometry: MPIGeometry,
+        num_layers: int,
+        sublayers: int,
+        num_features: int,
+        width: int = 384,
+        hidden_layers: int = 4,
+        xy_octaves: int = 10,
+        plane_octaves: int = 8,
+        negative_slope: float = 0.01,
+        tv_layers: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.xy_octaves = xy_octaves
+        self.plane_octaves = plane_octaves
+        sizes = [4 * xy_octaves + 2 * plane_octaves] + [width] * (hidden_layers + 1)
+        blocks: list[nn.Module] = []
+        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+            # In place: the output is all that the backward pass needs, and these are the largest tensors.
+            blocks += [nn.Linear(fan_in, fan_out), nn.LeakyReLU(negative_slope, inplace=True)]
+        self.trunk = nn.Sequential(*blocks)
+        self.alpha_head = nn.Linear(width, 1)
+        self.feature_head = nn.Linear(width, num_features)
+        self.base_color = BaseColorTexture(
+            num_layers, geometry.canvas_height, geometry.canvas_width, tv_layers=tv_layers
+        )
+        planes = torch.linspace(-1, 1, num_layers * sublayers)
+        self.register_buffer("plane_index", planes, persistent=False)
+        self.register_buffer("layer_index", planes.view(num_layers, sublayers).mean(dim=1), persistent=False)
+
+    def _encode(
+        self, coordinates: Float[Tensor, "ray plane 2"], index: Float[Tensor, "plane"]
+    ) -> Float[Tensor, "plane ray feature"]:
+        """Planes first, as the coordinates lie in memory."""
+        xy = fourier_features(coordinates.transpose(0, 1), self.xy_octaves)
+        z = fourier_features(index[:, None], self.plane_octaves)
+        return torch.cat([xy, repeat(z, "plane feature -> plane ray feature", ray=xy.shape[1])], dim=-1)
+
+    def forward(self, samples: PlaneSamples) -> FieldOutput:
+        """See the base class."""
+        raw = self.alpha_head(self.trunk(self._encode(samples.planes, self.plane_index)))[..., 0].T
+        features = self.feature_head(self.trunk(self._encode(samples.layers, self.layer_index))).transpose(0, 1)
+        alpha = torch.sigmoid(raw.float() - ALPHA_OFFSET) * inside_canvas(samples.planes)
+        return FieldOutput(alpha, self.base_color(samples.planes), features.float())
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """See the base class."""
+        heads = [*self.alpha_head.parameters(), *self.feature_head.parameters()]
+        return {"network": [*self.trunk.parameters(), *heads], "base_color": [self.base_color.raw]}
+
+    def regularizers(self) -> dict[str, Callable[[], Tensor]]:
+        """See the base class."""
+        return {"tv_base_color": self.base_color.variation}

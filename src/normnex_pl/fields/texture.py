@@ -1,0 +1,59 @@
+"""Explicit textures, one a layer."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from normnex_pl.losses import total_variation
+
+
+def sample_layers(
+    textures: Float[Tensor, "layer channel height width"], coordinates: Float[Tensor, "ray plane 2"]
+) -> Float[Tensor, "ray plane channel"]:
+    """Reads each layer's texture where rays meet the layer's planes, bilinearly; borders are repeated.
+
+    Args:
+        textures: One a layer.
+        coordinates: Canvas coordinates on ``plane = layer * sublayer`` planes.
+    """
+    grid = rearrange(coordinates, "ray (layer sub) xy -> layer sub ray xy", layer=len(textures))
+    values = F.grid_sample(textures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return rearrange(values, "layer channel sub ray -> ray (layer sub) channel")
+
+
+class BaseColorTexture(nn.Module):
+    """k0: an explicit texture behind a sigmoid, shared by the planes of a layer (NeX, section 3.4).
+
+    Args:
+        num_layers: Number of textures.
+        height: Texels.
+        width: Texels.
+        tv_layers: How many layers, drawn anew each step, the total variation looks at; None for all.
+            The expectation is the same, at a fraction of the memory traffic.
+        initial_range: Raw values start uniform in +- this.
+    """
+
+    def __init__(
+        self, num_layers: int, height: int, width: int, tv_layers: int | None = None, initial_range: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.tv_layers = tv_layers
+        self.raw = nn.Parameter(torch.empty(num_layers, 3, height, width).uniform_(-initial_range, initial_range))
+
+    def forward(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane 3"]:
+        """Colours where rays meet the planes.
+
+        The sigmoid comes before the interpolation: that is what a renderer of stored colours does.
+        """
+        return sample_layers(torch.sigmoid(self.raw), coordinates)
+
+    def variation(self) -> Float[Tensor, ""]:
+        """Total variation of the colours."""
+        if self.tv_layers is None:
+            return total_variation(torch.sigmoid(self.raw))
+        chosen = torch.randperm(len(self.raw))[: self.tv_layers].tolist()
+        return torch.stack([total_variation(torch.sigmoid(self.raw[i : i + 1])) for i in chosen]).mean()

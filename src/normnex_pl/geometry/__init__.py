@@ -1,0 +1,1 @@
+"""Cameras and planes: pure functions on tensors."""

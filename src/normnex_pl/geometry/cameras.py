@@ -1,0 +1,57 @@
+"""Rays through pixels, and points onto pixels, for pinhole cameras in OpenCV axes."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Integer
+from torch import Tensor
+
+from normnex_pl.types import Camera, Rays
+
+
+def pixel_rays(
+    K: Float[Tensor, "*#ray 3 3"],
+    c2w: Float[Tensor, "*#ray 3 4"],
+    pixels: Integer[Tensor, "*ray 2"],
+) -> Rays:
+    """Casts rays through pixel centres.
+
+    Args:
+        K: Intrinsics in pixels.
+        c2w: Camera to world.
+        pixels: Column and row of each pixel; the centre of pixel (0, 0) lies at (0.5, 0.5).
+
+    Returns:
+        Rays in world space whose directions advance by 1 along the camera's z axis.
+    """
+    u, v = (pixels.to(K.dtype) + 0.5).unbind(-1)
+    y = (v - K[..., 1, 2]) / K[..., 1, 1]
+    x = (u - K[..., 0, 2] - K[..., 0, 1] * y) / K[..., 0, 0]
+    in_camera = torch.stack([x, y, torch.ones_like(x)], dim=-1)
+    directions = (c2w[..., :3] @ in_camera[..., None])[..., 0]
+    return Rays(c2w[..., 3].expand_as(directions), directions)
+
+
+def image_rays(camera: Camera) -> Rays:
+    """Casts a ray through every pixel.
+
+    Returns:
+        Rays of shape ``[height, width]``, on the device of the camera.
+    """
+    device = camera.K.device
+    rows, columns = torch.meshgrid(
+        torch.arange(camera.height, device=device), torch.arange(camera.width, device=device), indexing="ij"
+    )
+    return pixel_rays(camera.K, camera.c2w, torch.stack([columns, rows], dim=-1))
+
+
+def project(camera: Camera, points: Float[Tensor, "*point 3"]) -> Float[Tensor, "*point 3"]:
+    """Projects world points.
+
+    Returns:
+        Image coordinates u and v in pixels (pixel centres at integer + 0.5) and the depth along the
+        camera's z axis in world units. Points behind the camera have a negative depth.
+    """
+    in_camera = (points - camera.c2w[:, 3]) @ camera.c2w[:, :3]
+    uvw = in_camera @ camera.K.T
+    return torch.cat([uvw[..., :2] / uvw[..., 2:], in_camera[..., 2:]], dim=-1)

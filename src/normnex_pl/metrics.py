@@ -1,0 +1,81 @@
+"""Image metrics: thin functions around torchmetrics, on whole images."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+logger = logging.getLogger(__name__)
+
+Image = Float[Tensor, "height width 3"]
+
+
+def mse_to_psnr(mse: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """Peak signal-to-noise ratio in dB for colours in [0, 1]."""
+    return -10 * torch.log10(mse)
+
+
+def _batched(image: Image) -> Float[Tensor, "1 3 height width"]:
+    return image.clamp(0, 1).movedim(-1, 0)[None]
+
+
+def psnr(image: Image, truth: Image) -> float:
+    """Peak signal-to-noise ratio in dB, data range 1."""
+    return peak_signal_noise_ratio(_batched(image), _batched(truth), data_range=1.0).item()
+
+
+def ssim(image: Image, truth: Image, data_range: float = 1.0) -> float:
+    """Structural similarity with a Gaussian window of 11 pixels, sigma 1.5 (Wang et al. 2004).
+
+    Args:
+        image: sRGB.
+        truth: sRGB.
+        data_range: 1, or 2 for the figures of the NeX paper: scikit-image's default for float images,
+            which its evaluation took.
+    """
+    value = structural_similarity_index_measure(_batched(image), _batched(truth), sigma=1.5, data_range=data_range)
+    assert isinstance(value, Tensor)
+    return value.item()
+
+
+@cache
+def _lpips_network(device: torch.device) -> nn.Module | None:
+    """VGG-16 LPIPS, or None, said once, where its weights can't be had."""
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    try:
+        network = LearnedPerceptualImagePatchSimilarity(net_type="vgg", normalize=True)
+    except (OSError, RuntimeError, ImportError) as error:
+        logger.warning(
+            "LPIPS is left out (null): the VGG16 weights could not be loaded (%s). Put torchvision's "
+            "vgg16-397923af.pth into $TORCH_HOME/hub/checkpoints (default ~/.cache/torch).",
+            error,
+        )
+        return None
+    return network.to(device)
+
+
+def lpips_vgg(image: Image, truth: Image) -> float | None:
+    """Learned perceptual distance (Zhang et al. 2018) with VGG-16; None where the weights are missing."""
+    network = _lpips_network(image.device)
+    if network is None:
+        return None
+    with torch.no_grad():
+        value = network(_batched(image), _batched(truth)).item()
+    network.reset()
+    return value
+
+
+def image_metrics(image: Image, truth: Image) -> dict[str, float | None]:
+    """All metrics of one held-out view, by their names in ``metrics.json``."""
+    return {
+        "psnr": psnr(image, truth),
+        "ssim": ssim(image, truth),
+        "ssim_nex": ssim(image, truth, data_range=2.0),
+        "lpips_vgg": lpips_vgg(image, truth),
+    }

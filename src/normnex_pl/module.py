@@ -1,0 +1,143 @@
+"""The LightningModule: steps, losses, optimisers, logging. It names no concrete variant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from normnex_pl.components import Basis, ColorModel
+from normnex_pl.errors import UserError
+from normnex_pl.fields import FieldFactory
+from normnex_pl.losses import LossWeights, gradient_loss, mse_loss
+from normnex_pl.metrics import mse_to_psnr
+from normnex_pl.model import MPI
+from normnex_pl.schedules import Schedule
+from normnex_pl.types import MPIGeometry, RayBatch, Rays, View
+
+
+@dataclass(frozen=True)
+class AdamSettings:
+    """Adam's settings.
+
+    Attributes:
+        learning_rates: One for each parameter group of the model, by name.
+        betas: Decay of the moments.
+        eps: Added to the root of the second moment.
+    """
+
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+
+
+class TrainingRecord(nn.Module):
+    """What the training has cost so far; stored with the weights, so that any later evaluation can say it.
+
+    Attributes:
+        steps: Optimiser steps.
+        seconds: Wall-clock time of the training loop, without evaluation.
+        rays: Rays rendered for training.
+        peak_gpu_gib: Largest allocation on the GPU, or None without one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 0
+        self.seconds = 0.0
+        self.rays = 0
+        self.peak_gpu_gib: float | None = None
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Part of the module's state."""
+        return {"steps": self.steps, "seconds": self.seconds, "rays": self.rays, "peak_gpu_gib": self.peak_gpu_gib}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Part of the module's state."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+class NormNeXModule(pl.LightningModule):
+    """Trains a multiplane image on rays and renders held-out views.
+
+    Args:
+        geometry: The fields of `MPIGeometry`, which the command line takes from the scene. Plain scalars, so
+            that a checkpoint can be loaded without executing anything.
+        field: Makes the field.
+        color: What the field's features mean.
+        basis: Functions of the viewing direction.
+        optimizer: Adam's settings.
+        schedule: Of the learning rates.
+        weights: Of the losses.
+        num_layers: Layers that share textures.
+        sublayers: Planes a layer.
+        chunk: Rays rendered at once in evaluation.
+    """
+
+    def __init__(
+        self,
+        geometry: dict[str, int | float | str],
+        field: FieldFactory,
+        color: ColorModel,
+        basis: Basis,
+        optimizer: AdamSettings,
+        schedule: Schedule,
+        weights: LossWeights = LossWeights(),  # noqa: B008 (frozen)
+        num_layers: int = 16,
+        sublayers: int = 12,
+        chunk: int = 16384,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.mpi = MPI(MPIGeometry(**geometry), num_layers, sublayers, field, color, basis)
+        self.weights = asdict(weights)
+        self.optimizer_settings = optimizer
+        self.schedule = schedule
+        self.chunk = chunk
+        self.record = TrainingRecord()
+
+    def training_step(self, batch: RayBatch, batch_idx: int) -> dict[str, Tensor]:
+        """Renders the rays and sums the weighted losses."""
+        flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
+        rgb = rearrange(self.mpi.render(flat).rgb, "(triplet pixel) rgb -> triplet pixel rgb", pixel=3)
+        losses = {"mse": mse_loss(rgb, batch.rgb), "gradient": gradient_loss(rgb, batch.rgb)}
+        losses |= {name: loss() for name, loss in self.mpi.field.regularizers().items() if self.weights[name] > 0}
+        total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
+        train_psnr = mse_to_psnr(losses["mse"].detach())
+        scalars = {f"loss/{name}": loss for name, loss in losses.items()}
+        self.log_dict(scalars | {"loss/total": total, "train/psnr": train_psnr}, batch_size=1)
+        return {"loss": total, "psnr": train_psnr}
+
+    def validation_step(self, batch: View, batch_idx: int) -> None:
+        """Logs how well a left-out training view is rendered."""
+        rendered = self.mpi.render_image(batch.camera, self.chunk)["rgb"].clamp(0, 1)
+        self.log("val/psnr", mse_to_psnr((rendered - batch.image.float() / 255).square().mean()), batch_size=1)
+
+    def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor]:
+        """Renders a held-out view; callbacks judge it."""
+        return self.mpi.render_image(batch.camera, self.chunk)
+
+    def configure_optimizers(self) -> Any:
+        """One Adam over all groups; the schedule multiplies all their learning rates."""
+        groups = self.mpi.parameter_groups()
+        rates = self.optimizer_settings.learning_rates
+        if set(rates) != set(groups):
+            raise UserError(
+                f"model.optimizer.learning_rates: expected one for each of {sorted(groups)}, found {sorted(rates)}. "
+                "A preset sets them for the field that it chooses."
+            )
+        optimizer = torch.optim.Adam(
+            [{"params": parameters, "lr": rates[name]} for name, parameters in groups.items()],
+            betas=self.optimizer_settings.betas,
+            eps=self.optimizer_settings.eps,
+            fused=True,
+        )
+        total = max(1, int(self.trainer.estimated_stepping_batches))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.schedule(min(step / total, 1)))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

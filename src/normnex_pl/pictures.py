@@ -1,0 +1,81 @@
+"""Pictures for people: bytes, error maps, contact sheets. Colour conventions are stated here once.
+
+Errors are mean absolute differences over the channels, shown by matplotlib's perceptually uniform
+``magma`` from 0 (black) to `ERROR_SCALE` and above (pale yellow).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from matplotlib import colormaps
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from normnex_pl.files import replacing
+
+ERROR_SCALE = 0.25
+_MARGIN = 8
+_TEXT_SIZE = 18
+
+
+def to_bytes(image: Float[Tensor, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
+    """Rounds colours in [0, 1] to bytes."""
+    return (image.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def error_map(
+    image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"]
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Shows where an image differs from the truth; see the module's docstring for the colours."""
+    error = (image - truth).abs().mean(dim=-1) / ERROR_SCALE
+    return to_bytes(torch.from_numpy(colormaps["magma"](error.clamp(0, 1).cpu().numpy())[..., :3]))
+
+
+def write_png(path: Path, pixels: UInt8[np.ndarray, "height width 3"]) -> None:
+    """Writes a PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary)
+
+
+def _error_legend(width: int) -> Image.Image:
+    """A colour bar from no error to the largest one shown."""
+    ramp = colormaps["magma"](np.linspace(0, 1, width))[None, :, :3].repeat(_TEXT_SIZE // 2, axis=0)
+    return Image.fromarray((ramp * 255).round().astype(np.uint8))
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[UInt8[np.ndarray, "height width 3"]]], titles: Sequence[str], labels: Sequence[str]
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Puts pictures of one size into a table: a row a view; the last column holds error maps.
+
+    Args:
+        rows: The pictures.
+        titles: Of the columns.
+        labels: Of the rows, written above them.
+    """
+    height, width = rows[0][0].shape[:2]
+    line = _TEXT_SIZE + _MARGIN
+    font = ImageFont.load_default(_TEXT_SIZE)
+    sheet = Image.new(
+        "RGB",
+        (len(titles) * (width + _MARGIN) + _MARGIN, 2 * line + len(rows) * (height + line) + _MARGIN),
+        "white",
+    )
+    draw = ImageDraw.Draw(sheet)
+    for column, title in enumerate(titles):
+        draw.text((_MARGIN + column * (width + _MARGIN), _MARGIN), title, "black", font)
+    for row, (pictures, label) in enumerate(zip(rows, labels, strict=True)):
+        top = line + row * (height + line)
+        draw.text((_MARGIN, top + _MARGIN), label, "black", font)
+        for column, picture in enumerate(pictures):
+            sheet.paste(Image.fromarray(picture), (_MARGIN + column * (width + _MARGIN), top + line))
+    left = _MARGIN + (len(titles) - 1) * (width + _MARGIN)
+    bottom = sheet.height - line
+    sheet.paste(_error_legend(width // 2), (left, bottom + _TEXT_SIZE // 4))
+    draw.text((left + width // 2 + _MARGIN, bottom), f"error 0 to {ERROR_SCALE:g}", "black", font)
+    return np.asarray(sheet)

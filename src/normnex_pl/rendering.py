@@ -1,0 +1,46 @@
+"""Over-compositing of planes, front to back. Pure functions; the formulas are those of the NeX paper, section 3."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+# An opaque plane lets this share through, so that the gradient of its alpha stays finite.
+_LEAST_TRANSPARENCY = 1e-6
+
+
+def transmittance(alpha: Float[Tensor, "*ray plane"]) -> Float[Tensor, "*ray plane"]:
+    """Light that reaches each plane: the product of 1 - alpha over the planes before it.
+
+    Summed as logarithms: the gradient of ``torch.cumprod`` waits for the device in every step.
+    """
+    passed = torch.log1p(-alpha[..., :-1].clamp(max=1 - _LEAST_TRANSPARENCY))
+    return F.pad(passed.cumsum(dim=-1), (1, 0)).exp()
+
+
+def composite_weights(alpha: Float[Tensor, "*ray plane"]) -> Float[Tensor, "*ray plane"]:
+    """Weight of each plane in the pixel: alpha times transmittance. They sum to 1 - prod(1 - alpha)."""
+    return alpha * transmittance(alpha)
+
+
+def composite(
+    weights: Float[Tensor, "*ray plane"], values: Float[Tensor, "*ray plane channel"]
+) -> Float[Tensor, "*ray channel"]:
+    """Weighted sum over the planes."""
+    return (weights[..., None] * values).sum(dim=-2)
+
+
+def expected_depth(
+    weights: Float[Tensor, "*ray plane"], depths: Float[Tensor, "plane"]
+) -> Float[Tensor, "*ray"]:
+    """Mean depth of what the ray hit; the far plane's depth where it hit nothing.
+
+    Args:
+        weights: Of the planes.
+        depths: In world units.
+    """
+    acc = weights.sum(dim=-1)
+    mean = (weights * depths).sum(dim=-1) / acc.clamp(min=1e-6)
+    return torch.where(acc > 1e-6, mean, depths[-1])

@@ -1,0 +1,111 @@
+"""Run folders: ``runs/<scene>/<variant>-<preset>/``, one a run; resuming goes on in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from normnex_pl.errors import UserError
+from normnex_pl.files import replacing
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run is called, and where it goes.
+
+    Attributes:
+        root: Folder of all runs.
+        variant: Name of the model's variant; a variant's YAML sets it.
+        preset: Name of the size and schedule; a preset's YAML sets it.
+        folder: The run folder itself, if it shall be another one than ``root/<scene>/<variant>-<preset>``.
+    """
+
+    root: Path = Path("runs")
+    variant: str = "custom"
+    preset: str = "custom"
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run folder.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, settings: RunSettings, scene: Path) -> RunFolder:
+        """The folder of a run on a scene."""
+        default = settings.root / scene.resolve().name / f"{settings.variant}-{settings.preset}"
+        return cls(settings.folder or default)
+
+    @property
+    def config(self) -> Path:
+        """The complete configuration; ``normnex fit -c`` and ``normnex test -c`` take it."""
+        return self.path / "config.yaml"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The newest checkpoint."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def metrics_csv(self) -> Path:
+        """Logged scalars."""
+        return self.path / "metrics.csv"
+
+    def existing_checkpoint(self) -> Path:
+        """The newest checkpoint.
+
+        Raises:
+            UserError: There is none.
+        """
+        if not self.checkpoint.is_file():
+            raise UserError(
+                f"{self.checkpoint}: expected the checkpoint of a trained run, found none. "
+                "Train first (make train SCENE=...), or name another run folder (RUN=...)."
+            )
+        return self.checkpoint
+
+    def prepare(self, config: str) -> None:
+        """Stores the configuration of a run that starts, or checks that a resumed one is the same.
+
+        Args:
+            config: As YAML.
+
+        Raises:
+            UserError: The folder holds a run with another model or other data.
+        """
+        if self.checkpoint.exists() and self.config.exists():
+            difference = first_difference(_identity(self.config.read_text(encoding="utf-8")), _identity(config))
+            if difference:
+                raise UserError(
+                    f"{self.path}: expected a new folder or an earlier part of the same run, found a run with "
+                    f"another configuration ({difference}). Choose another folder (--run.folder=...), or delete this one."
+                )
+        with replacing(self.config) as temporary:
+            temporary.write_text(config, encoding="utf-8")
+
+
+def _identity(config: str) -> dict[str, Any]:
+    """What makes two configurations the same run: neither paths nor the machine."""
+    parsed = yaml.safe_load(config)
+    data = {key: value for key, value in parsed["data"].items() if key != "scene"}
+    return {"model": parsed["model"], "data": data, "seed_everything": parsed["seed_everything"]}
+
+
+def first_difference(before: Any, now: Any, key: str = "") -> str | None:
+    """Names the first value in which two nested dictionaries differ, or None."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in sorted({*before, *now}):
+            difference = first_difference(before.get(name), now.get(name), f"{key}.{name}" if key else name)
+            if difference:
+                return difference
+        return None
+    return None if before == now else f"{key}: {before} there, {now} now"
