@@ -110,8 +110,10 @@ class NormNeXModule(pl.LightningModule):
         losses |= {name: loss() for name, loss in self.mpi.field.regularizers().items() if self.weights[name] > 0}
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         train_psnr = mse_to_psnr(losses["mse"].detach())
-        scalars = {f"loss/{name}": loss for name, loss in losses.items()}
-        self.log_dict(scalars | {"loss/total": total, "train/psnr": train_psnr}, batch_size=1)
+        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:
+            # Only where the loggers listen: gathering scalars costs more time than a small step takes.
+            scalars = {f"loss/{name}": loss for name, loss in losses.items()}
+            self.log_dict(scalars | {"loss/total": total, "train/psnr": train_psnr}, batch_size=1)
         return {"loss": total, "psnr": train_psnr}
 
     def validation_step(self, batch: View, batch_idx: int) -> None:

@@ -15,15 +15,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from kornia_rs.io import read_image_png_u16
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_image
 
 from normnex_pl.errors import UserError
 
@@ -33,7 +32,9 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 _FORMATS = ("JPEG", "PNG")
 _FOLDER_NAME = re.compile(r"images(_\d+(x\d+)?)?")
 _TURNED_BY_90_DEGREES = (5, 6, 7, 8)
-_PNG_BIT_DEPTH_BYTE = 24
+# Of 16-bit PNG files: the header's colour type to the reader's mode. Grey with alpha, a rarity that the
+# reader lacks, is left to Pillow, which cuts it to the upper 8 bits.
+_16_BIT_MODES = {0: "mono", 2: "rgb", 6: "rgba"}
 _MAX_THREADS = 8
 
 
@@ -160,7 +161,7 @@ def _check_one_size(files: Sequence[Path], sizes: Sequence[tuple[int, int]]) -> 
 def _load(path: Path, width: int | None) -> tuple[UInt8[Tensor, "height width 3"], tuple[int, int]]:
     """Loads one photo; returns it with the width and height that it had before it was scaled down."""
     with _unreadable_as_user_error(path):
-        image = _over_black(_decode_upright(path.read_bytes()))
+        image = _over_black(_decode_upright(path))
         size = image.size
         if width is not None and width < image.width:
             height = max(1, round(image.height * width / image.width))
@@ -168,24 +169,29 @@ def _load(path: Path, width: int | None) -> tuple[UInt8[Tensor, "height width 3"
         return torch.from_numpy(np.array(image)), size
 
 
-def _decode_upright(data: bytes) -> Image.Image:
+def _decode_upright(path: Path) -> Image.Image:
     """Decodes a JPEG or PNG file to 8 bits a channel and applies its EXIF orientation."""
-    with Image.open(BytesIO(data), formats=_FORMATS) as image:
+    with Image.open(path, formats=_FORMATS) as image:
         image.load()
-        if image.format != "PNG" or data[_PNG_BIT_DEPTH_BYTE] != 16:
+        mode = _mode_of_16_bit_png(path)
+        if mode is None:
             return ImageOps.exif_transpose(image)
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    deep = _decode_16_bit_png(data)
-    deep.getexif()[ExifTags.Base.Orientation] = orientation
-    return ImageOps.exif_transpose(deep)
-
-
-def _decode_16_bit_png(data: bytes) -> Image.Image:
-    """Decodes a 16-bit PNG by torchvision: Pillow would cut its colours to the upper 8 bits."""
-    pixels = decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED)
+    # Pillow would cut the colours to their upper 8 bits.
+    values = read_image_png_u16(str(path), mode).astype(np.int32)
     # 65535 / 255 = 257 is odd, so this division rounds to the nearest value exactly.
-    values = ((pixels.permute(1, 2, 0).to(torch.int32) + 128) // 257).to(torch.uint8)
-    return Image.fromarray(values.squeeze(-1).numpy())
+    rounded = Image.fromarray(((values + 128) // 257).astype(np.uint8).squeeze(-1 if mode == "mono" else ()))
+    rounded.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(rounded)
+
+
+def _mode_of_16_bit_png(path: Path) -> str | None:
+    """Reads the colour mode of a 16-bit PNG from its header; None for all other files."""
+    with path.open("rb") as file:
+        header = file.read(26)
+    if not header.startswith(b"\x89PNG") or header[24] != 16:
+        return None
+    return _16_BIT_MODES.get(header[25])
 
 
 def _over_black(image: Image.Image) -> Image.Image:

@@ -184,8 +184,8 @@ def _check_intrinsics(path: Path, intrinsics: Float[np.ndarray, "view 6"]) -> No
         if not (plausible and 0 < cx < width and 0 < cy < height):
             raise UserError(
                 f"{path}, row {row}: expected a positive height, width and focal length in pixels, and a "
-                f"principal point inside the image, found height {height:g}, width {width:g}, fx {fx:g}, fy {fy:g}, "
-                f"cx {cx:g}, cy {cy:g}. Estimate the poses again."
+                f"principal point inside the image, found height {height:g}, width {width:g}, fx {fx:g}, "
+                f"fy {fy:g}, cx {cx:g}, cy {cy:g}. Estimate the poses again."
             )
 
 
@@ -207,15 +207,16 @@ def _check_aspect(root: Path, intrinsics: Float[np.ndarray, "view 6"], width: in
 def _read_array(path: Path) -> Float[np.ndarray, "..."]:
     """Reads a plain array of numbers as float64; never unpickles."""
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
     # Damaged headers make numpy raise ValueError, EOFError, SyntaxError, MemoryError, UnicodeError and more.
     except Exception as error:
         raise UserError(
-            f"{path}: expected a NumPy array of numbers, found an empty, damaged or pickled file ({error}). "
-            "Copy it again, or estimate the poses again."
+            f"{path}: expected a NumPy array of numbers, found an empty, damaged, pickled or other file "
+            f"({error}). Copy it again, or estimate the poses again."
         ) from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
-        found = f"the type {array.dtype}" if isinstance(array, np.ndarray) else "an archive of arrays"
+    if array.dtype.kind not in "iuf":
+        found = f"the type {array.dtype}"
         raise UserError(
             f"{path}: expected a NumPy array of numbers, found {found}. Write it again as float64."
         )

@@ -39,6 +39,8 @@ class GridField(Field):
         sublayers: Planes a layer.
         num_features: Channels of a layer that the colour model asks for.
         divisors: Of the grids, coarse to fine: a grid has ``planes / d`` planes of ``canvas / 2 d`` cells.
+        fine_scale: Factor of the finest grid's values, reached geometrically from 1 at the coarsest. Adam moves
+            all stored values alike, so this makes fine detail settle later than coarse shape.
         feature_divisor: Pixels of the canvas along a texel of the features.
         base_color_divisor: Pixels of the canvas along a texel of the base colour.
         tv_layers: See `BaseColorTexture`.
@@ -51,6 +53,7 @@ class GridField(Field):
         sublayers: int,
         num_features: int,
         divisors: Sequence[int] = (16, 8, 4, 2, 1),
+        fine_scale: float = 1.0,
         feature_divisor: int = 4,
         base_color_divisor: int = 1,
         tv_layers: int | None = 1,
@@ -59,6 +62,7 @@ class GridField(Field):
         self.num_planes = num_layers * sublayers
         shapes = [level_shape(geometry, self.num_planes, divisor) for divisor in divisors]
         self.alpha = nn.ParameterList([nn.Parameter(torch.zeros(shape)) for shape in shapes])
+        self.scales = [fine_scale ** (level / max(1, len(shapes) - 1)) for level in range(len(shapes))]
         height, width = geometry.canvas_height, geometry.canvas_width
         self.features = nn.Parameter(
             torch.zeros(num_layers, num_features, height // feature_divisor, width // feature_divisor)
@@ -79,7 +83,8 @@ class GridField(Field):
         z = repeat(self.plane_centres, "plane -> plane ray 1", ray=xy.shape[1])
         grid = rearrange(torch.cat([xy, z], dim=-1), "plane ray xyz -> 1 plane 1 ray xyz")
         raw = sum(
-            F.grid_sample(level[None, None], grid, padding_mode="border", align_corners=False) for level in self.alpha
+            scale * F.grid_sample(level[None, None], grid, padding_mode="border", align_corners=False)
+            for scale, level in zip(self.scales, self.alpha, strict=True)
         )
         return rearrange(raw, "1 1 plane 1 ray -> ray plane")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from einops import repeat
+from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -66,18 +66,26 @@ class MLPField(Field):
 
     def _encode(
         self, coordinates: Float[Tensor, "ray plane 2"], index: Float[Tensor, "plane"]
-    ) -> Float[Tensor, "plane ray feature"]:
-        """Planes first, as the coordinates lie in memory."""
+    ) -> Float[Tensor, "plane*ray feature"]:
+        """Planes first, as the coordinates lie in memory.
+
+        One axis of samples: a linear layer would look at more of them through a view, and writing in
+        place through a view makes autograd copy the whole tensor.
+        """
         xy = fourier_features(coordinates.transpose(0, 1), self.xy_octaves)
         z = fourier_features(index[:, None], self.plane_octaves)
-        return torch.cat([xy, repeat(z, "plane feature -> plane ray feature", ray=xy.shape[1])], dim=-1)
+        return torch.cat([xy, repeat(z, "plane feature -> plane ray feature", ray=xy.shape[1])], dim=-1).flatten(0, 1)
 
     def forward(self, samples: PlaneSamples) -> FieldOutput:
         """See the base class."""
-        raw = self.alpha_head(self.trunk(self._encode(samples.planes, self.plane_index)))[..., 0].T
-        features = self.feature_head(self.trunk(self._encode(samples.layers, self.layer_index))).transpose(0, 1)
-        alpha = torch.sigmoid(raw.float() - ALPHA_OFFSET) * inside_canvas(samples.planes)
-        return FieldOutput(alpha, self.base_color(samples.planes), features.float())
+        raw = self.alpha_head(self.trunk(self._encode(samples.planes, self.plane_index))).float()
+        features = self.feature_head(self.trunk(self._encode(samples.layers, self.layer_index))).float()
+        alpha = torch.sigmoid(rearrange(raw, "(plane ray) 1 -> ray plane", plane=len(self.plane_index)) - ALPHA_OFFSET)
+        return FieldOutput(
+            alpha * inside_canvas(samples.planes),
+            self.base_color(samples.planes),
+            rearrange(features, "(layer ray) feature -> ray layer feature", layer=len(self.layer_index)),
+        )
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """See the base class."""

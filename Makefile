@@ -1,0 +1,150 @@
+# `make help` is made from this file: `##` behind a target describes it, and a line that begins with `##`
+# is printed as it stands.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+VENV ?= .venv
+VARIANT ?= nex_rgb
+PRESET ?= fast
+WIDTH ?= 1008
+
+ifneq ($(words $(VENV)),1)
+$(error VENV must be one path without spaces, not "$(VENV)")
+endif
+
+# A variable as one word of the shell, behind a prefix: $(call word_of,--data.scene=,SCENE).
+# `value` keeps make from expanding a $ that the user typed.
+word_of = '$(1)$(subst ','\'',$(value $(2)))'
+
+NORMNEX := $(VENV)/bin/normnex
+VARIANTS := $(sort $(basename $(notdir $(wildcard experiments/variants/*.yaml))))
+PRESETS := $(sort $(basename $(notdir $(wildcard experiments/presets/*.yaml))))
+# What a run is made of, from the general to the special: $(call configs,variant,preset).
+configs = -c experiments/base.yaml -c experiments/variants/$(1).yaml -c experiments/presets/$(2).yaml
+
+# Unless told, the configuration decides what to run on.
+ON_GPUS = $(if $(GPUS),--trainer.accelerator=gpu --trainer.devices=$(GPUS))
+EVAL_OF_RUN = -c $(call word_of,,RUN)/config.yaml $(call word_of,--run.folder=,RUN)
+
+# An installation leaves a stamp in the environment, named after the extras that it brought and the folder
+# that it was made for. Without the stamp, or when the stamp is older than the files that say what to
+# install, the next target installs again; otherwise the environment is used as it is.
+HERE := $(shell pwd | cksum | cut -d' ' -f1)
+TEST_EXTRAS := dev,scenes,capture
+STAMP := $(VENV)/.stamp-$(HERE)-
+FOR_RUNS := $(STAMP)runtime
+FOR_SCENES := $(STAMP)scenes
+FOR_TESTS := $(STAMP)$(TEST_EXTRAS)
+
+## Usage: make TARGET [NAME=value ...]. Each target first sets up what it needs, once, in .venv.
+##
+## Train and evaluate:
+
+.PHONY: demo
+demo: $(FOR_RUNS) ## train on the scene that comes along, evaluate, say where to look
+	$(NORMNEX) fit $(call configs,nex_rgb,tiny) --data.scene=scenes/demo $(ARGS)
+
+.PHONY: train
+train: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n]: train, then evaluate
+	$(NORMNEX) fit $(call configs,$(VARIANT),$(PRESET)) $(call word_of,--data.scene=,SCENE) $(ON_GPUS) $(ARGS)
+
+.PHONY: eval
+eval: needs-run $(FOR_RUNS) ## RUN=runs/<scene>/<variant>-<preset> [SCENE=path if it moved]: evaluate again
+	$(NORMNEX) test $(EVAL_OF_RUN) $(if $(value SCENE),$(call word_of,--data.scene=,SCENE)) $(ARGS)
+
+.PHONY: scene
+scene: needs-out $(FOR_SCENES) ## OUT=path [WIDTH=1008]: render the demo scene at another size
+	$(VENV)/bin/python experiments/scenes/make_demo.py $(call word_of,--output=,OUT) --width=$(WIDTH) $(ARGS)
+
+##
+## Work on the code:
+
+.PHONY: test
+test: $(FOR_TESTS) ## [PYTEST_ARGS="-k name"]: run the tests
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: $(FOR_TESTS) ## lint, formatting and types, changing nothing
+	@status=0; \
+	for tool in "ruff check" "ruff format --check" mypy; do \
+	  echo "$(VENV)/bin/$$tool"; \
+	  $(VENV)/bin/$$tool || status=1; \
+	done; \
+	exit $$status
+
+.PHONY: format
+format: $(FOR_TESTS) ## format the code and mend what the linter can mend
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+.PHONY: setup
+setup: $(FOR_TESTS) ## only set up, with what tests, scenes and photos need
+
+.PHONY: clean
+clean: ## remove .venv, build products and caches; runs/ stays
+	rm -rf .venv build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests experiments -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## this text
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##/ { sub(/^## ?/, ""); print } \
+	  /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "Configurations in experiments/:"
+	@echo "  VARIANT       $(VARIANTS)"
+	@echo "  PRESET        $(PRESETS)"
+
+##
+## For every target:
+##   ARGS="..."    more options for the program, e.g. ARGS="--trainer.max_epochs=10"
+##   VENV=path     another environment, also one that exists (VENV=$CONDA_PREFIX)
+##   PYTHON=path   the Python (3.11 or newer) to make the environment with
+
+# Guards come before the environment in a target's prerequisites: who forgot a word should not wait for an
+# installation to hear of it.
+
+.PHONY: needs-scene
+needs-scene:
+	$(if $(value SCENE),,$(error SCENE is missing. Usage: make train SCENE=path [VARIANT=nex_rgb] [PRESET=fast] \
+	  [GPUS=n] [ARGS="..."]))
+	$(if $(filter $(VARIANT),$(VARIANTS)),,$(error There is no VARIANT "$(VARIANT)". Choose from: $(VARIANTS)))
+	$(if $(filter $(PRESET),$(PRESETS)),,$(error There is no PRESET "$(PRESET)". Choose from: $(PRESETS)))
+
+.PHONY: needs-run
+needs-run:
+	$(if $(value RUN),,$(error RUN is missing. Usage: make eval RUN=runs/<scene>/<variant>-<preset> [SCENE=path]))
+	@test -f $(call word_of,,RUN)/config.yaml || { \
+	  echo $(call word_of,,RUN): no config.yaml there. RUN is the folder of a run, such as runs/demo/nex_rgb-tiny. >&2; \
+	  exit 2; }
+
+.PHONY: needs-out
+needs-out:
+	$(if $(value OUT),,$(error OUT is missing. Usage: make scene OUT=path [WIDTH=1008] [ARGS="..."]))
+
+# The stamp is touched last: an interrupted installation leaves none. `venv` without --clear repairs a
+# half-made environment and harms no whole one.
+$(STAMP)%: setup.cfg pyproject.toml constraints.txt
+	@set -eu; \
+	echo "Setting up $(VENV) (a few minutes the first time)"; \
+	if ! $(VENV)/bin/python -m pip --version >/dev/null 2>&1; then \
+	  python=; \
+	  for candidate in $(or $(PYTHON),python3.11 python3 python); do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	      python=$$candidate; break; \
+	    fi; \
+	  done; \
+	  if test -z "$$python"; then \
+	    echo "Python 3.11 or newer is needed, and is none of: $(or $(PYTHON),python3.11 python3 python)." >&2; \
+	    echo "Say where it is: make $(MAKECMDGOALS) PYTHON=path" >&2; \
+	    exit 2; \
+	  fi; \
+	  "$$python" -m venv $(VENV); \
+	fi; \
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt \
+	  --editable '.$(if $(filter runtime,$*),,[$*])'; \
+	touch $(if $(filter $(TEST_EXTRAS),$*),$(FOR_RUNS) $(FOR_SCENES)) $@; \
+	echo "$(VENV) is ready ($$SECONDS s)"

@@ -1,0 +1,250 @@
+"""What `make` runs, seen with an environment whose tools only write down how they were called."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LISTED = ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt")
+
+# Stands for every program of the environment. PIP_EXIT and RUFF_EXIT play failures.
+RECORDER = """#!/usr/bin/env python3
+import json, os, sys
+with open(os.environ["CALLS"], "a") as calls:
+    calls.write(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]) + "\\n")
+if "install" in sys.argv:
+    sys.exit(int(os.environ.get("PIP_EXIT", 0)))
+if sys.argv[0].endswith("ruff"):
+    sys.exit(int(os.environ.get("RUFF_EXIT", 0)))
+"""
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+class Project:
+    """A folder with the Makefile and an environment of recorders."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.calls_file = folder / "calls"
+        for name in LISTED:
+            shutil.copy(ROOT / name, folder)
+        for config in ("base", "variants/nex_rgb", "variants/other", "presets/fast", "presets/tiny"):
+            path = folder / "experiments" / f"{config}.yaml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        for tool in ("python", "normnex", "ruff", "mypy"):
+            path = folder / ".venv" / "bin" / tool
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(RECORDER)
+            path.chmod(0o755)
+
+    def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs make as a user would: none of the variables of a make that runs the tests reach it."""
+        ours = {"VENV", "PYTHON", "SCENE", "RUN", "OUT", "GPUS", "VARIANT", "PRESET", "WIDTH", "ARGS"}
+        theirs = ours | {"PYTEST_ARGS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+        environment = {key: value for key, value in os.environ.items() if key not in theirs}
+        environment |= {"CALLS": str(self.calls_file), **variables}
+        return subprocess.run(
+            ["make", *words], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def calls(self) -> list[list[str]]:
+        """How the tools were called, without the set-up's look at pip."""
+        lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
+        return [call for call in map(json.loads, lines) if call[1:] != ["-m", "pip", "--version"]]
+
+    def installations(self) -> list[str]:
+        """What pip was asked to install, one entry a call."""
+        return [call[-1] for call in self.calls() if "install" in call]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_help_tells_every_public_target(project: Project) -> None:
+    text = project.make("help").stdout
+    targets = set(re.findall(r"^\.PHONY: ([a-z]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert targets >= {"demo", "test", "train", "eval", "scene", "check", "format", "help", "clean"}
+    for target in targets:
+        assert re.search(rf"^  make {target} +\S", text, re.MULTILINE), target
+
+
+def test_help_is_what_make_alone_does_and_needs_no_environment(project: Project) -> None:
+    assert project.make().stdout == project.make("help").stdout
+    assert project.calls() == []
+
+
+def test_help_names_variants_and_presets(project: Project) -> None:
+    text = project.make("help").stdout
+    assert "nex_rgb other" in text
+    assert "fast tiny" in text
+
+
+@pytest.mark.parametrize(
+    ("target", "variable"), [("train", "SCENE"), ("eval", "RUN"), ("scene", "OUT")], ids=str
+)
+def test_a_forgotten_word_is_named_with_the_usage_before_anything_is_installed(
+    project: Project, target: str, variable: str
+) -> None:
+    result = project.make(target)
+    assert result.returncode != 0
+    assert f"{variable} is missing. Usage: make {target} {variable}=" in result.stderr
+    assert project.calls() == []
+
+
+@pytest.mark.parametrize(("variable", "choices"), [("VARIANT", "nex_rgb other"), ("PRESET", "fast tiny")])
+def test_a_misspelt_name_is_answered_with_the_choices(project: Project, variable: str, choices: str) -> None:
+    result = project.make("train", "SCENE=scenes/demo", f"{variable}=nex_rbg")
+    assert result.returncode != 0
+    assert f'There is no {variable} "nex_rbg". Choose from: {choices}' in result.stderr
+    assert project.calls() == []
+
+
+def test_eval_of_a_folder_that_is_no_run_says_so(project: Project) -> None:
+    result = project.make("eval", "RUN=my runs/x")
+    assert result.returncode != 0
+    assert "my runs/x: no config.yaml there" in result.stderr
+    assert project.calls() == []
+
+
+def test_train_passes_every_word_on_whole(project: Project) -> None:
+    scene = "my scenes/it's 5 $x #1"
+    result = project.make(
+        "train", f"SCENE={scene}", "VARIANT=other", "PRESET=tiny", 'ARGS=--a="b c" --d', "GPUS=2"
+    )
+    assert result.returncode == 0, result.stderr
+    assert project.calls()[-1] == [
+        *("normnex", "fit", "-c", "experiments/base.yaml"),
+        *("-c", "experiments/variants/other.yaml", "-c", "experiments/presets/tiny.yaml"),
+        *(f"--data.scene={scene}", "--trainer.accelerator=gpu", "--trainer.devices=2", "--a=b c", "--d"),
+    ]
+
+
+def test_train_leaves_the_devices_to_the_configuration_unless_told(project: Project) -> None:
+    project.make("train", "SCENE=s")
+    assert project.calls()[-1][-1] == "--data.scene=s"
+    assert "experiments/variants/nex_rgb.yaml" in project.calls()[-1]
+    assert "experiments/presets/fast.yaml" in project.calls()[-1]
+
+
+def test_demo_trains_the_scene_that_comes_along(project: Project) -> None:
+    project.make("demo")
+    assert project.calls()[-1] == [
+        *("normnex", "fit", "-c", "experiments/base.yaml"),
+        *("-c", "experiments/variants/nex_rgb.yaml", "-c", "experiments/presets/tiny.yaml"),
+        "--data.scene=scenes/demo",
+    ]
+
+
+@pytest.mark.parametrize("scene", [None, "moved here"])
+def test_eval_takes_the_configuration_of_the_run(project: Project, scene: str | None) -> None:
+    run = project.folder / "my runs" / "x"
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    result = project.make("eval", "RUN=my runs/x", *([f"SCENE={scene}"] if scene else []))
+    assert result.returncode == 0, result.stderr
+    expected = ["normnex", "test", "-c", "my runs/x/config.yaml", "--run.folder=my runs/x"]
+    assert project.calls()[-1] == expected + ([f"--data.scene={scene}"] if scene else [])
+
+
+def test_scene_renders_with_the_extra_that_it_needs(project: Project) -> None:
+    project.make("scene", "OUT=my scene", "WIDTH=64", "ARGS=--views=3")
+    script = "experiments/scenes/make_demo.py"
+    assert project.calls()[-1] == ["python", script, "--output=my scene", "--width=64", "--views=3"]
+    assert project.installations() == [".[scenes]"]
+
+
+def test_check_reports_on_everything_even_if_the_first_tool_complains(project: Project) -> None:
+    assert project.make("check", RUFF_EXIT="1").returncode != 0
+    assert project.calls()[-3:] == [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]]
+
+
+def test_the_environment_is_used_again(project: Project) -> None:
+    first, second = project.make("demo"), project.make("demo")
+    assert "Setting up .venv" in first.stdout
+    assert "Setting up" not in second.stdout
+    assert project.installations() == ["."]
+
+
+def test_an_environment_for_tests_serves_runs_and_scenes_too(project: Project) -> None:
+    for words in (["test"], ["check"], ["demo"], ["scene", "OUT=x"]):
+        assert project.make(*words).returncode == 0
+    assert project.installations() == [".[dev,scenes,capture]"]
+
+
+def test_tests_add_to_an_environment_for_runs(project: Project) -> None:
+    project.make("demo")
+    project.make("test", "PYTEST_ARGS=-k 'a or b'")
+    assert project.installations() == [".", ".[dev,scenes,capture]"]
+    assert project.calls()[-1] == ["python", "-m", "pytest", "-k", "a or b"]
+
+
+@pytest.mark.parametrize("name", LISTED[1:])
+def test_a_change_of_what_to_install_installs_again(project: Project, name: str) -> None:
+    project.make("demo")
+    (stamp,) = (project.folder / ".venv").glob(".stamp-*")
+    later = stamp.stat().st_mtime + 10
+    os.utime(project.folder / name, (later, later))
+    project.make("demo")
+    assert project.installations() == [".", "."]
+
+
+def test_a_copied_environment_is_installed_again(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Its editable installation still points to the folder that it was made in."""
+    project.make("demo")
+    copy = tmp_path_factory.mktemp("copy") / "project"
+    shutil.copytree(project.folder, copy)
+    moved = Project.__new__(Project)
+    moved.folder, moved.calls_file = copy, copy / "calls"
+    moved.make("demo")
+    assert moved.installations() == [".", "."]
+
+
+def test_a_failed_installation_leaves_no_stamp(project: Project) -> None:
+    assert project.make("demo", PIP_EXIT="1").returncode != 0
+    assert not list((project.folder / ".venv").glob(".stamp-*"))
+    assert project.make("demo").returncode == 0
+    assert project.installations() == [".", "."]
+
+
+def test_installations_hold_to_the_pins(project: Project) -> None:
+    project.make("demo")
+    (install,) = (call for call in project.calls() if "install" in call)
+    assert install[install.index("--constraint") + 1] == "constraints.txt"
+
+
+def test_an_old_python_is_refused_in_words(project: Project) -> None:
+    shutil.rmtree(project.folder / ".venv")
+    old = project.folder / "python2"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    result = project.make("demo", f"PYTHON={old}")
+    assert result.returncode != 0
+    assert f"Python 3.11 or newer is needed, and is none of: {old}" in result.stderr
+    assert "make demo PYTHON=path" in result.stderr
+    assert not (project.folder / ".venv").exists()
+
+
+def test_an_environment_path_with_a_space_is_refused(project: Project) -> None:
+    result = project.make("demo", "VENV=my env")
+    assert 'VENV must be one path without spaces, not "my env"' in result.stderr
+
+
+def test_clean_keeps_runs(project: Project) -> None:
+    for name in ("runs", "src", "tests"):
+        (project.folder / name).mkdir()
+    assert project.make("clean").returncode == 0
+    assert (project.folder / "runs").exists()
+    assert not (project.folder / ".venv").exists()
