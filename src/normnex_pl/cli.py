@@ -37,7 +37,9 @@ class NormNeXCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the run's settings, and takes the geometry from the scene."""
         parser.add_class_arguments(RunSettings, "run")
-        parser.add_argument("--checkpoint_every", type=int, default=1000, help="steps between two checkpoints")
+        parser.add_argument(
+            "--checkpoint_every", type=int, default=1000, help="steps between two checkpoints"
+        )
         parser.link_arguments("data.geometry", "model.geometry", asdict, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:

@@ -32,7 +32,8 @@ class MetricsCSV(Logger):
         self._unsaved = 0
         if path.exists():
             with path.open(newline="", encoding="utf-8") as file:
-                self._rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
+                rows = list(csv.DictReader(file))
+            self._rows = [{key: value for key, value in row.items() if value} for row in rows]
 
     @property
     def name(self) -> str:

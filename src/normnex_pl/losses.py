@@ -32,7 +32,9 @@ def mse_loss(rgb: Float[Tensor, "triplet 3 3"], target: Float[Tensor, "triplet 3
     return (rgb - target).square().mean()
 
 
-def gradient_loss(rgb: Float[Tensor, "triplet 3 3"], target: Float[Tensor, "triplet 3 3"]) -> Float[Tensor, ""]:
+def gradient_loss(
+    rgb: Float[Tensor, "triplet 3 3"], target: Float[Tensor, "triplet 3 3"]
+) -> Float[Tensor, ""]:
     """L1 error of horizontal plus vertical colour differences.
 
     Args:

@@ -7,7 +7,8 @@ from functools import cache
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
+from torchmetrics import Metric
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 logger = logging.getLogger(__name__)
@@ -38,13 +39,15 @@ def ssim(image: Image, truth: Image, data_range: float = 1.0) -> float:
         data_range: 1, or 2 for the figures of the NeX paper: scikit-image's default for float images,
             which its evaluation took.
     """
-    value = structural_similarity_index_measure(_batched(image), _batched(truth), sigma=1.5, data_range=data_range)
+    value = structural_similarity_index_measure(
+        _batched(image), _batched(truth), sigma=1.5, data_range=data_range
+    )
     assert isinstance(value, Tensor)
     return value.item()
 
 
 @cache
-def _lpips_network(device: torch.device) -> nn.Module | None:
+def _lpips_network(device: torch.device) -> Metric | None:
     """VGG-16 LPIPS, or None, said once, where its weights can't be had."""
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 

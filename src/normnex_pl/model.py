@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from einops import rearrange, repeat
+from einops import repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -90,13 +90,12 @@ class MPI(nn.Module):
             The `IMAGE_COMPONENTS` of `RenderOutput`, of shape ``[height, width]`` or ``[height, width, 3]``.
         """
         rays = image_rays(camera)
-        chunks = zip(rays.origins.reshape(-1, 3).split(chunk), rays.directions.reshape(-1, 3).split(chunk), strict=True)
-        parts = [self._image_components(Rays(origins, directions)) for origins, directions in chunks]
+        origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
+        chunks = zip(origins.split(chunk), directions.split(chunk), strict=True)
+        parts = [self._image_components(Rays(*part)) for part in chunks]
+        shape = (camera.height, camera.width)
         return {
-            name: rearrange(
-                torch.cat([part[name] for part in parts]), "(height width) ... -> height width ...", width=camera.width
-            )
-            for name in IMAGE_COMPONENTS
+            name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in IMAGE_COMPONENTS
         }
 
     def _image_components(self, rays: Rays) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ class TrainingRecord(nn.Module):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Part of the module's state."""
-        return {"steps": self.steps, "seconds": self.seconds, "rays": self.rays, "peak_gpu_gib": self.peak_gpu_gib}
+        return {name: getattr(self, name) for name in ("steps", "seconds", "rays", "peak_gpu_gib")}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Part of the module's state."""
@@ -95,7 +95,14 @@ class NormNeXModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.mpi = MPI(MPIGeometry(**geometry), num_layers, sublayers, field, color, basis)
+        self.mpi = MPI(
+            MPIGeometry(**geometry),  # type: ignore[arg-type]
+            num_layers,
+            sublayers,
+            field,
+            color,
+            basis,
+        )
         self.weights = asdict(weights)
         self.optimizer_settings = optimizer
         self.schedule = schedule
@@ -107,10 +114,11 @@ class NormNeXModule(pl.LightningModule):
         flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
         rgb = rearrange(self.mpi.render(flat).rgb, "(triplet pixel) rgb -> triplet pixel rgb", pixel=3)
         losses = {"mse": mse_loss(rgb, batch.rgb), "gradient": gradient_loss(rgb, batch.rgb)}
-        losses |= {name: loss() for name, loss in self.mpi.field.regularizers().items() if self.weights[name] > 0}
+        regularizers = self.mpi.field.regularizers()
+        losses |= {name: loss() for name, loss in regularizers.items() if self.weights[name] > 0}
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         train_psnr = mse_to_psnr(losses["mse"].detach())
-        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:
+        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             # Only where the loggers listen: gathering scalars costs more time than a small step takes.
             scalars = {f"loss/{name}": loss for name, loss in losses.items()}
             self.log_dict(scalars | {"loss/total": total, "train/psnr": train_psnr}, batch_size=1)
@@ -119,7 +127,9 @@ class NormNeXModule(pl.LightningModule):
     def validation_step(self, batch: View, batch_idx: int) -> None:
         """Logs how well a left-out training view is rendered."""
         rendered = self.mpi.render_image(batch.camera, self.chunk)["rgb"].clamp(0, 1)
-        self.log("val/psnr", mse_to_psnr((rendered - batch.image.float() / 255).square().mean()), batch_size=1)
+        self.log(
+            "val/psnr", mse_to_psnr((rendered - batch.image.float() / 255).square().mean()), batch_size=1
+        )
 
     def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor]:
         """Renders a held-out view; callbacks judge it."""
@@ -131,8 +141,8 @@ class NormNeXModule(pl.LightningModule):
         rates = self.optimizer_settings.learning_rates
         if set(rates) != set(groups):
             raise UserError(
-                f"model.optimizer.learning_rates: expected one for each of {sorted(groups)}, found {sorted(rates)}. "
-                "A preset sets them for the field that it chooses."
+                f"model.optimizer.learning_rates: expected one for each of {sorted(groups)}, "
+                f"found {sorted(rates)}. A preset sets them for the field that it chooses."
             )
         optimizer = torch.optim.Adam(
             [{"params": parameters, "lr": rates[name]} for name, parameters in groups.items()],
@@ -141,5 +151,7 @@ class NormNeXModule(pl.LightningModule):
             fused=True,
         )
         total = max(1, int(self.trainer.estimated_stepping_batches))
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.schedule(min(step / total, 1)))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: self.schedule(min(step / total, 1))
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -49,7 +49,9 @@ def _error_legend(width: int) -> Image.Image:
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[UInt8[np.ndarray, "height width 3"]]], titles: Sequence[str], labels: Sequence[str]
+    rows: Sequence[Sequence[UInt8[np.ndarray, "height width 3"]]],
+    titles: Sequence[str],
+    labels: Sequence[str],
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Puts pictures of one size into a table: a row a view; the last column holds error maps.
 

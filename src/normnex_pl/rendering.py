@@ -1,4 +1,4 @@
-"""Over-compositing of planes, front to back. Pure functions; the formulas are those of the NeX paper, section 3."""
+"""Over-compositing of planes, front to back: pure functions; the formulas are the NeX paper's, section 3."""
 
 from __future__ import annotations
 

@@ -83,11 +83,13 @@ class RunFolder:
             UserError: The folder holds a run with another model or other data.
         """
         if self.checkpoint.exists() and self.config.exists():
-            difference = first_difference(_identity(self.config.read_text(encoding="utf-8")), _identity(config))
+            difference = first_difference(
+                _identity(self.config.read_text(encoding="utf-8")), _identity(config)
+            )
             if difference:
                 raise UserError(
-                    f"{self.path}: expected a new folder or an earlier part of the same run, found a run with "
-                    f"another configuration ({difference}). Choose another folder (--run.folder=...), or delete this one."
+                    f"{self.path}: expected a new folder or an earlier part of the same run, found another "
+                    f"configuration ({difference}). Choose another folder (--run.folder=...), or delete this one."
                 )
         with replacing(self.config) as temporary:
             temporary.write_text(config, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: functions of the share of the training that is done, so that they fit any length."""
+"""Learning-rate schedules: functions of the share of training that is done, so that they fit any length."""
 
 from __future__ import annotations
 

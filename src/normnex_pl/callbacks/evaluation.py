@@ -145,7 +145,8 @@ def _format(value: float | None, digits: int) -> str:
 
 
 def _label(view: dict[str, Any]) -> str:
-    return f"{view['name']}: PSNR {view['psnr']:.2f} dB, SSIM {view['ssim']:.3f}, LPIPS {_format(view['lpips_vgg'], 3)}"
+    scores = f"PSNR {view['psnr']:.2f} dB, SSIM {view['ssim']:.3f}, LPIPS {_format(view['lpips_vgg'], 3)}"
+    return f"{view['name']}: {scores}"
 
 
 def _report(summary: dict[str, Any], warps: list[float]) -> str:
@@ -153,10 +154,9 @@ def _report(summary: dict[str, Any], warps: list[float]) -> str:
     lines = [f"{'held-out view':<24}{'PSNR':>8}{'SSIM':>8}{'LPIPS':>8}{'best plane warp':>18}"]
     rows = [*summary["views"], {"name": "mean", **summary["test"]}]
     for row, warp in zip(rows, [*warps, sum(warps) / len(warps)], strict=True):
-        lines.append(
-            f"{row['name']:<24}{row['psnr']:>8.2f}{row['ssim']:>8.3f}{_format(row['lpips_vgg'], 3):>8}{warp:>15.2f} dB"
-        )
+        scores = f"{row['psnr']:>8.2f}{row['ssim']:>8.3f}{_format(row['lpips_vgg'], 3):>8}"
+        lines.append(f"{row['name']:<24}{scores}{warp:>15.2f} dB")
     lines.append(
-        "(best plane warp: PSNR of the nearest training photo, shown through the one plane that suits the view best)"
+        "(best plane warp: the nearest training photo, shown through the one plane that suits the view best)"
     )
     return "\n".join(lines)

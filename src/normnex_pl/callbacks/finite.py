@@ -27,14 +27,18 @@ class FiniteLossGuard(pl.Callback):
         self.every_n_steps = every_n_steps
         self._all_finite: Tensor | None = None
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any, **__: Any
+    ) -> None:
         """Marks a loss that isn't finite."""
         finite = torch.isfinite(outputs["loss"].detach())
         self._all_finite = finite if self._all_finite is None else self._all_finite & finite
         if trainer.global_step % self.every_n_steps == 0:
             self._raise_unless_finite(trainer)
 
-    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         """Refuses to save weights after a loss that isn't finite."""
         self._raise_unless_finite(trainer)
 

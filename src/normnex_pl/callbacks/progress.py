@@ -28,7 +28,7 @@ class RunProgressBar(pl.callbacks.ProgressBar):
         """Opens the bar where the run stands."""
         if self.refresh_every:
             total = int(trainer.estimated_stepping_batches)
-            self._bar = tqdm(total=total, initial=trainer.global_step, desc="train", unit="step", dynamic_ncols=True)
+            self._bar = tqdm(total=total, initial=trainer.global_step, desc="train", unit="step")
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any, **__: Any
@@ -44,14 +44,16 @@ class RunProgressBar(pl.callbacks.ProgressBar):
             self._bar.update(trainer.global_step - self._bar.n)
         self._close()
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
         """Leaves the terminal to the message."""
         self._close()
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Opens a bar over the held-out views."""
         if self.refresh_every:
-            self._bar = tqdm(total=sum(trainer.num_test_batches), desc="held-out views", unit="view", dynamic_ncols=True)
+            self._bar = tqdm(total=int(sum(trainer.num_test_batches)), desc="held-out views", unit="view")
 
     def on_test_batch_end(self, *_: Any, **__: Any) -> None:
         """Moves the bar by one view."""

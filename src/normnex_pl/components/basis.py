@@ -35,7 +35,9 @@ class NeuralBasis(Basis):
         negative_slope: Of the leaky ReLU.
     """
 
-    def __init__(self, num_basis: int = 8, octaves: int = 3, width: int = 64, negative_slope: float = 0.01) -> None:
+    def __init__(
+        self, num_basis: int = 8, octaves: int = 3, width: int = 64, negative_slope: float = 0.01
+    ) -> None:
         super().__init__()
         self.num_basis = num_basis
         self.octaves = octaves

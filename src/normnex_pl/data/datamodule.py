@@ -40,7 +40,7 @@ class SceneDataModule(pl.LightningDataModule):
         width: Wanted width of the photos in pixels; None takes the widest folder as it is.
         rays_per_step: Rays of one step and rank; rounded down to whole triplets.
         sampler: Which views a step looks at.
-        num_validation_views: Training views to leave out, for choosing settings without a look at the test views.
+        num_validation_views: Training views to leave out, for choosing settings without the test views.
         seed: Of the rays.
 
     Raises:
@@ -100,7 +100,7 @@ class SceneDataModule(pl.LightningDataModule):
         generator = torch.Generator(device).manual_seed(seed)
         num_triplets = self.rays_per_step // 3
         views = self.sampler.draw(step, num_triplets, len(images), generator)
-        pixels = draw_triplets(num_triplets, *images.shape[1:3], generator)
+        pixels = draw_triplets(num_triplets, images.shape[1], images.shape[2], generator)
         rgb = images[views[:, None], pixels[..., 1], pixels[..., 0]].float() / 255
         return RayBatch(pixel_rays(K[views, None], c2w[views, None], pixels), rgb)
 

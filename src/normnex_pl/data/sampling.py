@@ -69,5 +69,5 @@ def draw_triplets(
     device = generator.device
     columns = torch.randint(width - 1, (num_triplets,), generator=generator, device=device)
     rows = torch.randint(height - 1, (num_triplets,), generator=generator, device=device)
-    corner = torch.stack([columns, rows], dim=-1)
-    return corner[:, None] + torch.tensor([[0, 0], [1, 0], [0, 1]], device=device)
+    pixels = [(columns, rows), (columns + 1, rows), (columns, rows + 1)]
+    return torch.stack([torch.stack(pixel, dim=-1) for pixel in pixels], dim=1)

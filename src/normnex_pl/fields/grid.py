@@ -38,13 +38,15 @@ class GridField(Field):
         num_layers: Layers that share features and base colour.
         sublayers: Planes a layer.
         num_features: Channels of a layer that the colour model asks for.
-        divisors: Of the grids, coarse to fine: a grid has ``planes / d`` planes of ``canvas / 2 d`` cells.
-        fine_scale: Factor of the finest grid's values, reached geometrically from 1 at the coarsest. Adam moves
-            all stored values alike, so this makes fine detail settle later than coarse shape.
+        divisors: Of the grids, coarse to fine: ``planes / d`` planes of ``canvas / 2 d`` cells each.
+        fine_scale: Factor of the finest values, reached geometrically from 1 at the coarsest. Adam moves
+            all stored values alike, so that this lets fine detail settle after coarse shape.
         feature_divisor: Pixels of the canvas along a texel of the features.
         base_color_divisor: Pixels of the canvas along a texel of the base colour.
         tv_layers: See `BaseColorTexture`.
     """
+
+    plane_centres: Float[Tensor, "plane"]
 
     def __init__(
         self,
@@ -90,8 +92,12 @@ class GridField(Field):
 
     def forward(self, samples: PlaneSamples) -> FieldOutput:
         """See the base class."""
-        alpha = torch.sigmoid(self._raw_alpha(samples.planes) - ALPHA_OFFSET) * inside_canvas(samples.planes)
-        return FieldOutput(alpha, self.base_color(samples.planes), sample_layers(self.features, samples.layers))
+        alpha = torch.sigmoid(self._raw_alpha(samples.planes) - ALPHA_OFFSET)
+        return FieldOutput(
+            alpha * inside_canvas(samples.planes),
+            self.base_color(samples.planes),
+            sample_layers(self.features, samples.layers),
+        )
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """See the base class."""

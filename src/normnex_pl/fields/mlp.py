@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from einops import rearrange, repeat
@@ -33,6 +34,9 @@ class MLPField(Field):
         tv_layers: See `BaseColorTexture`.
     """
 
+    plane_index: Float[Tensor, "plane"]
+    layer_index: Float[Tensor, "layer"]
+
     def __init__(
         self,
         geometry: MPIGeometry,
@@ -51,7 +55,7 @@ class MLPField(Field):
         self.plane_octaves = plane_octaves
         sizes = [4 * xy_octaves + 2 * plane_octaves] + [width] * (hidden_layers + 1)
         blocks: list[nn.Module] = []
-        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        for fan_in, fan_out in pairwise(sizes):
             # In place: the output is all that the backward pass needs, and these are the largest tensors.
             blocks += [nn.Linear(fan_in, fan_out), nn.LeakyReLU(negative_slope, inplace=True)]
         self.trunk = nn.Sequential(*blocks)
@@ -74,13 +78,15 @@ class MLPField(Field):
         """
         xy = fourier_features(coordinates.transpose(0, 1), self.xy_octaves)
         z = fourier_features(index[:, None], self.plane_octaves)
-        return torch.cat([xy, repeat(z, "plane feature -> plane ray feature", ray=xy.shape[1])], dim=-1).flatten(0, 1)
+        z_of_rays = repeat(z, "plane feature -> plane ray feature", ray=xy.shape[1])
+        return torch.cat([xy, z_of_rays], dim=-1).flatten(0, 1)
 
     def forward(self, samples: PlaneSamples) -> FieldOutput:
         """See the base class."""
         raw = self.alpha_head(self.trunk(self._encode(samples.planes, self.plane_index))).float()
         features = self.feature_head(self.trunk(self._encode(samples.layers, self.layer_index))).float()
-        alpha = torch.sigmoid(rearrange(raw, "(plane ray) 1 -> ray plane", plane=len(self.plane_index)) - ALPHA_OFFSET)
+        raw = rearrange(raw, "(plane ray) 1 -> ray plane", plane=len(self.plane_index))
+        alpha = torch.sigmoid(raw - ALPHA_OFFSET)
         return FieldOutput(
             alpha * inside_canvas(samples.planes),
             self.base_color(samples.planes),

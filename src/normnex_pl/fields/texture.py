@@ -38,11 +38,17 @@ class BaseColorTexture(nn.Module):
     """
 
     def __init__(
-        self, num_layers: int, height: int, width: int, tv_layers: int | None = None, initial_range: float = 1.0
+        self,
+        num_layers: int,
+        height: int,
+        width: int,
+        tv_layers: int | None = None,
+        initial_range: float = 1.0,
     ) -> None:
         super().__init__()
         self.tv_layers = tv_layers
-        self.raw = nn.Parameter(torch.empty(num_layers, 3, height, width).uniform_(-initial_range, initial_range))
+        raw = torch.empty(num_layers, 3, height, width).uniform_(-initial_range, initial_range)
+        self.raw = nn.Parameter(raw)
 
     def forward(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane 3"]:
         """Colours where rays meet the planes.

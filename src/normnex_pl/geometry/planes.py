@@ -45,10 +45,16 @@ def canvas_coordinates(
         x and y, -1 and 1 at the borders of the canvas (``align_corners=False``). The planes are the
         outer axis in memory, so that what reads one plane's texture after the other finds it in the cache.
     """
-    slope = rays.directions[:, :2] / rays.directions[:, 2:]
-    shift = rays.origins[:, :2] - slope * rays.origins[:, 2:]
-    size = slope.new_tensor([geometry.canvas_width, geometry.canvas_height])
-    focal = slope.new_tensor([geometry.fx, geometry.fy]) * 2 / size
-    centre = (slope.new_tensor([geometry.cx, geometry.cy]) + geometry.offset) * 2 / size - 1
-    normalized = torch.addcmul(slope * focal + centre, shift * focal, 1 / depths[:, None, None])
-    return normalized.transpose(0, 1)
+    x = _axis_coordinates(rays, depths, 0, geometry.fx, geometry.cx + geometry.offset, geometry.canvas_width)
+    y = _axis_coordinates(rays, depths, 1, geometry.fy, geometry.cy + geometry.offset, geometry.canvas_height)
+    return torch.stack([x, y], dim=-1).transpose(0, 1)
+
+
+def _axis_coordinates(
+    rays: Rays, depths: Float[Tensor, "plane"], axis: int, focal: float, centre: float, size: int
+) -> Float[Tensor, "plane ray"]:
+    """One canvas axis; Python's numbers, since a tensor made on the host would stop the device's queue."""
+    slope = rays.directions[:, axis] / rays.directions[:, 2]
+    shift = rays.origins[:, axis] - slope * rays.origins[:, 2]
+    pixels = focal * (slope + shift / depths[:, None]) + centre
+    return pixels * (2 / size) - 1
