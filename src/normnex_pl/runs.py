@@ -88,8 +88,8 @@ class RunFolder:
             )
             if difference:
                 raise UserError(
-                    f"{self.path}: expected a new folder or an earlier part of the same run, found another "
-                    f"configuration ({difference}). Choose another folder (--run.folder=...), or delete this one."
+                    f"{self.path}: expected a new folder or a part of the same run, found another "
+                    f"configuration ({difference}). Choose another one (--run.folder=...), or delete it."
                 )
         with replacing(self.config) as temporary:
             temporary.write_text(config, encoding="utf-8")

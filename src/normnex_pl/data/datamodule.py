@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from normnex_pl.data.llff import read_llff
+from normnex_pl.data.planes import PlaneOverrides
 from normnex_pl.data.sampling import AllViews, ViewSampler, draw_triplets
 from normnex_pl.errors import UserError
 from normnex_pl.geometry.cameras import pixel_rays
-from normnex_pl.types import Camera, MPIGeometry, RayBatch, Scene, View
+from normnex_pl.types import Camera, MPIGeometry, PlaneSpacing, RayBatch, Scene, View
 
 
 class _Indices(Sized):
@@ -40,6 +41,8 @@ class SceneDataModule(pl.LightningDataModule):
         width: Wanted width of the photos in pixels; None takes the widest folder as it is.
         rays_per_step: Rays of one step and rank; rounded down to whole triplets.
         sampler: Which views a step looks at.
+        planes: Where the planes shall stand; stronger than the scene's ``planes.txt``.
+        default_spacing: Of the planes, where neither of these says.
         num_validation_views: Training views to leave out, for choosing settings without the test views.
         seed: Of the rays.
 
@@ -53,13 +56,15 @@ class SceneDataModule(pl.LightningDataModule):
         width: int | None = None,
         rays_per_step: int = 8000,
         sampler: ViewSampler = AllViews(),  # noqa: B008 (it has no state)
+        planes: PlaneOverrides = PlaneOverrides(),  # noqa: B008 (frozen)
+        default_spacing: PlaneSpacing = "disparity",
         num_validation_views: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
         if rays_per_step < 3:
             raise UserError(f"data.rays_per_step: expected at least 3 (one triplet), found {rays_per_step}.")
-        self.scene: Scene = read_llff(Path(scene), width)
+        self.scene: Scene = read_llff(Path(scene), width, overrides=planes, default_spacing=default_spacing)
         self.train_views, self.validation_views = split_validation(self.scene.train, num_validation_views)
         self.rays_per_step = rays_per_step
         self.sampler = sampler

@@ -22,7 +22,7 @@ from normnex_pl.data.planes import PlaneOverrides
 from normnex_pl.data.scene import Capture, build_scene
 from normnex_pl.data.sidecars import read_planes, read_split
 from normnex_pl.errors import UserError
-from normnex_pl.types import Scene
+from normnex_pl.types import PlaneSpacing, Scene
 
 _POSES_FILE = "poses_bounds.npy"
 _INTRINSICS_FILE = "hwf_cxcy.npy"
@@ -48,7 +48,11 @@ class _Poses:
 
 
 def read_llff(
-    root: Path, width: int | None, holdout: int = 8, overrides: PlaneOverrides | None = None
+    root: Path,
+    width: int | None,
+    holdout: int = 8,
+    overrides: PlaneOverrides | None = None,
+    default_spacing: PlaneSpacing = "disparity",
 ) -> Scene:
     """Reads a scene in the LLFF format, with 3x5 or 3x4 pose matrices.
 
@@ -58,6 +62,7 @@ def read_llff(
         holdout: Every ``holdout``-th photo is held out, beginning with the first, unless
             ``train_image.txt`` or ``val_image.txt`` say otherwise.
         overrides: Where the planes shall stand; stronger than ``planes.txt``.
+        default_spacing: Of the planes, where neither of these says.
 
     Returns:
         The scene, in the frame of its reference camera.
@@ -89,7 +94,7 @@ def read_llff(
         bounds=poses.bounds,
     )
     planes = (overrides or PlaneOverrides()).over(read_planes(root, loaded_width))
-    return build_scene(capture, split, planes)
+    return build_scene(capture, split, planes.over(PlaneOverrides(spacing=default_spacing)))
 
 
 def opencv_from_llff(poses: Float[np.ndarray, "view 3 4"]) -> Float[np.ndarray, "view 3 4"]:

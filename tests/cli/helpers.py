@@ -1,0 +1,108 @@
+"""Runs of the command line in this process, on a scene of forty pixels."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from normnex_pl.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPERIMENTS = ROOT / "experiments"
+
+# Of a scene with ten photos; every eighth is held out.
+WIDTH, HEIGHT = 40, 30
+HELD_OUT = ("view_000", "view_008")
+NUM_TRAINING_VIEWS = 8
+
+
+def configs(variant: str = "nex_rgb", preset: str = "tiny") -> list[str]:
+    """What ``make train`` passes: from the general to the special."""
+    names = ("base", f"variants/{variant}", f"presets/{preset}")
+    return [argument for name in names for argument in ("-c", str(EXPERIMENTS / f"{name}.yaml"))]
+
+
+def small(scene: Path, *more: str, **preset: str) -> list[str]:
+    """Arguments behind the subcommand that make a run on the CPU last a second; later ones win."""
+    return [
+        *configs(**preset),
+        f"--data.scene={scene}",
+        f"--data.width={WIDTH}",
+        "--data.rays_per_step=60",
+        "--model.num_layers=2",
+        "--model.sublayers=2",
+        "--trainer.accelerator=cpu",
+        "--trainer.log_every_n_steps=1",
+        "--trainer.max_steps=6",
+        *more,
+    ]
+
+
+def fit(scene: Path, folder: Path, *more: str) -> Path:
+    """Trains in a run folder and returns it."""
+    main(["fit", *small(scene, f"--run.folder={folder}", *more)])
+    return folder
+
+
+def evaluate(folder: Path, *more: str) -> dict[str, Any]:
+    """Evaluates a run folder as ``make eval`` does and returns its metrics."""
+    main(["test", "-c", str(folder / "config.yaml"), f"--run.folder={folder}", *more])
+    return metrics(folder)
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The message of a command that must be refused, which is all that it says on stderr's last lines."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    stderr = capsys.readouterr().err
+    assert caught.value.code == 2, stderr
+    return the_one_message(stderr)
+
+
+def the_one_message(stderr: str) -> str:
+    """What follows ``error:``, provided that it comes once, last, and without pages of other text."""
+    assert "Traceback" not in stderr
+    assert "usage:" not in stderr
+    before, message = ("\n" + stderr).split("\nerror: ")
+    assert len(before.splitlines()) < 10, before
+    return message.strip()
+
+
+def metrics(folder: Path) -> dict[str, Any]:
+    """The content of ``metrics.json``."""
+    content: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return content
+
+
+def scalars(folder: Path) -> list[dict[str, str]]:
+    """The rows of ``metrics.csv``."""
+    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def checkpoint(folder: Path) -> dict[str, Any]:
+    """The content of the last checkpoint, read without executing anything."""
+    content: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    return content
+
+
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights in the last checkpoint."""
+    state = checkpoint(folder)["state_dict"]
+    return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+
+
+def picture(path: Path) -> NDArray[np.float64]:
+    """Pixels of an RGB picture, in [0, 1]."""
+    with Image.open(path) as image:
+        assert image.mode == "RGB"
+        return np.asarray(image) / 255

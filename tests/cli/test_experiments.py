@@ -1,0 +1,144 @@
+"""The YAML files: all combinations build, and `paper` says what the paper says."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+from torch import nn
+
+from cli.helpers import EXPERIMENTS, NUM_TRAINING_VIEWS, WIDTH, configs
+from normnex_pl.cli import main
+from normnex_pl.components import RGBColor
+from normnex_pl.data.datamodule import SceneDataModule
+from normnex_pl.data.sampling import OneView
+from normnex_pl.fields import MLPField
+from normnex_pl.losses import LossWeights
+from normnex_pl.module import NormNeXModule
+
+VARIANTS = sorted(path.stem for path in (EXPERIMENTS / "variants").glob("*.yaml"))
+PRESETS = sorted(path.stem for path in (EXPERIMENTS / "presets").glob("*.yaml"))
+
+Built = tuple[pl.Trainer, NormNeXModule, SceneDataModule]
+
+
+def build(scene: Path, folder: Path, variant: str, preset: str, *more: str) -> Built:
+    """Does all that ``normnex fit`` does, short of training."""
+    built: list[Built] = []
+
+    def keep(trainer: pl.Trainer, model: NormNeXModule, datamodule: SceneDataModule, **_: Any) -> None:
+        built.append((trainer, model, datamodule))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pl.Trainer, "fit", keep)
+        for name in ("test", "save_checkpoint"):
+            patch.setattr(pl.Trainer, name, lambda *_, **__: None)
+        scene_arguments = [f"--data.scene={scene}", f"--data.width={WIDTH}"]
+        main(
+            [
+                "fit",
+                *configs(variant, preset),
+                *scene_arguments,
+                f"--run.folder={folder}",
+                "--trainer.accelerator=cpu",
+                *more,
+            ]
+        )
+    return built[0]
+
+
+@pytest.fixture(scope="module")
+def paper(_quick_and_alone: None, scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The paper's own variant at the paper's own settings, on a scene of forty pixels."""
+    return build(scene, tmp_path_factory.mktemp("paper"), "nex_rgb", "paper")
+
+
+def layer_sizes(network: nn.Module) -> list[tuple[int, int]]:
+    """Inputs and outputs of all linear layers, in order."""
+    return [
+        (layer.in_features, layer.out_features) for layer in network.modules() if isinstance(layer, nn.Linear)
+    ]
+
+
+def test_the_folders_of_experiments_are_not_empty() -> None:
+    assert "nex_rgb" in VARIANTS
+    assert set(PRESETS) >= {"paper", "fast", "tiny"}
+
+
+@pytest.mark.parametrize(("variant", "preset"), list(itertools.product(VARIANTS, PRESETS)))
+def test_every_variant_builds_at_every_preset(scene: Path, tmp_path: Path, variant: str, preset: str) -> None:
+    small = ["--model.num_layers=4", "--model.sublayers=2"]
+    trainer, module, _ = build(scene, tmp_path, variant, preset, *small)
+    trainer.strategy.connect(module)
+    module.trainer = trainer
+    groups = module.mpi.parameter_groups()
+    assert set(module.optimizer_settings.learning_rates) == set(groups)
+    assert sum(map(len, groups.values())) == len(list(module.parameters()))
+    assert set(module.mpi.field.regularizers()) <= set(module.weights)
+    assert (tmp_path / "config.yaml").is_file()
+
+
+@pytest.mark.parametrize(("folder", "key"), [("variants", "variant"), ("presets", "preset")])
+def test_files_give_a_run_their_own_name(scene: Path, tmp_path: Path, folder: str, key: str) -> None:
+    for path in (EXPERIMENTS / folder).glob("*.yaml"):
+        assert f"run:\n  {key}: {path.stem}\n" in path.read_text(encoding="utf-8")
+
+
+def test_paper_planes(paper: Built) -> None:
+    _, module, _ = paper
+    assert (module.hparams["num_layers"], module.hparams["sublayers"]) == (16, 12)
+    assert len(module.mpi.depths) == 192
+    assert len(module.mpi.layer_depths) == 16
+
+
+def test_paper_network(paper: Built) -> None:
+    field = paper[1].mpi.field
+    assert isinstance(field, MLPField)
+    assert (field.xy_octaves, field.plane_octaves) == (10, 8)
+    assert layer_sizes(field.trunk) == [(56, 384)] + 4 * [(384, 384)]
+    slopes = [layer.negative_slope for layer in field.trunk.modules() if isinstance(layer, nn.LeakyReLU)]
+    assert slopes == 5 * [0.01]
+    assert layer_sizes(field.alpha_head) + layer_sizes(field.feature_head) == [(384, 1), (384, 24)]
+
+
+def test_paper_colour(paper: Built) -> None:
+    _, module, _ = paper
+    assert isinstance(module.mpi.color, RGBColor)
+    assert module.mpi.basis.num_basis == 8
+    assert layer_sizes(module.mpi.basis) == [(12, 64), (64, 64), (64, 8)]
+    geometry = module.mpi.geometry
+    assert module.mpi.field.base_color.raw.shape == (16, 3, geometry.canvas_height, geometry.canvas_width)
+
+
+def test_paper_losses(paper: Built) -> None:
+    weights = LossWeights(**paper[1].weights)
+    assert (weights.mse, weights.gradient, weights.tv_base_color) == (1.0, 0.05, 0.03)
+    assert set(paper[1].weights.values()) == {1.0, 0.05, 0.03, 0.0}  # and no other one
+    assert paper[1].mpi.field.base_color.tv_layers is None  # all layers
+
+
+def test_paper_optimizer(paper: Built) -> None:
+    settings = paper[1].optimizer_settings
+    assert dict(settings.learning_rates) == {"network": 1e-3, "basis": 1e-2, "base_color": 1e-2}
+    assert (*settings.betas, settings.eps) == (0.9, 0.999, 1e-8)
+
+
+def test_paper_learning_rates_fall_tenfold_after_each_third(paper: Built) -> None:
+    schedule = paper[1].schedule
+    shares = (0.0, 0.33, 0.34, 0.66, 0.67, 1.0)
+    assert [schedule(share) for share in shares] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_paper_steps(paper: Built) -> None:
+    trainer, _, datamodule = paper
+    assert datamodule.rays_per_step == 8000
+    assert isinstance(datamodule.sampler, OneView)
+    assert (trainer.max_epochs, trainer.max_steps) == (4000, -1)
+    assert len(datamodule.train_dataloader()) == NUM_TRAINING_VIEWS
+
+
+def test_paper_photos() -> None:
+    assert "width: 1008" in (EXPERIMENTS / "presets" / "paper.yaml").read_text(encoding="utf-8")

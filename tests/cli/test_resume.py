@@ -1,0 +1,149 @@
+"""A run that was stopped goes on where it was, and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from cli.helpers import NUM_TRAINING_VIEWS, checkpoint, failure, fit, metrics, scalars, small, tensors
+from normnex_pl.cli import main
+from normnex_pl.data.datamodule import SceneDataModule
+from normnex_pl.types import RayBatch
+
+STOPPED_BEFORE = 12
+SAVED_AT = 10
+
+# The length of a run may be given in steps or in epochs; the stop comes in the middle of the second one.
+LENGTHS = {
+    "steps": ("--trainer.max_steps=20",),
+    "epochs": ("--trainer.max_steps=-1", "--trainer.max_epochs=3"),
+}
+
+
+class PowerCutError(Exception):
+    """Ends a run from outside."""
+
+
+@pytest.fixture(params=list(LENGTHS.values()), ids=list(LENGTHS))
+def length(request: pytest.FixtureRequest) -> Sequence[str]:
+    """Arguments that say how long to train."""
+    arguments: Sequence[str] = request.param
+    return arguments
+
+
+def fit_until_stopped(
+    scene: Path, folder: Path, *more: str, error: type[BaseException] = PowerCutError
+) -> None:
+    """Starts a run that ends while it draws the rays of a step."""
+    draw = SceneDataModule.draw_rays
+
+    def draw_or_stop(self: SceneDataModule, step: int, rank: int, device: torch.device) -> RayBatch:
+        if step == STOPPED_BEFORE:
+            raise error
+        return draw(self, step, rank, device)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SceneDataModule, "draw_rays", draw_or_stop)
+        with pytest.raises((error, SystemExit)):
+            fit(scene, folder, f"--checkpoint_every={SAVED_AT}", *more)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    scene: Path, tmp_path: Path, length: Sequence[str]
+) -> None:
+    straight = fit(scene, tmp_path / "straight", f"--checkpoint_every={SAVED_AT}", *length)
+    fit_until_stopped(scene, tmp_path / "resumed", *length)
+    assert checkpoint(tmp_path / "resumed")["global_step"] == SAVED_AT
+    resumed = fit(scene, tmp_path / "resumed", f"--checkpoint_every={SAVED_AT}", *length)
+
+    expected, found = tensors(straight), tensors(resumed)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name
+    steps = {"steps": 20}.get(length[0], metrics(straight)["steps"])
+    assert metrics(resumed)["steps"] == steps
+    assert metrics(resumed)["views"] == metrics(straight)["views"]
+    assert scalars(resumed) == scalars(straight)
+    assert [int(row["step"]) for row in scalars(resumed)] == list(range(steps))
+
+
+def test_a_resumed_run_counts_on(scene: Path, tmp_path: Path) -> None:
+    fit_until_stopped(scene, tmp_path / "run", "--trainer.max_steps=16")
+    before = checkpoint(tmp_path / "run")["state_dict"]["record._extra_state"]
+    after = metrics(fit(scene, tmp_path / "run", f"--checkpoint_every={SAVED_AT}", "--trainer.max_steps=16"))
+    assert before["steps"] == SAVED_AT
+    assert after["steps"] == 16
+    assert after["train_seconds"] > before["seconds"]
+    assert after["rays_per_second"] * after["train_seconds"] == pytest.approx(16 * 60, rel=0.01)
+
+
+def test_a_run_stopped_by_the_user_can_be_resumed(scene: Path, tmp_path: Path) -> None:
+    more = ("--trainer.max_steps=14",)
+    fit_until_stopped(scene, tmp_path / "run", *more, error=KeyboardInterrupt)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    assert metrics(fit(scene, tmp_path / "run", f"--checkpoint_every={SAVED_AT}", *more))["steps"] == 14
+
+
+def test_a_run_stopped_before_its_first_checkpoint_starts_again(scene: Path, tmp_path: Path) -> None:
+    more = ("--checkpoint_every=100", "--trainer.max_steps=14")
+    fit_until_stopped(scene, tmp_path / "run", *more)
+    folder = fit(scene, tmp_path / "run", *more)
+    assert [int(row["step"]) for row in scalars(folder)] == list(range(14))
+
+
+def test_a_finished_run_is_evaluated_but_not_trained_again(
+    run: Path, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(run, tmp_path / "again")
+    (folder / "metrics.json").unlink()
+
+    def refuse(*_: object) -> RayBatch:
+        raise AssertionError("It trains.")
+
+    monkeypatch.setattr(SceneDataModule, "draw_rays", refuse)
+    fit(scene, folder)
+    again, before = metrics(folder), metrics(run)
+    assert again["steps"] == before["steps"]
+    assert again["train_seconds"] == pytest.approx(before["train_seconds"], abs=0.5)
+    assert again["views"] == before["views"]
+    assert scalars(folder) == scalars(run)
+    for name, value in tensors(run).items():
+        assert torch.equal(tensors(folder)[name], value), name
+
+
+def test_a_stored_configuration_is_enough_to_resume(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "copy")
+    main(["fit", "-c", str(folder / "config.yaml"), f"--run.folder={folder}"])
+    assert metrics(folder)["views"] == metrics(run)["views"]
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ("--model.num_layers=3", "model.num_layers: 2 there, 3 now"),
+        ("--model.weights.gradient=0.1", "model.weights.gradient: 0.05 there, 0.1 now"),
+        ("--data.rays_per_step=90", "data.rays_per_step: 60 there, 90 now"),
+        ("--seed_everything=1", "seed_everything: 0 there, 1 now"),
+    ],
+)
+def test_a_run_folder_refuses_another_configuration(
+    run: Path, scene: Path, capsys: pytest.CaptureFixture[str], change: str, difference: str
+) -> None:
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    message = failure(capsys, "fit", *small(scene, f"--run.folder={run}", change))
+    assert str(run) in message
+    assert difference in message
+    assert "--run.folder" in message
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_more_steps_lengthen_a_finished_run(run: Path, scene: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "longer")
+    steps = 6 + NUM_TRAINING_VIEWS
+    fit(scene, folder, f"--trainer.max_steps={steps}")
+    assert metrics(folder)["steps"] == steps
+    assert [int(row["step"]) for row in scalars(folder)] == list(range(steps))

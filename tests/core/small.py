@@ -1,0 +1,136 @@
+"""A tiny multiplane image and cameras around it, for the tests of the core."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+from hypothesis import settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from normnex_pl.components import NeuralBasis, RGBColor
+from normnex_pl.fields import Field, FieldFactory, GridField, MLPField
+from normnex_pl.model import MPI
+from normnex_pl.types import Camera, MPIGeometry, Rays
+
+GEOMETRY = MPIGeometry(
+    fx=30.0, fy=28.0, cx=8.3, cy=5.6, width=16, height=12, offset=2, near=1.5, far=9.0, spacing="disparity"
+)
+LAYERS, SUBLAYERS = 2, 3
+PLANES = LAYERS * SUBLAYERS
+
+FIELDS: dict[str, FieldFactory] = {
+    "mlp": partial(MLPField, width=16, hidden_layers=1, xy_octaves=3, plane_octaves=3),
+    "grid": partial(GridField, divisors=(4, 2, 1)),
+}
+
+few = settings(max_examples=20, deadline=None)
+
+
+def reference_camera(geometry: MPIGeometry = GEOMETRY) -> Camera:
+    """The camera in whose frame the multiplane image stands."""
+    K = torch.tensor([[geometry.fx, 0, geometry.cx], [0, geometry.fy, geometry.cy], [0, 0, 1]])
+    return Camera(K, torch.eye(3, 4), geometry.width, geometry.height)
+
+
+def moved(camera: Camera, x: float = 0, y: float = 0, z: float = 0) -> Camera:
+    """The camera, shifted in the world."""
+    shift = torch.zeros(3, 4)
+    shift[:, 3] = torch.tensor([x, y, z])
+    return Camera(camera.K, camera.c2w + shift, camera.width, camera.height)
+
+
+def forward_rays(count: int, seed: int = 0) -> Rays:
+    """Float32 rays from around the origin that look roughly along z; some of them miss the canvas."""
+    rng = np.random.default_rng(seed)
+    origins = rng.uniform(-1, 1, (count, 3)) * [0.3, 0.3, 0.2]
+    directions = np.concatenate([rng.uniform(-0.3, 0.3, (count, 2)), np.ones((count, 1))], axis=1)
+    lengths = rng.uniform(0.5, 2, (count, 1))
+    return Rays(torch.from_numpy(origins).float(), torch.from_numpy(directions * lengths).float())
+
+
+@st.composite
+def cameras(draw: st.DrawFn, max_angle: float = np.pi) -> Camera:
+    """Float64 cameras with any focal lengths, skew, principal point, position and rotation."""
+    fx, fy = draw(st.floats(5, 50)), draw(st.floats(5, 50))
+    skew, cx, cy = draw(st.floats(-5, 5)), draw(st.floats(-5, 20)), draw(st.floats(-5, 20))
+    K = np.array([[fx, skew, cx], [0, fy, cy], [0, 0, 1]])
+    angles = st.floats(-max_angle / np.sqrt(3), max_angle / np.sqrt(3))
+    rotation = Rotation.from_rotvec(draw(st.tuples(angles, angles, angles))).as_matrix()
+    position = np.array(draw(st.tuples(*[st.floats(-0.5, 0.5)] * 3)))
+    c2w = np.concatenate([rotation, position[:, None]], axis=1)
+    width, height = draw(st.integers(1, 16)), draw(st.integers(1, 12))
+    return Camera(torch.from_numpy(K), torch.from_numpy(c2w), width, height)
+
+
+def make_field(kind: str) -> Field:
+    """A field at the start of training."""
+    torch.manual_seed(0)
+    return FIELDS[kind](GEOMETRY, LAYERS, SUBLAYERS, 24)
+
+
+def excite(field: Field) -> None:
+    """Gives a field opacities of all sizes, and features and colours that vary."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in field.parameters():
+            parameter.copy_(2 * torch.randn(parameter.shape, generator=generator))
+        if isinstance(field, GridField):
+            field.alpha[0] += 4
+        elif isinstance(field, MLPField):
+            field.trunk[0].weight /= 4
+            field.alpha_head.weight /= 4
+            field.feature_head.weight /= 4
+            field.alpha_head.bias += 4
+
+
+def make_mpi(kind: str) -> MPI:
+    """A multiplane image whose planes vary in opacity and colour."""
+    torch.manual_seed(0)
+    mpi = MPI(GEOMETRY, LAYERS, SUBLAYERS, FIELDS[kind], RGBColor(), NeuralBasis())
+    excite(mpi.field)
+    return mpi
+
+
+def canvas_oracle(
+    origins: NDArray[np.float64],
+    directions: NDArray[np.float64],
+    depths: NDArray[np.float64],
+    geometry: MPIGeometry,
+) -> NDArray[np.float64]:
+    """Canvas coordinates [ray, plane, 2], one ray and plane at a time: intersect, project, scale."""
+    K = np.array(
+        [
+            [geometry.fx, 0, geometry.cx + geometry.offset],
+            [0, geometry.fy, geometry.cy + geometry.offset],
+            [0, 0, 1],
+        ]
+    )
+    size = np.array([geometry.width + 2 * geometry.offset, geometry.height + 2 * geometry.offset])
+    result = np.empty((len(origins), len(depths), 2))
+    for ray, (o, v) in enumerate(zip(origins, directions, strict=True)):
+        for plane, depth in enumerate(depths):
+            X = o + (depth - o[2]) / v[2] * v
+            uvw = K @ X
+            result[ray, plane] = 2 * (uvw[:2] / uvw[2]) / size - 1
+    return result
+
+
+def composite_oracle(
+    alpha: NDArray[np.float64], colors: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Colour and weights of one ray, by painting the planes from the back over each other."""
+    color = np.zeros(colors.shape[-1])
+    for a, c in zip(alpha[::-1], colors[::-1], strict=True):
+        color = a * c + (1 - a) * color
+    weights = np.array([a * np.prod(1 - alpha[:i]) for i, a in enumerate(alpha)])
+    return color, weights
+
+
+def numpy64(tensor: Tensor) -> NDArray[np.float64]:
+    """A tensor's values for an oracle."""
+    return tensor.detach().double().numpy()

@@ -1,0 +1,118 @@
+"""Losses, against numbers worked out by hand and numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from core.small import few, numpy64
+from normnex_pl.fields.texture import BaseColorTexture
+from normnex_pl.losses import gradient_loss, mse_loss, total_variation, volume_variation
+
+
+def triplets(count: int, seed: int = 0) -> Tensor:
+    return torch.rand(count, 3, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_mse_worked_by_hand() -> None:
+    rgb = torch.zeros(2, 3, 3)
+    rgb[0, 1, 2] = 3
+    assert mse_loss(rgb, torch.zeros(2, 3, 3)).item() == pytest.approx(9 / 18)
+
+
+def test_gradient_loss_worked_by_hand() -> None:
+    """Pixel, right, below: the differences to the right and below count, that between those two doesn't."""
+    rgb, target = torch.zeros(1, 3, 3), torch.zeros(1, 3, 3)
+    rgb[0, :, 0] = torch.tensor([0.1, 0.4, 0.9])
+    target[0, :, 0] = torch.tensor([0.1, 0.2, 0.2])
+    horizontal = abs((0.4 - 0.1) - (0.2 - 0.1)) / 3
+    vertical = abs((0.9 - 0.1) - (0.2 - 0.1)) / 3
+    assert gradient_loss(rgb, target).item() == pytest.approx(horizontal + vertical)
+
+
+@few
+@given(st.lists(st.floats(-1, 1), min_size=4, max_size=4), st.integers(0, 100))
+def test_gradient_loss_ignores_an_offset_of_each_triplet(offsets: list[float], seed: int) -> None:
+    rgb, target = triplets(4, seed), triplets(4, seed + 1)
+    shifted = rgb + torch.tensor(offsets, dtype=torch.float64)[:, None, None]
+    torch.testing.assert_close(gradient_loss(shifted, target), gradient_loss(rgb, target))
+    assert gradient_loss(rgb, target) > 0.1
+
+
+def test_losses_of_equal_colours_are_zero() -> None:
+    assert mse_loss(triplets(3), triplets(3)) == 0
+    assert gradient_loss(triplets(3), triplets(3)) == 0
+
+
+def test_losses_are_means_over_triplets() -> None:
+    rgb, target = triplets(4), triplets(4, seed=1)
+    for loss in (mse_loss, gradient_loss):
+        parts = [loss(rgb[i : i + 1], target[i : i + 1]) for i in range(4)]
+        torch.testing.assert_close(loss(rgb, target), torch.stack(parts).mean())
+
+
+def test_total_variation_of_a_constant_is_zero() -> None:
+    assert total_variation(torch.full((2, 3, 5, 4), 0.3)) == 0
+
+
+@few
+@given(st.floats(-1, 1), st.floats(-1, 1), st.integers(2, 6), st.integers(2, 6))
+def test_total_variation_of_a_ramp_is_its_slopes(a: float, b: float, height: int, width: int) -> None:
+    y, x = torch.meshgrid(torch.arange(height).double(), torch.arange(width).double(), indexing="ij")
+    texture = (a * x + b * y).expand(2, 3, height, width)
+    assert total_variation(texture).item() == pytest.approx(3 * (abs(a) + abs(b)), abs=1e-12)
+
+
+def test_total_variation_is_the_mean_over_layers() -> None:
+    texture = torch.rand(4, 3, 5, 6, generator=torch.Generator().manual_seed(0))
+    layers = torch.stack([total_variation(layer[None]) for layer in texture])
+    torch.testing.assert_close(layers.mean(), total_variation(texture))
+
+
+def test_variation_of_a_layer_drawn_at_random_has_the_whole_for_its_expectation() -> None:
+    """Layers are drawn about equally often, and the mean over them is the value of the whole."""
+    torch.manual_seed(0)
+    texture = BaseColorTexture(3, 6, 5, tv_layers=1)
+    whole = total_variation(torch.sigmoid(texture.raw))
+    drawn = [texture.variation().item() for _ in range(300)]
+    values, counts = np.unique(drawn, return_counts=True)
+    assert len(values) == 3
+    assert counts.min() > 60
+    assert values.mean() == pytest.approx(whole.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("tv_layers", [None, 3])
+def test_variation_of_all_layers_is_that_of_the_texture(tv_layers: int | None) -> None:
+    torch.manual_seed(0)
+    texture = BaseColorTexture(3, 6, 5, tv_layers=tv_layers)
+    torch.testing.assert_close(texture.variation(), total_variation(torch.sigmoid(texture.raw)))
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 4, 5), (3, 1, 1), (2, 1, 3)])
+def test_volume_variation_is_the_mean_squared_difference_along_each_axis(
+    shape: tuple[int, int, int],
+) -> None:
+    volume = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    array = numpy64(volume)
+    expected = sum((np.diff(array, axis=axis) ** 2).mean() for axis in range(3) if shape[axis] > 1)
+    assert volume_variation(volume).item() == pytest.approx(expected)
+
+
+def test_volume_variation_of_a_single_cell_is_zero() -> None:
+    """The coarsest grid of a small canvas has one."""
+    assert volume_variation(torch.ones(1, 1, 1)).item() == 0
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rgb, target = triplets(2).requires_grad_(), triplets(2, seed=1)
+    texture = torch.rand(2, 3, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    volume = torch.rand(3, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: mse_loss(x, target), (rgb,))
+    assert torch.autograd.gradcheck(lambda x: gradient_loss(x, target), (rgb,))
+    assert torch.autograd.gradcheck(total_variation, (texture,))
+    assert torch.autograd.gradcheck(volume_variation, (volume,))
