@@ -55,4 +55,5 @@ def total_variation(texture: Float[Tensor, "layer channel height width"]) -> Flo
 
 def volume_variation(volume: Float[Tensor, "plane height width"]) -> Float[Tensor, ""]:
     """Mean squared difference to the neighbour in each of the three directions, summed."""
-    return sum(volume.diff(dim=axis).square().mean() for axis in range(3) if volume.shape[axis] > 1)  # type: ignore[return-value]
+    differences = (volume.diff(dim=axis).square().mean() for axis in range(3) if volume.shape[axis] > 1)
+    return sum(differences, start=volume.new_zeros(()))

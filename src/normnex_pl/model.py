@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from normnex_pl.components import Basis, ColorModel
 from normnex_pl.fields import FieldFactory
 from normnex_pl.geometry.cameras import image_rays
-from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths
+from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths, planes_ahead
 from normnex_pl.rendering import composite, composite_weights, expected_depth
 from normnex_pl.types import Camera, MPIGeometry, PlaneSamples, Rays, RenderOutput
 
@@ -68,7 +68,7 @@ class MPI(nn.Module):
         stored = self.field(samples)
         specular = self.color.specular(stored.features, self.basis(rays.viewdirs))
         on_planes = repeat(specular, "ray layer rgb -> ray (layer sub) rgb", sub=self.sublayers)
-        weights = composite_weights(stored.alpha)
+        weights = composite_weights(stored.alpha * planes_ahead(rays, self.depths))
         return RenderOutput(
             rgb=composite(weights, (stored.base_color + on_planes).clamp(0, 1)),
             acc=weights.sum(dim=-1),

@@ -152,6 +152,6 @@ class NormNeXModule(pl.LightningModule):
         )
         total = max(1, int(self.trainer.estimated_stepping_batches))
         scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: self.schedule(min(step / total, 1))
+            optimizer, lambda step: self.schedule(min(step / total, 1.0))
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -6,6 +6,7 @@ Errors are mean absolute differences over the channels, shown by matplotlib's pe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def contact_sheet(
     rows: Sequence[Sequence[UInt8[np.ndarray, "height width 3"]]],
     titles: Sequence[str],
     labels: Sequence[str],
-) -> UInt8[np.ndarray, "height width 3"]:
+) -> UInt8[np.ndarray, "sheet_height sheet_width 3"]:
     """Puts pictures of one size into a table: a row a view; the last column holds error maps.
 
     Args:
@@ -61,7 +62,7 @@ def contact_sheet(
         labels: Of the rows, written above them.
     """
     height, width = rows[0][0].shape[:2]
-    line = _TEXT_SIZE + _MARGIN
+    line = _TEXT_SIZE + 2 * _MARGIN
     font = ImageFont.load_default(_TEXT_SIZE)
     sheet = Image.new(
         "RGB",
@@ -78,6 +79,8 @@ def contact_sheet(
             sheet.paste(Image.fromarray(picture), (_MARGIN + column * (width + _MARGIN), top + line))
     left = _MARGIN + (len(titles) - 1) * (width + _MARGIN)
     bottom = sheet.height - line
-    sheet.paste(_error_legend(width // 2), (left, bottom + _TEXT_SIZE // 4))
-    draw.text((left + width // 2 + _MARGIN, bottom), f"error 0 to {ERROR_SCALE:g}", "black", font)
+    legend = f"error 0 to {ERROR_SCALE:g}"
+    bar = max(1, width - math.ceil(font.getlength(legend)) - _MARGIN)
+    sheet.paste(_error_legend(bar), (left, bottom + _TEXT_SIZE // 4))
+    draw.text((left + bar + _MARGIN, bottom), legend, "black", font)
     return np.asarray(sheet)

@@ -131,7 +131,7 @@ def test_a_process_ends_soon_and_without_a_stack_trace(scene: Path, tmp_path: Pa
 def explode(scene: Path, folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
     """Trains with learning rates that become absurd after four of eight steps; returns the message."""
     schedule = "--model.schedule.class_path=normnex_pl.schedules.StepDecay"
-    stages = ["--model.schedule.init_args.factor=1e38", "--model.schedule.init_args.stages=2"]
+    stages = ["--model.schedule.init_args.factor=1e300", "--model.schedule.init_args.stages=2"]
     arguments = small(scene, f"--run.folder={folder}", "--trainer.max_steps=8", schedule, *stages, *more)
     return failure(capsys, "fit", *arguments)
 
@@ -143,7 +143,7 @@ def test_the_last_good_checkpoint_survives_a_loss_that_is_not_finite(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoint_every: int
 ) -> None:
     message = explode(scene, tmp_path, capsys, f"--checkpoint_every={checkpoint_every}")
-    assert "not finite" in message or "not a finite number" in message
+    assert "not a finite number" in message or "not finite" in message
     assert str(tmp_path / "checkpoints" / "last.ckpt") in message
     assert "learning_rates" in message
     assert checkpoint(tmp_path)["global_step"] == 4

@@ -42,7 +42,11 @@ def test_a_run_and_its_scene_may_move(run: Path, scene: Path, tmp_path: Path) ->
 def test_without_a_checkpoint_there_is_nothing_to_evaluate(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], subcommand: str
 ) -> None:
-    message = failure(capsys, subcommand, *small(scene, f"--run.folder={tmp_path / 'none'}"))
+    message = failure(
+        capsys,
+        subcommand,
+        *small(scene, f"--run.folder={tmp_path / 'none'}", "--data.num_validation_views=1"),
+    )
     assert str(tmp_path / "none" / "checkpoints" / "last.ckpt") in message
     assert "expected the checkpoint of a trained run, found none" in message
     assert not (tmp_path / "none").exists()
@@ -57,6 +61,11 @@ def test_validation_scores_training_views_and_keeps_the_scalars(
     main(["validate", *arguments])
     assert "val/psnr" in capsys.readouterr().out
     assert scalars(folder) == before
+
+
+def test_validating_on_no_view_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = failure(capsys, "validate", "-c", str(run / "config.yaml"), f"--run.folder={run}")
+    assert "data.num_validation_views" in message
 
 
 def test_evaluating_changes_neither_weights_nor_scalars(run: Path, tmp_path: Path) -> None:

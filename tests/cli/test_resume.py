@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,10 +47,12 @@ def fit_until_stopped(
             raise error
         return draw(self, step, rank, device)
 
+    handler = signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SceneDataModule, "draw_rays", draw_or_stop)
         with pytest.raises((error, SystemExit)):
             fit(scene, folder, f"--checkpoint_every={SAVED_AT}", *more)
+    signal.signal(signal.SIGINT, handler)  # Lightning stops listening when it was interrupted once
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.small import GEOMETRY, cameras, canvas_oracle, few, numpy64, reference_camera
 from normnex_pl.geometry.cameras import image_rays, pixel_rays, project
-from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths
+from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths, planes_ahead
 from normnex_pl.types import Camera, MPIGeometry, Rays
 
 geometries = st.builds(
@@ -129,3 +129,13 @@ def test_layers_are_groups_of_neighbouring_planes() -> None:
 
 def test_the_canvas_adds_the_offset_on_all_sides() -> None:
     assert (GEOMETRY.canvas_width, GEOMETRY.canvas_height) == (20, 16)
+
+
+def test_planes_behind_a_camera_that_moved_past_them_are_not_met() -> None:
+    depths = torch.tensor([1.0, 2.0, 4.0])
+    origins = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 3.0], [0.0, 0.0, 5.0], [0.0, 0.0, 3.0]])
+    directions = torch.tensor([[0.1, 0.0, 1.0], [0.0, 0.2, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
+    expected = torch.tensor(
+        [[True, True, True], [False, False, True], [False, False, False], [True, True, False]]
+    )
+    assert torch.equal(planes_ahead(Rays(origins, directions), depths), expected)

@@ -131,7 +131,7 @@ def test_world_is_scaled_by_three_quarters_of_the_nearest_bound(tmp_path: Path) 
     unit = 0.75 * cameras.bounds[:, 0].min()
     expected = cameras.bounds[scene.reference] / unit
     np.testing.assert_allclose([scene.geometry.near, scene.geometry.far], expected)
-    assert scene.geometry.spacing == "disparity"
+    assert scene.geometry.spacing == "depth"
     distances = [float(view.camera.c2w[:, 3].norm()) for view in scene.views]
     centres = cameras.c2w[:, :, 3]
     np.testing.assert_allclose(

@@ -57,7 +57,7 @@ class SceneDataModule(pl.LightningDataModule):
         rays_per_step: int = 8000,
         sampler: ViewSampler = AllViews(),  # noqa: B008 (it has no state)
         planes: PlaneOverrides = PlaneOverrides(),  # noqa: B008 (frozen)
-        default_spacing: PlaneSpacing = "disparity",
+        default_spacing: PlaneSpacing = "depth",
         num_validation_views: int = 0,
         seed: int = 0,
     ) -> None:

@@ -52,7 +52,7 @@ def read_llff(
     width: int | None,
     holdout: int = 8,
     overrides: PlaneOverrides | None = None,
-    default_spacing: PlaneSpacing = "disparity",
+    default_spacing: PlaneSpacing = "depth",
 ) -> Scene:
     """Reads a scene in the LLFF format, with 3x5 or 3x4 pose matrices.
 

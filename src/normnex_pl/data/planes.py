@@ -49,7 +49,7 @@ def mpi_geometry(
         root: The scene's folder, for messages.
         camera: The reference camera.
         bounds: Near and far depth that it sees, in units of the scene's world.
-        overrides: Stronger than the defaults: the bounds, uniform in disparity, the paper's padding.
+        overrides: Stronger than the defaults: the bounds, uniform in depth, the paper's padding.
 
     Returns:
         The MPI, with the camera's intrinsics.
@@ -80,7 +80,7 @@ def mpi_geometry(
         offset=offset,
         near=near,
         far=far,
-        spacing=overrides.spacing or "disparity",
+        spacing=overrides.spacing or "depth",
     )
 
 

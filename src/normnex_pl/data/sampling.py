@@ -54,7 +54,9 @@ class OneView(ViewSampler):
     ) -> Integer[Tensor, "_"]:
         """See the base class."""
         epoch, position = divmod(step, num_views)
-        order = torch.randperm(num_views, generator=torch.Generator().manual_seed(self.seed + epoch))
+        order = torch.randperm(
+            num_views, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        )
         return torch.full((num_triplets,), int(order[position]), device=generator.device)
 
 

@@ -71,7 +71,7 @@ def build_scene(capture: Capture, split: Split, overrides: PlaneOverrides | None
         capture: Cameras, bounds and photos as the files have them.
         split: Training and held-out views, disjoint.
         overrides: Where the planes shall stand; by default the reference view's own bounds, uniform in
-            disparity, with the paper's padding scaled to the width of the photos.
+            depth, with the paper's padding scaled to the width of the photos.
 
     Returns:
         The scene; its world is the reference camera's frame.

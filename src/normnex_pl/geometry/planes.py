@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from normnex_pl.types import MPIGeometry, Rays
@@ -48,6 +48,11 @@ def canvas_coordinates(
     x = _axis_coordinates(rays, depths, 0, geometry.fx, geometry.cx + geometry.offset, geometry.canvas_width)
     y = _axis_coordinates(rays, depths, 1, geometry.fy, geometry.cy + geometry.offset, geometry.canvas_height)
     return torch.stack([x, y], dim=-1).transpose(0, 1)
+
+
+def planes_ahead(rays: Rays, depths: Float[Tensor, "plane"]) -> Bool[Tensor, "ray plane"]:
+    """Whether a ray meets a plane in front of its origin: a camera may have moved past the near planes."""
+    return ((depths[:, None] - rays.origins[:, 2]) / rays.directions[:, 2] > 0).T
 
 
 def _axis_coordinates(
