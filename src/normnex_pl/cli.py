@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
+from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
-from normnex_pl.callbacks import EvaluationWriter, FiniteLossGuard, RecordKeeper, RunProgressBar
+from normnex_pl.callbacks import (
+    EvaluationWriter,
+    FiniteLossGuard,
+    LastCheckpoint,
+    RecordKeeper,
+    RunProgressBar,
+)
 from normnex_pl.callbacks.evaluation import RunName
 from normnex_pl.csv_log import MetricsCSV
 from normnex_pl.data.datamodule import SceneDataModule
@@ -46,6 +54,12 @@ class NormNeXCLI(LightningCLI):
         """Finds the run folder before anything slow happens."""
         config = self.config[self.subcommand]
         self.run = RunFolder.of(RunSettings(**config.run), Path(config.data.scene))
+        if self.subcommand == "validate" and not config.data.num_validation_views:
+            raise UserError(
+                "data.num_validation_views: expected at least 1 to validate on, found 0. "
+                "Leave out as many as in training, or use `normnex test`."
+            )
+        config.weights_only = True  # checkpoints are data: nothing in them is executed
         if self.subcommand != "fit":
             config.ckpt_path = str(config.ckpt_path or self.run.existing_checkpoint())
 
@@ -58,33 +72,44 @@ class NormNeXCLI(LightningCLI):
             RecordKeeper(),
             FiniteLossGuard(self.run.checkpoint),
             EvaluationWriter(self.run.path, name),
-            ModelCheckpoint(
-                dirpath=self.run.checkpoint.parent,
-                filename=self.run.checkpoint.stem,
-                every_n_train_steps=config.checkpoint_every,
-                enable_version_counter=False,
-            ),
+            LastCheckpoint(self.run.checkpoint, config.checkpoint_every),
         ]
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
-        trainer_config |= {"default_root_dir": self.run.path, "logger": MetricsCSV(self.run.metrics_csv)}
+        # Evaluation logs at step 0, and a row drops those of later steps.
+        logger = MetricsCSV(self.run.metrics_csv) if self.subcommand == "fit" else False
+        trainer_config |= {"default_root_dir": self.run.path, "logger": logger, "enable_checkpointing": False}
+        if not self.datamodule.validation_views:
+            trainer_config["limit_val_batches"] = 0
         return self._instantiate_trainer(trainer_config, [])
 
     def before_fit(self) -> None:
         """Stores the configuration, or goes on where the run stopped."""
         parser = self._parser(self.subcommand)
-        self.run.prepare(parser.dump(self.config[self.subcommand], skip_none=False))
+        self.run.prepare(parser.dump(self.config[self.subcommand], skip_unset=False))
         if self.run.checkpoint.exists():
-            self.config_init[self.subcommand].ckpt_path = str(self.run.checkpoint)
+            self.config_init[self.subcommand].ckpt_path = str(self.run.existing_checkpoint())
 
     def after_fit(self) -> None:
         """Keeps the last weights and judges the held-out views."""
-        self.trainer.save_checkpoint(self.run.checkpoint)
+        self.trainer.save_checkpoint(self.run.checkpoint, weights_only=False)
         self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def _quieten_lightning() -> None:
+    """Leaves out what Lightning says of itself: nothing that a user could act on."""
+    # "GPU available", advertisements, "max_steps reached", where checkpoints are read; warnings still come.
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Lightning 2.6 with torch 2.14.
+    warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\)", FutureWarning)
+    # It counts the steps of one epoch; rows are written by the step of the whole training.
+    warnings.filterwarnings("ignore", "The number of training batches", PossibleUserWarning)
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Runs the command line; bad input ends with a message on stderr and status 2."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    _quieten_lightning()
     try:
         NormNeXCLI(
             NormNeXModule,
@@ -92,13 +117,13 @@ def main(args: Sequence[str] | None = None) -> None:
             save_config_callback=None,
             seed_everything_default=0,
             auto_configure_optimizers=False,
-            parser_kwargs={"parser_mode": "yaml"},
+            parser_kwargs={"parser_mode": "yaml", "exit_on_error": False},
             args=list(args) if args is not None else None,
         )
-    except UserError as error:
+    except (UserError, ArgumentError) as error:
         sys.exit(_fail(error))
 
 
-def _fail(error: UserError) -> int:
+def _fail(error: Exception) -> int:
     print(f"error: {error}", file=sys.stderr)  # noqa: T201
     return 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -94,7 +95,10 @@ class NormNeXModule(pl.LightningModule):
         chunk: int = 16384,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
+        with warnings.catch_warnings():
+            # Loading passes modules; what checkpoints hold comes from the command line, and is plain.
+            warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`", UserWarning)
+            self.save_hyperparameters()
         self.mpi = MPI(
             MPIGeometry(**geometry),  # type: ignore[arg-type]
             num_layers,
@@ -103,6 +107,7 @@ class NormNeXModule(pl.LightningModule):
             color,
             basis,
         )
+        _check_learning_rates(optimizer.learning_rates, self.mpi.parameter_groups())
         self.weights = asdict(weights)
         self.optimizer_settings = optimizer
         self.schedule = schedule
@@ -139,11 +144,6 @@ class NormNeXModule(pl.LightningModule):
         """One Adam over all groups; the schedule multiplies all their learning rates."""
         groups = self.mpi.parameter_groups()
         rates = self.optimizer_settings.learning_rates
-        if set(rates) != set(groups):
-            raise UserError(
-                f"model.optimizer.learning_rates: expected one for each of {sorted(groups)}, "
-                f"found {sorted(rates)}. A preset sets them for the field that it chooses."
-            )
         optimizer = torch.optim.Adam(
             [{"params": parameters, "lr": rates[name]} for name, parameters in groups.items()],
             betas=self.optimizer_settings.betas,
@@ -155,3 +155,12 @@ class NormNeXModule(pl.LightningModule):
             optimizer, lambda step: self.schedule(min(step / total, 1.0))
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _check_learning_rates(rates: Mapping[str, float], groups: Mapping[str, Any]) -> None:
+    """Raises a UserError unless each group of parameters has a learning rate, and each rate a group."""
+    if set(rates) != set(groups):
+        raise UserError(
+            f"model.optimizer.learning_rates: expected one for each of {sorted(groups)}, "
+            f"found {sorted(rates)}. A preset sets them for the field that it chooses."
+        )

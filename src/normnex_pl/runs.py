@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,10 @@ class RunFolder:
             raise UserError(
                 f"{self.checkpoint}: expected the checkpoint of a trained run, found none. "
                 "Train first (make train SCENE=...), or name another run folder (RUN=...)."
+            )
+        if not zipfile.is_zipfile(self.checkpoint):
+            raise UserError(
+                f"{self.checkpoint}: expected a checkpoint, found a damaged file. Delete it and train again."
             )
         return self.checkpoint
 

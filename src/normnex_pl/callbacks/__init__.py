@@ -2,7 +2,8 @@
 
 from normnex_pl.callbacks.evaluation import EvaluationWriter
 from normnex_pl.callbacks.finite import FiniteLossGuard
+from normnex_pl.callbacks.last import LastCheckpoint
 from normnex_pl.callbacks.progress import RunProgressBar
 from normnex_pl.callbacks.record import RecordKeeper
 
-__all__ = ["EvaluationWriter", "FiniteLossGuard", "RecordKeeper", "RunProgressBar"]
+__all__ = ["EvaluationWriter", "FiniteLossGuard", "LastCheckpoint", "RecordKeeper", "RunProgressBar"]

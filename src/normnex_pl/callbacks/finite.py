@@ -39,7 +39,10 @@ class FiniteLossGuard(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Refuses to save weights after a loss that isn't finite."""
+        """Refuses to save weights that aren't finite: the last step can spoil them behind a finite loss."""
+        weights_finite = [value.isfinite().all() for value in pl_module.parameters()]
+        marks = weights_finite if self._all_finite is None else [self._all_finite, *weights_finite]
+        self._all_finite = torch.stack(marks).all()
         self._raise_unless_finite(trainer)
 
     def _raise_unless_finite(self, trainer: pl.Trainer) -> None:
@@ -51,7 +54,7 @@ class FiniteLossGuard(pl.Callback):
             else "No checkpoint had been written yet"
         )
         raise UserError(
-            f"The loss is not a finite number (found at step {trainer.global_step}, looked at every "
-            f"{self.every_n_steps} steps). {kept}. Lower the learning rates (model.optimizer.learning_rates) "
-            "or train in full precision (trainer.precision=32-true)."
+            f"The loss or a weight is not a finite number (found at step {trainer.global_step}, looked at "
+            f"every {self.every_n_steps} steps). {kept}. Lower the learning rates "
+            "(model.optimizer.learning_rates) or train in full precision (trainer.precision=32-true)."
         )

@@ -7,15 +7,24 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from normnex_pl.module import NormNeXModule
 
 
 class RecordKeeper(pl.Callback):
-    """Updates ``module.record`` after each step; a resumed run goes on counting."""
+    """Updates ``module.record`` after each step; a resumed run goes on counting, and drawing."""
 
     def __init__(self) -> None:
         self._last = 0.0
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The state of the random numbers, so that a resumed run draws what an uninterrupted one would."""
+        return {"random_state": torch.get_rng_state()}
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """See `state_dict`."""
+        torch.set_rng_state(state_dict["random_state"].cpu())
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock."""

@@ -29,6 +29,13 @@ class _Indices(Sized):
     def __iter__(self) -> Iterator[int]:
         return iter(self.indices)
 
+    def state_dict(self) -> dict[str, int]:
+        """Nothing: the rays depend on the step alone. Tells Lightning that an epoch may be resumed midway."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Nothing, see `state_dict`."""
+
 
 class SceneDataModule(pl.LightningDataModule):
     """Loads a scene and draws batches of it.

@@ -1,0 +1,28 @@
+"""Keeps the newest checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+
+class LastCheckpoint(pl.Callback):
+    """Replaces one file every few steps; the last of the callbacks, so that the others have seen the step.
+
+    Lightning's ModelCheckpoint keeps a list of files and their folder; a run folder may be moved.
+
+    Args:
+        path: The file.
+        every_n_steps: How often.
+    """
+
+    def __init__(self, path: Path, every_n_steps: int) -> None:
+        self.path = path
+        self.every_n_steps = every_n_steps
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
+        """Saves after each ``every_n_steps`` steps."""
+        if trainer.global_step % self.every_n_steps == 0:
+            trainer.save_checkpoint(self.path, weights_only=False)
