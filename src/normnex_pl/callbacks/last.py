@@ -7,6 +7,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from normnex_pl.files import replacing
+
 
 class LastCheckpoint(pl.Callback):
     """Replaces one file every few steps; the last of the callbacks, so that the others have seen the step.
@@ -25,4 +27,12 @@ class LastCheckpoint(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
         """Saves after each ``every_n_steps`` steps."""
         if trainer.global_step % self.every_n_steps == 0:
+            self.save(trainer)
+
+    def save(self, trainer: pl.Trainer) -> None:
+        """Writes the checkpoint whole or not at all. All ranks have to call it; the first one writes."""
+        if trainer.is_global_zero:
+            with replacing(self.path) as temporary:
+                trainer.save_checkpoint(temporary, weights_only=False)
+        else:
             trainer.save_checkpoint(self.path, weights_only=False)
