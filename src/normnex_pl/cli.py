@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from argparse import ArgumentError
+from argparse import ArgumentError, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +27,7 @@ from normnex_pl.csv_log import MetricsCSV
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.errors import UserError
 from normnex_pl.module import NormNeXModule
-from normnex_pl.runs import RunFolder, RunSettings
+from normnex_pl.runs import RunFolder, RunSettings, check_geometry
 
 
 class NormNeXCLI(LightningCLI):
@@ -59,6 +59,7 @@ class NormNeXCLI(LightningCLI):
                 "data.num_validation_views: expected at least 1 to validate on, found 0. "
                 "Leave out as many as in training, or use `normnex test`."
             )
+        _check_trainer(config.trainer)
         config.weights_only = True  # checkpoints are data: nothing in them is executed
         if self.subcommand != "fit":
             config.ckpt_path = str(config.ckpt_path or self.run.existing_checkpoint())
@@ -85,15 +86,39 @@ class NormNeXCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Stores the configuration, or goes on where the run stopped."""
-        parser = self._parser(self.subcommand)
-        self.run.prepare(parser.dump(self.config[self.subcommand], skip_unset=False))
+        settings = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
+        self.run.check(settings)
         if self.run.checkpoint.exists():
-            self.config_init[self.subcommand].ckpt_path = str(self.run.existing_checkpoint())
+            checkpoint = self.run.existing_checkpoint()
+            check_geometry(checkpoint, self.datamodule.geometry)
+            self.config_init[self.subcommand].ckpt_path = str(checkpoint)
+        if self.trainer.is_global_zero:
+            self.run.store(settings)
+
+    def before_test(self) -> None:
+        """Refuses weights of another scene."""
+        check_geometry(Path(self.config_init[self.subcommand].ckpt_path), self.datamodule.geometry)
+
+    before_validate = before_test
 
     def after_fit(self) -> None:
         """Keeps the last weights and judges the held-out views."""
         self.last_checkpoint.save(self.trainer)
         self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+
+
+def _check_trainer(config: Namespace) -> None:
+    """Refuses settings of Lightning's trainer that mean something else here, or nothing."""
+    if config.accumulate_grad_batches != 1:
+        raise UserError(
+            f"trainer.accumulate_grad_batches: expected 1, found {config.accumulate_grad_batches}. "
+            "Raise data.rays_per_step instead."
+        )
+    if config.max_steps == -1 and config.max_epochs == -1:
+        raise UserError(
+            "trainer.max_steps, trainer.max_epochs: expected a limit, found -1 for both. The schedule of the "
+            "learning rates needs the length of the training."
+        )
 
 
 def _quieten_lightning() -> None:

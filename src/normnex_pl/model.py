@@ -61,11 +61,7 @@ class MPI(nn.Module):
         Args:
             rays: Of shape ``[ray]``, in the reference frame.
         """
-        samples = PlaneSamples(
-            canvas_coordinates(rays, self.depths, self.geometry),
-            canvas_coordinates(rays, self.layer_depths, self.geometry),
-        )
-        stored = self.field(samples)
+        stored = self.field(PlaneSamples(self._meet(rays, self.depths), self._meet(rays, self.layer_depths)))
         specular = self.color.specular(stored.features, self.basis(rays.viewdirs))
         on_planes = repeat(specular, "ray layer rgb -> ray (layer sub) rgb", sub=self.sublayers)
         weights = composite_weights(stored.alpha * planes_ahead(rays, self.depths))
@@ -77,6 +73,10 @@ class MPI(nn.Module):
             diffuse=composite(weights, stored.base_color),
             weights=weights,
         )
+
+    def _meet(self, rays: Rays, depths: Float[Tensor, "plane"]) -> Float[Tensor, "ray plane 2"]:
+        """Canvas coordinates that are finite: rays parallel to the planes end up beside the canvas."""
+        return canvas_coordinates(rays, depths, self.geometry).nan_to_num(nan=2.0).clamp(-2, 2)
 
     @torch.no_grad()
     def render_image(self, camera: Camera, chunk: int = 16384) -> dict[str, Tensor]:

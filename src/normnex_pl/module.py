@@ -123,7 +123,8 @@ class NormNeXModule(pl.LightningModule):
         losses |= {name: loss() for name, loss in regularizers.items() if self.weights[name] > 0}
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         train_psnr = mse_to_psnr(losses["mse"].detach())
-        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and (self.trainer.global_step + 1) % every == 0:
             # Only where the loggers listen: gathering scalars costs more time than a small step takes.
             scalars = {f"loss/{name}": loss for name, loss in losses.items()}
             self.log_dict(scalars | {"loss/total": total, "train/psnr": train_psnr}, batch_size=1)
@@ -150,7 +151,7 @@ class NormNeXModule(pl.LightningModule):
             eps=self.optimizer_settings.eps,
             fused=True,
         )
-        total = max(1, int(self.trainer.estimated_stepping_batches))
+        total = max(1, self.trainer.estimated_stepping_batches)
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: self.schedule(min(step / total, 1.0))
         )

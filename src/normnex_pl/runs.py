@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from normnex_pl.errors import UserError
 from normnex_pl.files import replacing
+from normnex_pl.types import MPIGeometry
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ class RunFolder:
             )
         return self.checkpoint
 
-    def prepare(self, config: str) -> None:
-        """Stores the configuration of a run that starts, or checks that a resumed one is the same.
+    def check(self, config: str) -> None:
+        """Checks that a run which is to be resumed has this configuration.
 
         Args:
             config: As YAML.
@@ -96,8 +98,26 @@ class RunFolder:
                     f"{self.path}: expected a new folder or a part of the same run, found another "
                     f"configuration ({difference}). Choose another one (--run.folder=...), or delete it."
                 )
+
+    def store(self, config: str) -> None:
+        """Stores the configuration of a run that starts or goes on."""
         with replacing(self.config) as temporary:
             temporary.write_text(config, encoding="utf-8")
+
+
+def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
+    """Checks that a checkpoint was trained on the scene at hand.
+
+    Raises:
+        UserError: It was trained with another reference camera, canvas or depth range.
+    """
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    difference = first_difference(content["hyper_parameters"]["geometry"], asdict(geometry), "geometry")
+    if difference:
+        raise UserError(
+            f"{checkpoint}: expected weights that were trained on this scene, found those of another one, or "
+            f"of other planes ({difference}). Name the scene of the run (SCENE=...), or another run folder."
+        )
 
 
 def _identity(config: str) -> dict[str, Any]:

@@ -46,6 +46,11 @@ BAD_ARGUMENTS: dict[str, tuple[list[str], list[str]]] = {
         [f"--data.num_validation_views={NUM_TRAINING_VIEWS}"],
         ["data.num_validation_views", "expected 0 to 7", "found 8"],
     ),
+    "gradients of several batches": (
+        ["--trainer.accumulate_grad_batches=2"],
+        ["trainer.accumulate_grad_batches", "found 2", "data.rays_per_step"],
+    ),
+    "no end": (["--trainer.max_steps=-1", "--trainer.max_epochs=-1"], ["trainer.max_steps", "limit"]),
     "no width": (["--data.width=0"], ["width", "positive", "found 0"]),
     "learning rates of another field": (
         ["--model.optimizer.learning_rates={network: 0.001, basis: 0.001, base_color: 0.01}"],
@@ -143,7 +148,7 @@ def test_the_last_good_checkpoint_survives_a_loss_that_is_not_finite(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoint_every: int
 ) -> None:
     message = explode(scene, tmp_path, capsys, f"--checkpoint_every={checkpoint_every}")
-    assert "not a finite number" in message or "not finite" in message
+    assert "not a finite number" in message
     assert str(tmp_path / "checkpoints" / "last.ckpt") in message
     assert "learning_rates" in message
     assert checkpoint(tmp_path)["global_step"] == 4

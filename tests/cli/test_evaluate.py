@@ -31,6 +31,7 @@ def test_a_run_and_its_scene_may_move(run: Path, scene: Path, tmp_path: Path) ->
     config = folder / "config.yaml"
     # As if neither was where it had been.
     text = config.read_text(encoding="utf-8")
+    assert str(scene) in text
     config.write_text(
         text.replace(str(scene), "/gone/scene").replace(str(run), "/gone/run"), encoding="utf-8"
     )
@@ -73,3 +74,23 @@ def test_evaluating_changes_neither_weights_nor_scalars(run: Path, tmp_path: Pat
     evaluate(folder)
     for name in ("metrics.csv", "config.yaml", "checkpoints/last.ckpt"):
         assert (folder / name).read_bytes() == (run / name).read_bytes()
+
+
+@pytest.mark.parametrize("subcommand", ["test", "fit"])
+def test_weights_of_another_scene_are_refused(
+    run: Path, scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], subcommand: str
+) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    other = shutil.copytree(scene, tmp_path / "other")
+    (other / "planes.txt").write_text("1.5 70 1\n")
+    arguments = ["-c", str(folder / "config.yaml"), f"--run.folder={folder}", f"--data.scene={other}"]
+    message = failure(capsys, subcommand, *arguments)
+    assert "last.ckpt" in message
+    assert "geometry.far" in message
+    assert metrics(folder) == metrics(run)
+
+
+def test_mixed_precision_does_not_move_the_pictures(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    again = evaluate(folder, "--trainer.precision=bf16-mixed")
+    assert again["test"]["psnr"] == pytest.approx(metrics(run)["test"]["psnr"], abs=0.02)

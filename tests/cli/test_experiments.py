@@ -80,7 +80,7 @@ def test_every_variant_builds_at_every_preset(scene: Path, tmp_path: Path, varia
 
 
 @pytest.mark.parametrize(("folder", "key"), [("variants", "variant"), ("presets", "preset")])
-def test_files_give_a_run_their_own_name(scene: Path, tmp_path: Path, folder: str, key: str) -> None:
+def test_files_give_a_run_their_own_name(folder: str, key: str) -> None:
     for path in (EXPERIMENTS / folder).glob("*.yaml"):
         assert f"run:\n  {key}: {path.stem}\n" in path.read_text(encoding="utf-8")
 

@@ -105,3 +105,17 @@ def test_each_ray_may_have_a_camera_of_its_own() -> None:
         alone = pixel_rays(K[i], c2w[i], pixels[i])
         torch.testing.assert_close(together.origins[i], alone.origins)
         torch.testing.assert_close(together.directions[i], alone.directions)
+
+
+def test_mixed_precision_does_not_round_rays_and_projections() -> None:
+    K = torch.tensor([[800.0, 0.0, 504.0], [0.0, 800.0, 378.0], [0.0, 0.0, 1.0]])
+    c2w = torch.cat([torch.linalg.qr(torch.randn(3, 3)).Q, torch.randn(3, 1)], dim=1)
+    camera = Camera(K, c2w, 1008, 756)
+    rays = image_rays(camera)
+    points = rays.origins + 3 * rays.directions
+    projected = project(camera, points)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(image_rays(camera).directions, rays.directions)
+        assert torch.equal(project(camera, points), projected)
+    pixels = projected[..., 0] - 0.5
+    torch.testing.assert_close(pixels, torch.arange(1008.0).expand(756, -1), atol=0.05, rtol=0)

@@ -87,3 +87,10 @@ def test_rgb_colour_is_the_sum_of_squashed_coefficients_times_the_basis() -> Non
 
 def test_without_coefficients_nothing_depends_on_the_view() -> None:
     assert (RGBColor().specular(torch.zeros(2, 3, 24), torch.ones(2, 8)) == 0).all()
+
+
+def test_mixed_precision_does_not_round_the_colour() -> None:
+    features, basis = torch.randn(5, 2, 24), torch.randn(5, 8)
+    expected = RGBColor().specular(features, basis)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(RGBColor().specular(features, basis), expected)

@@ -27,7 +27,7 @@ from core.small import (
 from normnex_pl.components import NeuralBasis, RGBColor
 from normnex_pl.fields import GridField
 from normnex_pl.model import IMAGE_COMPONENTS, MPI
-from normnex_pl.types import MPIGeometry, PlaneSamples
+from normnex_pl.types import MPIGeometry, PlaneSamples, Rays
 
 every_field = pytest.mark.parametrize("kind", FIELDS)
 
@@ -216,3 +216,14 @@ def test_gradients_of_colours_reach_every_parameter(kind: str) -> None:
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
         assert parameter.grad.abs().max() > 0, name
+
+
+@every_field
+def test_rays_parallel_to_the_planes_see_nothing_and_spoil_nothing(kind: str) -> None:
+    model = MPI(GEOMETRY, LAYERS, SUBLAYERS, FIELDS[kind], RGBColor(), NeuralBasis())
+    directions = torch.tensor([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]])
+    rendered = model.render(Rays(torch.zeros(3, 3), directions))
+    rendered.rgb.sum().backward()
+    assert (rendered.acc[:2] == 0).all()
+    assert rendered.acc[2] > 0
+    assert all(value.grad is None or value.grad.isfinite().all() for value in model.parameters())

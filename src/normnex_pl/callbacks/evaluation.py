@@ -72,7 +72,9 @@ class EvaluationWriter(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Judges one view and writes its pictures."""
+        """Judges one view and writes its pictures; all ranks render, the first one judges."""
+        if not trainer.is_global_zero:
+            return
         truth = batch.image.float() / 255
         pictures = [to_bytes(outputs["rgb"]), to_bytes(truth), error_map(outputs["rgb"], truth)]
         for component, picture in zip(_COLUMNS, pictures, strict=True):
@@ -87,6 +89,8 @@ class EvaluationWriter(pl.Callback):
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes the summary and prints it."""
+        if not trainer.is_global_zero:
+            return
         assert isinstance(pl_module, NormNeXModule)
         labels = [_label(view) for view in self._views]
         sheet = self.folder / "test" / "contact_sheet.png"

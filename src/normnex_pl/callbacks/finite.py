@@ -46,7 +46,9 @@ class FiniteLossGuard(pl.Callback):
         self._raise_unless_finite(trainer)
 
     def _raise_unless_finite(self, trainer: pl.Trainer) -> None:
-        if self._all_finite is None or self._all_finite.item():
+        finite = self._all_finite is None or bool(self._all_finite.item())
+        # All ranks stop, or none: one alone would leave the others waiting.
+        if trainer.strategy.reduce_boolean_decision(finite, all=True):
             return
         kept = (
             f"The last good checkpoint is kept: {self.checkpoint}"

@@ -30,7 +30,12 @@ class LastCheckpoint(pl.Callback):
             self.save(trainer)
 
     def save(self, trainer: pl.Trainer) -> None:
-        """Writes the checkpoint whole or not at all. All ranks have to call it; the first one writes."""
+        """Writes the checkpoint whole or not at all. All ranks have to call it; the first one writes.
+
+        The logged rows go first: a resumed run won't log the steps before the checkpoint again.
+        """
+        for logger in trainer.loggers:
+            logger.save()
         if trainer.is_global_zero:
             with replacing(self.path) as temporary:
                 trainer.save_checkpoint(temporary, weights_only=False)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from normnex_pl.module import NormNeXModule
 
+_PEAK_EVERY = 100  # steps between two looks at the memory's peak, which a checkpoint then holds
+
 
 class RecordKeeper(pl.Callback):
     """Updates ``module.record`` after each step; a resumed run goes on counting, and drawing."""
@@ -40,17 +42,35 @@ class RecordKeeper(pl.Callback):
         pl_module.record.steps = trainer.global_step
         pl_module.record.rays += batch.rgb.shape[:-1].numel() * trainer.world_size
         self._tick(pl_module)
+        if trainer.global_step % _PEAK_EVERY == 0:
+            _record_peak(pl_module)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stops the clock of the training."""
+        if trainer.state.fn == "fit":
+            assert isinstance(pl_module, NormNeXModule)
+            self._tick(pl_module)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts it again."""
+        self._last = time.monotonic()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Waits for the device: its last steps count too."""
         assert isinstance(pl_module, NormNeXModule)
         if pl_module.device.type == "cuda":
             torch.cuda.synchronize(pl_module.device)
-            peak = torch.cuda.max_memory_allocated(pl_module.device) / 2**30
-            pl_module.record.peak_gpu_gib = max(peak, pl_module.record.peak_gpu_gib or 0.0)
+        _record_peak(pl_module)
         self._tick(pl_module)
 
     def _tick(self, module: NormNeXModule) -> None:
         now = time.monotonic()
         module.record.seconds += now - self._last
         self._last = now
+
+
+def _record_peak(module: NormNeXModule) -> None:
+    """Keeps the largest allocation of all parts of a resumed run."""
+    if module.device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(module.device) / 2**30
+        module.record.peak_gpu_gib = max(peak, module.record.peak_gpu_gib or 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import torch
-from einops import einsum, rearrange
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -41,4 +41,5 @@ class RGBColor(ColorModel):
     ) -> Float[Tensor, "ray layer 3"]:
         """See the base class."""
         coefficients = torch.tanh(rearrange(features, "ray layer (rgb basis) -> ray layer rgb basis", rgb=3))
-        return einsum(coefficients, basis, "ray layer rgb basis, ray basis -> ray layer rgb")
+        # Not by einsum: mixed precision would round the colour to bf16.
+        return (coefficients * basis[:, None, None]).sum(dim=-1)

@@ -107,11 +107,11 @@ class SceneDataModule(pl.LightningDataModule):
     def draw_rays(self, step: int, rank: int, device: torch.device) -> RayBatch:
         """Draws the training rays of a step on the device."""
         images, K, c2w = self._on_device(device)
-        # Mixed by SeedSequence-like constants: neighbouring steps and ranks must not share streams.
+        # Distinct for all ranks below 4,099 and steps below 1,000,003.
         seed = (self.seed * 1_000_003 + step) * 4_099 + rank
         generator = torch.Generator(device).manual_seed(seed)
         num_triplets = self.rays_per_step // 3
-        views = self.sampler.draw(step, num_triplets, len(images), generator)
+        views = self.sampler.draw(self.seed, step, num_triplets, len(images), generator)
         pixels = draw_triplets(num_triplets, images.shape[1], images.shape[2], generator)
         rgb = images[views[:, None], pixels[..., 1], pixels[..., 0]].float() / 255
         return RayBatch(pixel_rays(K[views, None], c2w[views, None], pixels), rgb)

@@ -14,11 +14,12 @@ class ViewSampler(ABC):
 
     @abstractmethod
     def draw(
-        self, step: int, num_triplets: int, num_views: int, generator: torch.Generator
+        self, seed: int, step: int, num_triplets: int, num_views: int, generator: torch.Generator
     ) -> Integer[Tensor, "_"]:
         """Draws view indices for one step.
 
         Args:
+            seed: Of the whole training.
             step: Of the whole training.
             num_triplets: How many to draw.
             num_views: Training views, of which there are as many as steps in an epoch.
@@ -33,30 +34,21 @@ class AllViews(ViewSampler):
     """Mixes rays of all training views in each step: gradients vary less than with one view a step."""
 
     def draw(
-        self, step: int, num_triplets: int, num_views: int, generator: torch.Generator
+        self, seed: int, step: int, num_triplets: int, num_views: int, generator: torch.Generator
     ) -> Integer[Tensor, "_"]:
         """See the base class."""
         return torch.randint(num_views, (num_triplets,), generator=generator, device=generator.device)
 
 
 class OneView(ViewSampler):
-    """One training view a step, all of them once an epoch in a new order, as the paper does.
-
-    Args:
-        seed: Of the order.
-    """
-
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
+    """One training view a step, all of them once an epoch in a new order, as the paper does."""
 
     def draw(
-        self, step: int, num_triplets: int, num_views: int, generator: torch.Generator
+        self, seed: int, step: int, num_triplets: int, num_views: int, generator: torch.Generator
     ) -> Integer[Tensor, "_"]:
         """See the base class."""
         epoch, position = divmod(step, num_views)
-        order = torch.randperm(
-            num_views, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        )
+        order = torch.randperm(num_views, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
         return torch.full((num_triplets,), int(order[position]), device=generator.device)
 
 

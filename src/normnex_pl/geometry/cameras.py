@@ -28,7 +28,7 @@ def pixel_rays(
     y = (v - K[..., 1, 2]) / K[..., 1, 1]
     x = (u - K[..., 0, 2] - K[..., 0, 1] * y) / K[..., 0, 0]
     in_camera = torch.stack([x, y, torch.ones_like(x)], dim=-1)
-    directions = (c2w[..., :3] @ in_camera[..., None])[..., 0]
+    directions = _transform(c2w[..., :3], in_camera)
     return Rays(c2w[..., 3].expand_as(directions), directions)
 
 
@@ -52,6 +52,13 @@ def project(camera: Camera, points: Float[Tensor, "*point 3"]) -> Float[Tensor, 
         Image coordinates u and v in pixels (pixel centres at integer + 0.5) and the depth along the
         camera's z axis in world units. Points behind the camera have a negative depth.
     """
-    in_camera = (points - camera.c2w[:, 3]) @ camera.c2w[:, :3]
-    uvw = in_camera @ camera.K.T
+    in_camera = _transform(camera.c2w[:, :3].T, points - camera.c2w[:, 3])
+    uvw = _transform(camera.K, in_camera)
     return torch.cat([uvw[..., :2] / uvw[..., 2:], in_camera[..., 2:]], dim=-1)
+
+
+def _transform(
+    matrix: Float[Tensor, "*#batch 3 3"], vectors: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 3"]:
+    """Matrix times vector. Not by ``@``: mixed precision would round it to bf16, a pixel or more off."""
+    return (matrix * vectors[..., None, :]).sum(dim=-1)
