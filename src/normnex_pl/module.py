@@ -16,7 +16,7 @@ from normnex_pl.components import Basis, ColorModel
 from normnex_pl.errors import UserError
 from normnex_pl.fields import FieldFactory
 from normnex_pl.losses import LossWeights, gradient_loss, mse_loss
-from normnex_pl.metrics import mse_to_psnr
+from normnex_pl.metrics import mse_to_psnr, psnr
 from normnex_pl.model import MPI
 from normnex_pl.schedules import Schedule
 from normnex_pl.types import MPIGeometry, RayBatch, Rays, View
@@ -132,10 +132,8 @@ class NormNeXModule(pl.LightningModule):
 
     def validation_step(self, batch: View, batch_idx: int) -> None:
         """Logs how well a left-out training view is rendered."""
-        rendered = self.mpi.render_image(batch.camera, self.chunk)["rgb"].clamp(0, 1)
-        self.log(
-            "val/psnr", mse_to_psnr((rendered - batch.image.float() / 255).square().mean()), batch_size=1
-        )
+        rendered = self.mpi.render_image(batch.camera, self.chunk)["rgb"]
+        self.log("val/psnr", psnr(rendered, batch.rgb), batch_size=1)
 
     def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor]:
         """Renders a held-out view; callbacks judge it."""

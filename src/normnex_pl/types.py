@@ -53,6 +53,11 @@ class View:
     camera: Camera
     image: UInt8[Tensor, "height width 3"]
 
+    @property
+    def rgb(self) -> Float[Tensor, "height width 3"]:
+        """The photo as sRGB in [0, 1]."""
+        return self.image.float() / 255
+
 
 @dataclass(frozen=True)
 class MPIGeometry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ from normnex_pl.metrics import image_metrics
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import contact_sheet, error_map, to_bytes, write_png
 from normnex_pl.types import View
-
-logger = logging.getLogger(__name__)
 
 METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg")
 _COLUMNS = ("render", "truth", "error")
@@ -75,7 +72,7 @@ class EvaluationWriter(pl.Callback):
         """Judges one view and writes its pictures; all ranks render, the first one judges."""
         if not trainer.is_global_zero:
             return
-        truth = batch.image.float() / 255
+        truth = batch.rgb
         pictures = [to_bytes(outputs["rgb"]), to_bytes(truth), error_map(outputs["rgb"], truth)]
         for component, picture in zip(_COLUMNS, pictures, strict=True):
             write_png(self.folder / "test" / f"{batch.name}_{component}.png", picture)
