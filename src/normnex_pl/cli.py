@@ -68,13 +68,12 @@ class NormNeXCLI(LightningCLI):
         """Adds what every run folder holds: checkpoints, scalars, pictures, scores."""
         config = self.config_init[self.subcommand]
         name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
-        self.last_checkpoint = LastCheckpoint(self.run.checkpoint, config.checkpoint_every)
         callbacks = [
             RunProgressBar(),
             RecordKeeper(),
             FiniteLossGuard(self.run.checkpoint),
             EvaluationWriter(self.run.path, name),
-            self.last_checkpoint,
+            LastCheckpoint(self.run.checkpoint, config.checkpoint_every),  # the last to act
         ]
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
         # Evaluation logs at step 0, and a row drops those of later steps.
@@ -102,8 +101,7 @@ class NormNeXCLI(LightningCLI):
     before_validate = before_test
 
     def after_fit(self) -> None:
-        """Keeps the last weights and judges the held-out views."""
-        self.last_checkpoint.save(self.trainer)
+        """Judges the held-out views."""
         self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
 
 

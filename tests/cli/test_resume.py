@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from cli.helpers import NUM_TRAINING_VIEWS, checkpoint, failure, fit, metrics, scalars, small, tensors
@@ -151,3 +152,21 @@ def test_more_steps_lengthen_a_finished_run(run: Path, scene: Path, tmp_path: Pa
     fit(scene, folder, f"--trainer.max_steps={steps}")
     assert metrics(folder)["steps"] == steps
     assert [int(row["step"]) for row in scalars(folder)] == list(range(steps))
+
+
+@pytest.mark.parametrize(("every", "saved_at"), [(2, [2, 4, 6]), (4, [4, 6])])
+def test_each_checkpoint_is_written_once_and_from_the_training_device(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int, saved_at: list[int]
+) -> None:
+    """After training Lightning takes the model off a GPU, but not the state of optimiser and callbacks."""
+    saves = []
+
+    def note(trainer: pl.Trainer, path: Path, **options: bool) -> None:
+        assert trainer.training
+        saves.append(trainer.global_step)
+        save(trainer, path, **options)
+
+    save = pl.Trainer.save_checkpoint
+    monkeypatch.setattr(pl.Trainer, "save_checkpoint", note)
+    fit(scene, tmp_path / "run", f"--checkpoint_every={every}")
+    assert saves == saved_at

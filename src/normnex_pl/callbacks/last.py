@@ -23,13 +23,19 @@ class LastCheckpoint(pl.Callback):
     def __init__(self, path: Path, every_n_steps: int) -> None:
         self.path = path
         self.every_n_steps = every_n_steps
+        self._saved_step = -1
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
         """Saves after each ``every_n_steps`` steps."""
         if trainer.global_step % self.every_n_steps == 0:
-            self.save(trainer)
+            self._save(trainer)
 
-    def save(self, trainer: pl.Trainer) -> None:
+    def on_train_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Saves the last step; behind it Lightning takes the model off the device, but not the optimiser."""
+        if trainer.global_step != self._saved_step:
+            self._save(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
         """Writes the checkpoint whole or not at all. All ranks have to call it; the first one writes.
 
         The logged rows go first: a resumed run won't log the steps before the checkpoint again.
@@ -41,3 +47,4 @@ class LastCheckpoint(pl.Callback):
                 trainer.save_checkpoint(temporary, weights_only=False)
         else:
             trainer.save_checkpoint(self.path, weights_only=False)
+        self._saved_step = trainer.global_step
