@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from normnex_pl.components import Basis, ColorModel
 from normnex_pl.errors import UserError
 from normnex_pl.fields import FieldFactory
-from normnex_pl.losses import LossWeights, gradient_loss, mse_loss
+from normnex_pl.losses import LossWeights, disparity_smoothness_loss, gradient_loss, mse_loss
 from normnex_pl.metrics import mse_to_psnr, psnr
 from normnex_pl.model import MPI
 from normnex_pl.schedules import Schedule
@@ -117,10 +117,17 @@ class NormNeXModule(pl.LightningModule):
     def training_step(self, batch: RayBatch, batch_idx: int) -> dict[str, Tensor]:
         """Renders the rays and sums the weighted losses."""
         flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
-        rgb = rearrange(self.mpi.render(flat).rgb, "(triplet pixel) rgb -> triplet pixel rgb", pixel=3)
-        losses = {"mse": mse_loss(rgb, batch.rgb), "gradient": gradient_loss(rgb, batch.rgb)}
-        regularizers = self.mpi.field.regularizers()
-        losses |= {name: loss() for name, loss in regularizers.items() if self.weights[name] > 0}
+        rendered = self.mpi.render(flat)
+        rgb = rearrange(rendered.rgb, "(triplet pixel) rgb -> triplet pixel rgb", pixel=3)
+        disparity = rearrange(rendered.disparity, "(triplet pixel) -> triplet pixel", pixel=3)
+        near = self.mpi.geometry.near
+        available: dict[str, Callable[[], Tensor]] = {
+            "gradient": lambda: gradient_loss(rgb, batch.rgb),
+            "disparity_smoothness": lambda: disparity_smoothness_loss(near * disparity, batch.rgb),
+            **self.mpi.field.regularizers(),
+        }
+        losses = {"mse": mse_loss(rgb, batch.rgb)}
+        losses |= {name: loss() for name, loss in available.items() if self.weights[name] > 0}
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         train_psnr = mse_to_psnr(losses["mse"].detach())
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]

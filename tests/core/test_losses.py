@@ -11,7 +11,13 @@ from torch import Tensor
 
 from core.small import few, numpy64
 from normnex_pl.fields.texture import BaseColorTexture
-from normnex_pl.losses import gradient_loss, mse_loss, total_variation, volume_variation
+from normnex_pl.losses import (
+    disparity_smoothness_loss,
+    gradient_loss,
+    mse_loss,
+    total_variation,
+    volume_variation,
+)
 
 
 def triplets(count: int, seed: int = 0) -> Tensor:
@@ -46,6 +52,22 @@ def test_gradient_loss_ignores_an_offset_of_each_triplet(offsets: list[float], s
 def test_losses_of_equal_colours_are_zero() -> None:
     assert mse_loss(triplets(3), triplets(3)) == 0
     assert gradient_loss(triplets(3), triplets(3)) == 0
+
+
+def test_disparity_smoothness_worked_by_hand() -> None:
+    """Steps to the right and below count; a colour step of c takes e to the -10 c of them."""
+    disparity = torch.tensor([[0.5, 0.7, 0.1]])
+    target = torch.zeros(1, 3, 3)
+    assert disparity_smoothness_loss(disparity, target).item() == pytest.approx((0.2 + 0.4) / 2)
+    target[0, 1] = 0.2
+    expected = (0.2 * np.exp(-2) + 0.4) / 2
+    assert disparity_smoothness_loss(disparity, target).item() == pytest.approx(expected)
+
+
+@few
+@given(st.floats(-1, 1), st.integers(0, 100))
+def test_disparity_smoothness_of_a_plane_facing_the_camera_is_zero(depth: float, seed: int) -> None:
+    assert disparity_smoothness_loss(torch.full((4, 3), depth, dtype=torch.float64), triplets(4, seed)) == 0
 
 
 def test_losses_are_means_over_triplets() -> None:
@@ -114,5 +136,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
     volume = torch.rand(3, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: mse_loss(x, target), (rgb,))
     assert torch.autograd.gradcheck(lambda x: gradient_loss(x, target), (rgb,))
+    disparity = torch.rand(2, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: disparity_smoothness_loss(x, target), (disparity,))
     assert torch.autograd.gradcheck(total_variation, (texture,))
     assert torch.autograd.gradcheck(volume_variation, (volume,))
