@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -21,6 +22,10 @@ class LossWeights:
         mse: Squared error of the colours.
         gradient: Error of the colour differences to the right and lower neighbours (NeX, section 3.5).
         disparity_smoothness: Disparity differences to these neighbours where the photo has no edge.
+        specular: Brightness of the specular part, so that it explains only what the base colour can't.
+        consistency: Squared distance of predicted normals from the estimated ones (Ref-NeRF, equation 10).
+        orientation: Predicted normals that face away from the camera (Ref-NeRF, equation 11).
+        distortion: Spread of a ray's weights over the planes (mip-NeRF 360, equation 15).
         tv_base_color: Total variation of the base colour textures (NeX, section 3.5).
         tv_alpha: Total variation of the opacity's raw values in all three directions.
     """
@@ -28,6 +33,10 @@ class LossWeights:
     mse: float = 1.0
     gradient: float = 0.05
     disparity_smoothness: float = 0.0
+    specular: float = 0.0
+    consistency: float = 0.0
+    orientation: float = 0.0
+    distortion: float = 0.0
     tv_base_color: float = 0.03
     tv_alpha: float = 0.0
 
@@ -64,6 +73,60 @@ def disparity_smoothness_loss(
     edges = (target[:, 1:] - target[:, :1]).abs().mean(dim=-1)
     steps = (disparity[:, 1:] - disparity[:, :1]).abs()
     return (steps * (-_EDGE_SENSITIVITY * edges).exp()).mean()
+
+
+def specular_loss(
+    weights: Float[Tensor, "ray layer"], specular: Float[Tensor, "ray layer 3"]
+) -> Float[Tensor, ""]:
+    """Mean absolute specular colour of the rays, composited."""
+    return (weights * specular.abs().mean(dim=-1)).sum(dim=-1).mean()
+
+
+def consistency_loss(
+    weights: Float[Tensor, "ray layer"],
+    normals: Float[Tensor, "ray layer 3"],
+    target: Float[Tensor, "ray layer 3"],
+) -> Float[Tensor, ""]:
+    """Mean over rays of sum w |n - n'|^2 (Ref-NeRF, equation 10).
+
+    Args:
+        weights: Of the layers.
+        normals: Predicted, of unit length.
+        target: Estimated, of unit length.
+    """
+    return (weights * (normals - target).square().sum(dim=-1)).sum(dim=-1).mean()
+
+
+def orientation_loss(
+    weights: Float[Tensor, "ray layer"],
+    normals: Float[Tensor, "ray layer 3"],
+    viewdirs: Float[Tensor, "ray 3"],
+) -> Float[Tensor, ""]:
+    """Mean over rays of sum w max(0, n' . viewdir)^2 (Ref-NeRF, equation 11).
+
+    Args:
+        weights: Of the layers.
+        normals: Predicted, of unit length.
+        viewdirs: From the camera to the scene, of unit length.
+    """
+    away = (normals * viewdirs[:, None]).sum(dim=-1).clamp(min=0)
+    return (weights * away.square()).sum(dim=-1).mean()
+
+
+def distortion_loss(weights: Float[Tensor, "ray plane"]) -> Float[Tensor, ""]:
+    """Mean over rays of sum_ij w_i w_j |m_i - m_j| + 1/3 sum_i w_i^2 delta (mip-NeRF 360, equation 15).
+
+    m is the plane's index scaled to [0, 1], delta the distance of neighbours; the double sum takes one pass
+    with the weight and the weighted position of everything before a plane.
+    """
+    num_planes = weights.shape[1]
+    delta = 1 / max(1, num_planes - 1)
+    positions = torch.arange(num_planes, device=weights.device, dtype=weights.dtype) * delta
+    weighted = weights * positions
+    before = weights.cumsum(dim=-1) - weights
+    weighted_before = weighted.cumsum(dim=-1) - weighted
+    pairs = 2 * (weights * (positions * before - weighted_before)).sum(dim=-1)
+    return (pairs + weights.square().sum(dim=-1) * (delta / 3)).mean()
 
 
 def total_variation(texture: Float[Tensor, "layer channel height width"]) -> Float[Tensor, ""]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
-from einops import repeat
+from einops import reduce, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from normnex_pl.components import Basis, ColorModel
+from normnex_pl.components import Basis, ColorModel, NormalModel
+from normnex_pl.errors import UserError
 from normnex_pl.fields import FieldFactory
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths, planes_ahead
+from normnex_pl.gradients import clamp
 from normnex_pl.rendering import composite, composite_weights, expected_depth
-from normnex_pl.types import Camera, MPIGeometry, PlaneSamples, Rays, RenderOutput
-
-IMAGE_COMPONENTS = ("rgb", "acc", "depth", "disparity", "diffuse")
+from normnex_pl.types import Camera, FieldOutput, MPIGeometry, PlaneSamples, Rays, RenderOutput
 
 
 class MPI(nn.Module):
@@ -26,11 +29,19 @@ class MPI(nn.Module):
         sublayers: Planes a layer.
         field: Makes the field.
         color: What the features mean.
-        basis: Functions of the viewing direction.
+        basis: Functions of a direction, and which one.
+        normals: Reads the normals from the features behind those of the colour model.
+
+    Attributes:
+        gate: Factor of the specular part; a diffuse phase sets it to zero. Part of the state.
+
+    Raises:
+        UserError: The basis is looked up by normals, and there are none.
     """
 
     depths: Float[Tensor, "plane"]
     layer_depths: Float[Tensor, "layer"]
+    gate: Float[Tensor, ""]
 
     def __init__(
         self,
@@ -40,16 +51,37 @@ class MPI(nn.Module):
         field: FieldFactory,
         color: ColorModel,
         basis: Basis,
+        normals: NormalModel,
     ) -> None:
         super().__init__()
+        if basis.query.needs_normals and not normals.num_features:
+            raise UserError(
+                f"model.normals: expected a model of normals, since {type(basis.query).__name__} looks the "
+                f"basis up by them, found {type(normals).__name__}. Choose PredictedNormals, or ViewQuery."
+            )
         self.geometry = geometry
+        self.num_layers = num_layers
         self.sublayers = sublayers
         self.color = color
         self.basis = basis
-        self.field = field(geometry, num_layers, sublayers, color.num_features(basis.num_basis))
+        self.normals = normals
+        self.num_color_features = color.num_features(basis.num_basis)
+        num_features = self.num_color_features + normals.num_features
+        self.field = field(geometry, num_layers, sublayers, num_features)
         depths = plane_depths(geometry, num_layers * sublayers)
         self.register_buffer("depths", depths, persistent=False)
         self.register_buffer("layer_depths", layer_depths(depths, num_layers), persistent=False)
+        self.register_buffer("gate", torch.ones(()))
+
+    @property
+    def num_outputs(self) -> int:
+        """Values that a sample has: opacity, base colour, and the features of its layer."""
+        return 1 + 3 + self.num_color_features + self.normals.num_features
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of the multiplane image at one byte a value, uncompressed; see `Field.stored_values`."""
+        return self.field.stored_values()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """All parameters, by the name under which a preset gives their learning rate."""
@@ -61,22 +93,49 @@ class MPI(nn.Module):
         Args:
             rays: Of shape ``[ray]``, in the reference frame.
         """
-        stored = self.field(PlaneSamples(self._meet(rays, self.depths), self._meet(rays, self.layer_depths)))
-        specular = self.color.specular(stored.features, self.basis(rays.viewdirs))
+        return self.shade(rays, self.field(self.intersect(rays)))
+
+    def intersect(self, rays: Rays) -> PlaneSamples:
+        """Where rays meet the planes and the layers, in canvas coordinates."""
+        return PlaneSamples(self._meet(rays, self.depths), self._meet(rays, self.layer_depths))
+
+    def shade(self, rays: Rays, stored: FieldOutput) -> RenderOutput:
+        """Colours and composites what the field stores where rays meet its planes."""
+        normals = self.normals(stored.features[..., self.num_color_features :])
+        features = stored.features[..., : self.num_color_features]
+        specular = self.gate * self.color.specular(features, self.basis(rays.viewdirs, normals))
         on_planes = repeat(specular, "ray layer rgb -> ray (layer sub) rgb", sub=self.sublayers)
-        weights = composite_weights(stored.alpha * planes_ahead(rays, self.depths))
+        alpha = stored.alpha * planes_ahead(rays, self.depths)
+        weights = composite_weights(alpha)
         return RenderOutput(
-            rgb=composite(weights, (stored.base_color + on_planes).clamp(0, 1)),
+            rgb=composite(weights, clamp(stored.base_color + on_planes, 0.0, 1.0)),
             acc=weights.sum(dim=-1),
             depth=expected_depth(weights, self.depths),
             disparity=(weights / self.depths).sum(dim=-1),
             diffuse=composite(weights, stored.base_color),
             weights=weights,
+            alpha=alpha,
+            specular=specular,
+            features=features,
+            normals=normals,
         )
+
+    def layer_weights(self, weights: Float[Tensor, "ray plane"]) -> Float[Tensor, "ray layer"]:
+        """Weights of the layers: the sums of their planes'."""
+        return reduce(weights, "ray (layer sub) -> ray layer", "sum", sub=self.sublayers)
 
     def _meet(self, rays: Rays, depths: Float[Tensor, "plane"]) -> Float[Tensor, "ray plane 2"]:
         """Canvas coordinates that are finite: rays parallel to the planes end up beside the canvas."""
         return canvas_coordinates(rays, depths, self.geometry).nan_to_num(nan=2.0).clamp(-2, 2)
+
+    @contextmanager
+    def replacing_normals(self, normals: NormalModel) -> Iterator[None]:
+        """Renders with other normals for a while."""
+        kept, self.normals = self.normals, normals
+        try:
+            yield
+        finally:
+            self.normals = kept
 
     @torch.no_grad()
     def render_image(self, camera: Camera, chunk: int = 16384) -> dict[str, Tensor]:
@@ -87,17 +146,37 @@ class MPI(nn.Module):
             chunk: Rays at once.
 
         Returns:
-            The `IMAGE_COMPONENTS` of `RenderOutput`, of shape ``[height, width]`` or ``[height, width, 3]``.
+            What `components` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
         """
         rays = image_rays(camera)
         origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
         chunks = zip(origins.split(chunk), directions.split(chunk), strict=True)
-        parts = [self._image_components(Rays(*part)) for part in chunks]
+        parts = [self.components(self.render(Rays(*part))) for part in chunks]
         shape = (camera.height, camera.width)
-        return {
-            name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in IMAGE_COMPONENTS
-        }
+        return {name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in parts[0]}
 
-    def _image_components(self, rays: Rays) -> dict[str, Tensor]:
-        rendered = self.render(rays)
-        return {name: getattr(rendered, name) for name in IMAGE_COMPONENTS}
+    def components(self, rendered: RenderOutput) -> dict[str, Tensor]:
+        """What there is to see of rays, composited by the same weights as their colour.
+
+        Returns:
+            ``rgb``, ``acc``, ``depth``, ``disparity`` and ``diffuse`` as in `RenderOutput`; ``specular``,
+            which is rgb - diffuse and may be negative; what the colour model names (``tint`` in [0, 1], ``chroma``
+            in [-0.5, 0.5]); ``normals`` in the reference frame, if there are any: of unit length, or zero
+            where nothing is covered.
+        """
+        weights = self.layer_weights(rendered.weights)
+        shown = {name: getattr(rendered, name) for name in ("rgb", "acc", "depth", "disparity", "diffuse")}
+        shown["specular"] = rendered.rgb - rendered.diffuse
+        parts = self.color.parts(rendered.features)
+        shown |= {name: composite(weights, values) for name, values in parts.items()}
+        if rendered.normals is not None:
+            shown["normals"] = composite_normals(weights, rendered.normals)
+        return shown
+
+
+def composite_normals(
+    weights: Float[Tensor, "ray layer"], normals: Float[Tensor, "ray layer 3"]
+) -> Float[Tensor, "ray 3"]:
+    """Mean normals by weight, of unit length; zero where nothing is covered."""
+    total = composite(weights, normals)
+    return total / total.norm(dim=-1, keepdim=True).clamp(min=1e-6)

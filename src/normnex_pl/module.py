@@ -12,14 +12,24 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from normnex_pl.components import Basis, ColorModel
+from normnex_pl.components import Basis, ColorModel, FlatNormals, NormalEstimator, NormalModel
 from normnex_pl.errors import UserError
 from normnex_pl.fields import FieldFactory
-from normnex_pl.losses import LossWeights, disparity_smoothness_loss, gradient_loss, mse_loss
+from normnex_pl.losses import (
+    LossWeights,
+    consistency_loss,
+    disparity_smoothness_loss,
+    distortion_loss,
+    gradient_loss,
+    mse_loss,
+    orientation_loss,
+    specular_loss,
+)
 from normnex_pl.metrics import mse_to_psnr, psnr
 from normnex_pl.model import MPI
+from normnex_pl.normal_maps import normal_diagnostics, target_normals
 from normnex_pl.schedules import Schedule
-from normnex_pl.types import MPIGeometry, RayBatch, Rays, View
+from normnex_pl.types import MPIGeometry, RayBatch, Rays, RenderOutput, View
 
 
 @dataclass(frozen=True)
@@ -72,10 +82,13 @@ class NormNeXModule(pl.LightningModule):
             that a checkpoint can be loaded without executing anything.
         field: Makes the field.
         color: What the field's features mean.
-        basis: Functions of the viewing direction.
+        basis: Functions of a direction, and which one.
+        normals: Reads normals from the features.
         optimizer: Adam's settings.
         schedule: Of the learning rates.
         weights: Of the losses.
+        estimator: Of the normals that predicted ones shall be like; there has to be one to train them.
+        attached_targets: Whether the consistency loss also moves the geometry that targets come from.
         num_layers: Layers that share textures.
         sublayers: Planes a layer.
         chunk: Rays rendered at once in evaluation.
@@ -87,9 +100,12 @@ class NormNeXModule(pl.LightningModule):
         field: FieldFactory,
         color: ColorModel,
         basis: Basis,
+        normals: NormalModel,
         optimizer: AdamSettings,
         schedule: Schedule,
         weights: LossWeights = LossWeights(),  # noqa: B008 (frozen)
+        estimator: NormalEstimator | None = None,
+        attached_targets: bool = False,
         num_layers: int = 16,
         sublayers: int = 12,
         chunk: int = 16384,
@@ -106,7 +122,10 @@ class NormNeXModule(pl.LightningModule):
             field,
             color,
             basis,
+            normals,
         )
+        self.estimator = estimator
+        self.attached_targets = attached_targets
         _check_learning_rates(optimizer.learning_rates, self.mpi.parameter_groups())
         self.weights = asdict(weights)
         self.optimizer_settings = optimizer
@@ -118,24 +137,56 @@ class NormNeXModule(pl.LightningModule):
         """Renders the rays and sums the weighted losses."""
         flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
         rendered = self.mpi.render(flat)
-        rgb = rearrange(rendered.rgb, "(triplet pixel) rgb -> triplet pixel rgb", pixel=3)
-        disparity = rearrange(rendered.disparity, "(triplet pixel) -> triplet pixel", pixel=3)
-        near = self.mpi.geometry.near
-        available: dict[str, Callable[[], Tensor]] = {
-            "gradient": lambda: gradient_loss(rgb, batch.rgb),
-            "disparity_smoothness": lambda: disparity_smoothness_loss(near * disparity, batch.rgb),
-            **self.mpi.field.regularizers(),
+        losses = {
+            name: loss()
+            for name, loss in self._losses(batch, rendered).items()
+            if name == "mse" or self.weights[name] > 0
         }
-        losses = {"mse": mse_loss(rgb, batch.rgb)}
-        losses |= {name: loss() for name, loss in available.items() if self.weights[name] > 0}
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
         train_psnr = mse_to_psnr(losses["mse"].detach())
-        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if every and (self.trainer.global_step + 1) % every == 0:
-            # Only where the loggers listen: gathering scalars costs more time than a small step takes.
+        if self._logs_now():
             scalars = {f"loss/{name}": loss for name, loss in losses.items()}
             self.log_dict(scalars | {"loss/total": total, "train/psnr": train_psnr}, batch_size=1)
         return {"loss": total, "psnr": train_psnr}
+
+    def _losses(self, batch: RayBatch, rendered: RenderOutput) -> dict[str, Callable[[], Tensor]]:
+        """All losses that the parts of this model offer, by their names in `LossWeights`."""
+        rgb = rearrange(rendered.rgb, "(triplet pixel) rgb -> triplet pixel rgb", pixel=3)
+        disparity = rearrange(rendered.disparity, "(triplet pixel) -> triplet pixel", pixel=3)
+        near = self.mpi.geometry.near
+        layers = self.mpi.layer_weights(rendered.weights)
+        offered: dict[str, Callable[[], Tensor]] = {
+            "mse": lambda: mse_loss(rgb, batch.rgb),
+            "gradient": lambda: gradient_loss(rgb, batch.rgb),
+            "disparity_smoothness": lambda: disparity_smoothness_loss(near * disparity, batch.rgb),
+            "distortion": lambda: distortion_loss(rendered.weights),
+            "specular": lambda: specular_loss(layers.detach(), rendered.specular),
+            **self.mpi.field.regularizers(),
+        }
+        if rendered.normals is not None:
+            first, viewdirs = rendered.normals[::3], batch.first_rays().viewdirs
+            weights = layers[::3] if self.attached_targets else layers[::3].detach()
+            offered["orientation"] = lambda: orientation_loss(weights, first, viewdirs)
+            if self.estimator is not None:
+                offered["consistency"] = lambda: self._consistency(batch, rendered, weights)
+        return offered
+
+    def _consistency(self, batch: RayBatch, rendered: RenderOutput, weights: Tensor) -> Tensor:
+        assert self.estimator is not None
+        assert rendered.normals is not None
+        if self.trainer.global_step % self.estimator.every == 0:
+            self.estimator.refresh(self.mpi)
+        with torch.set_grad_enabled(self.attached_targets):
+            target = self.estimator(self.mpi, batch, rendered)
+        predicted = rendered.normals[::3]
+        if self._logs_now():
+            self.log_dict(normal_diagnostics(weights, predicted, target), batch_size=1)
+        return consistency_loss(weights, predicted, target)
+
+    def _logs_now(self) -> bool:
+        """Whether the loggers listen: gathering scalars costs more time than a small step takes."""
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        return bool(every) and (self.trainer.global_step + 1) % every == 0
 
     def validation_step(self, batch: View, batch_idx: int) -> None:
         """Logs how well a left-out training view is rendered."""
@@ -143,8 +194,24 @@ class NormNeXModule(pl.LightningModule):
         self.log("val/psnr", psnr(rendered, batch.rgb), batch_size=1)
 
     def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor]:
-        """Renders a held-out view; callbacks judge it."""
-        return self.mpi.render_image(batch.camera, self.chunk)
+        """Renders a held-out view; callbacks judge it.
+
+        Returns:
+            What `MPI.components` gives; with an estimator ``target_normals``; and where colours are looked up
+            by normals, ``rgb_flat_normals``: the colours if all normals were (0, 0, -1).
+        """
+        shown = self.mpi.render_image(batch.camera, self.chunk)
+        if self.estimator is not None:
+            shown["target_normals"] = target_normals(self.mpi, self.estimator, batch, self.chunk)
+        if self.mpi.basis.query.needs_normals:
+            with self.mpi.replacing_normals(FlatNormals()):
+                shown["rgb_flat_normals"] = self.mpi.render_image(batch.camera, self.chunk)["rgb"]
+        return shown
+
+    def on_test_start(self) -> None:
+        """Brings the estimated normals up to date."""
+        if self.estimator is not None:
+            self.estimator.refresh(self.mpi)
 
     def configure_optimizers(self) -> Any:
         """One Adam over all groups; the schedule multiplies all their learning rates."""

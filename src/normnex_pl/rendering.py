@@ -16,8 +16,13 @@ def transmittance(alpha: Float[Tensor, "*ray plane"]) -> Float[Tensor, "*ray pla
 
     Summed as logarithms: the gradient of ``torch.cumprod`` waits for the device in every step.
     """
-    passed = torch.log1p(-alpha[..., :-1].clamp(max=1 - _LEAST_TRANSPARENCY))
+    passed = -optical_depth(alpha[..., :-1])
     return F.pad(passed.cumsum(dim=-1), (1, 0)).exp()
+
+
+def optical_depth(alpha: Float[Tensor, "*ray plane"]) -> Float[Tensor, "*ray plane"]:
+    """-ln(1 - alpha), finite for opaque planes."""
+    return -torch.log1p(-alpha.clamp(max=1 - _LEAST_TRANSPARENCY))
 
 
 def composite_weights(alpha: Float[Tensor, "*ray plane"]) -> Float[Tensor, "*ray plane"]:

@@ -60,6 +60,25 @@ class View:
 
 
 @dataclass(frozen=True)
+class ViewTruth:
+    """What a rendered photo really shows, pixel by pixel; known for synthetic scenes alone.
+
+    Attributes:
+        normals: Unit normals in the view's own camera axes (OpenCV), facing the camera.
+        depth: Along the camera's z axis, in the units of the scene's files.
+        diffuse: sRGB of the light that a Lambertian lobe scatters, in [0, 1]; black where there is none.
+        specular: sRGB of everything minus ``diffuse``, in [-1, 1]; noise can make it slightly negative.
+        mask: Labels: 0 wall, 1 table, 2 glossy objects, 3 mirror-like objects.
+    """
+
+    normals: Float[Tensor, "height width 3"]
+    depth: Float[Tensor, "height width"]
+    diffuse: Float[Tensor, "height width 3"]
+    specular: Float[Tensor, "height width 3"]
+    mask: UInt8[Tensor, "height width"]
+
+
+@dataclass(frozen=True)
 class MPIGeometry:
     """Where the planes of an MPI stand: the reference camera, the canvas and the depth range.
 
@@ -155,6 +174,10 @@ class RayBatch:
     rays: Rays
     rgb: Float[Tensor, "triplet 3 3"]
 
+    def first_rays(self) -> Rays:
+        """The first ray of each triplet."""
+        return Rays(self.rays.origins[:, 0], self.rays.directions[:, 0])
+
 
 @dataclass(frozen=True)
 class PlaneSamples:
@@ -195,6 +218,10 @@ class RenderOutput:
         disparity: Expected inverse depth, uncovered parts counting as zero.
         diffuse: The base colour alone, composited with the same weights.
         weights: alpha times transmittance.
+        alpha: Opacity of the planes; zero outside the canvas and behind the ray's origin.
+        specular: What the colour model adds to the base colour on each layer, before anything clamps.
+        features: Raw channels of the layers that the colour model read.
+        normals: Predicted unit normals of the layers in the reference frame, if the model has them.
     """
 
     rgb: Float[Tensor, "*ray 3"]
@@ -203,3 +230,7 @@ class RenderOutput:
     disparity: Float[Tensor, "*ray"]
     diffuse: Float[Tensor, "*ray 3"]
     weights: Float[Tensor, "*ray plane"]
+    alpha: Float[Tensor, "*ray plane"]
+    specular: Float[Tensor, "*ray layer 3"]
+    features: Float[Tensor, "*ray layer feature"]
+    normals: Float[Tensor, "*ray layer 3"] | None

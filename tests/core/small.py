@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from normnex_pl.components import NeuralBasis, RGBColor
+from normnex_pl.components import NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.fields import Field, FieldFactory, GridField, MLPField
 from normnex_pl.model import MPI
 from normnex_pl.types import Camera, MPIGeometry, Rays
@@ -88,10 +88,15 @@ def excite(field: Field) -> None:
             field.alpha_head.bias += 4
 
 
+def nex(field: FieldFactory, geometry: MPIGeometry = GEOMETRY) -> MPI:
+    """The paper's parts around a field."""
+    return MPI(geometry, LAYERS, SUBLAYERS, field, RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
+
+
 def make_mpi(kind: str) -> MPI:
     """A multiplane image whose planes vary in opacity and colour."""
     torch.manual_seed(0)
-    mpi = MPI(GEOMETRY, LAYERS, SUBLAYERS, FIELDS[kind], RGBColor(), NeuralBasis())
+    mpi = nex(FIELDS[kind])
     excite(mpi.field)
     return mpi
 

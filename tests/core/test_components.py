@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from core.small import few, numpy64
-from normnex_pl.components import NeuralBasis, RGBColor
+from normnex_pl.components import NeuralBasis, RGBColor, ViewQuery
 from normnex_pl.components.encoding import fourier_features
 
 
@@ -36,30 +36,30 @@ def test_fourier_features_are_sines_and_cosines_of_each_coordinate(dim: int, oct
 
 
 def test_basis_has_the_papers_layers() -> None:
-    layers = [module for module in NeuralBasis().network if isinstance(module, nn.Linear)]
+    layers = [module for module in NeuralBasis(ViewQuery()).network if isinstance(module, nn.Linear)]
     sizes = [(layer.in_features, layer.out_features) for layer in layers]
     assert sizes == [(12, 64), (64, 64), (64, 8)]
 
 
 def test_basis_ignores_the_third_component_alone() -> None:
     torch.manual_seed(0)
-    basis = NeuralBasis()
+    basis = NeuralBasis(ViewQuery())
     directions = torch.tensor([[0.1, -0.2, 0.9]])
-    torch.testing.assert_close(basis(directions * torch.tensor([1, 1, 5.0])), basis(directions))
+    torch.testing.assert_close(basis(directions * torch.tensor([1, 1, 5.0]), None), basis(directions, None))
     for axis in (0, 1):
         turned = directions.clone()
         turned[:, axis] += 0.3
-        assert (basis(turned) - basis(directions)).abs().max() > 1e-3
+        assert (basis(turned, None) - basis(directions, None)).abs().max() > 1e-3
 
 
 def test_basis_is_bounded_by_one() -> None:
     torch.manual_seed(0)
-    basis = NeuralBasis(num_basis=5)
+    basis = NeuralBasis(ViewQuery(), num_basis=5)
     with torch.no_grad():
         for parameter in basis.parameters():
             parameter.mul_(20)
-    values = basis(torch.randn(4, 6, 3))
-    assert values.shape == (4, 6, 5)
+    values = basis(torch.randn(24, 3), None)
+    assert values.shape == (24, 1, 5)
     assert values.abs().max() <= 1
     assert values.min() < -0.9
     assert values.max() > 0.9
@@ -75,7 +75,7 @@ def test_rgb_colour_is_the_sum_of_squashed_coefficients_times_the_basis() -> Non
     generator = torch.Generator().manual_seed(0)
     features = 2 * torch.randn(4, 3, 24, generator=generator)
     basis = 2 * torch.rand(4, 8, generator=generator) - 1
-    found = RGBColor().specular(features, basis)
+    found = RGBColor().specular(features, basis[:, None])
     assert found.shape == (4, 3, 3)
     k, H = np.tanh(numpy64(features)), numpy64(basis)
     for ray in range(4):
@@ -86,11 +86,11 @@ def test_rgb_colour_is_the_sum_of_squashed_coefficients_times_the_basis() -> Non
 
 
 def test_without_coefficients_nothing_depends_on_the_view() -> None:
-    assert (RGBColor().specular(torch.zeros(2, 3, 24), torch.ones(2, 8)) == 0).all()
+    assert (RGBColor().specular(torch.zeros(2, 3, 24), torch.ones(2, 1, 8)) == 0).all()
 
 
 def test_mixed_precision_does_not_round_the_colour() -> None:
-    features, basis = torch.randn(5, 2, 24), torch.randn(5, 8)
+    features, basis = torch.randn(5, 2, 24), torch.randn(5, 1, 8)
     expected = RGBColor().specular(features, basis)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(RGBColor().specular(features, basis), expected)

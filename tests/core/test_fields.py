@@ -303,16 +303,6 @@ class TestGrid:
         found = self.raw_alpha(field, (0.0, 0.0))
         torch.testing.assert_close(found, torch.tensor([0.0, 1, 3, 3, 1, 0]), rtol=0, atol=1e-3)
 
-    def test_fine_values_are_scaled_geometrically(self) -> None:
-        field = self.field(divisors=(4, 2, 1), fine_scale=0.25)
-        for level, scale in zip(field.alpha, (1, 0.5, 0.25), strict=True):
-            with torch.no_grad():
-                level.fill_(2)
-            found = self.raw_alpha(field, (0.1, 0.3))
-            torch.testing.assert_close(found, torch.full((PLANES,), 2.0 * scale), rtol=0, atol=1e-3)
-            with torch.no_grad():
-                level.zero_()
-
     @pytest.mark.parametrize(("layer", "channel", "row", "column"), [(0, 0, 0, 4), (1, 23, 3, 1)])
     def test_features_show_on_their_layer_in_their_row_and_column(
         self, layer: int, channel: int, row: int, column: int

@@ -3,7 +3,15 @@
 from normnex_pl.callbacks.evaluation import EvaluationWriter
 from normnex_pl.callbacks.finite import FiniteLossGuard
 from normnex_pl.callbacks.last import LastCheckpoint
+from normnex_pl.callbacks.phase import DiffusePhase
 from normnex_pl.callbacks.progress import RunProgressBar
 from normnex_pl.callbacks.record import RecordKeeper
 
-__all__ = ["EvaluationWriter", "FiniteLossGuard", "LastCheckpoint", "RecordKeeper", "RunProgressBar"]
+__all__ = [
+    "DiffusePhase",
+    "EvaluationWriter",
+    "FiniteLossGuard",
+    "LastCheckpoint",
+    "RecordKeeper",
+    "RunProgressBar",
+]

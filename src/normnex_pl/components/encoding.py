@@ -20,3 +20,12 @@ def fourier_features(x: Float[Tensor, "*batch dim"], octaves: int) -> Float[Tens
     frequencies = 0.5 * math.pi * 2 ** torch.arange(octaves, device=x.device, dtype=x.dtype)
     angles = (x[..., None] * frequencies).flatten(-2)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def mask_octaves(
+    features: Float[Tensor, "*batch feature"], octaves: int, kept: int
+) -> Float[Tensor, "*batch feature"]:
+    """Sets the features of all but the lowest ``kept`` octaves of `fourier_features` to zero."""
+    by_octave = features.unflatten(-1, (-1, octaves))
+    mask = torch.arange(octaves, device=features.device) < kept
+    return (by_octave * mask).flatten(-2)

@@ -10,7 +10,7 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from normnex_pl.fields.base import ALPHA_OFFSET, Field, inside_canvas
+from normnex_pl.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
 from normnex_pl.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.losses import volume_variation
 from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
@@ -39,8 +39,6 @@ class GridField(Field):
         sublayers: Planes a layer.
         num_features: Channels of a layer that the colour model asks for.
         divisors: Of the grids, coarse to fine: ``planes / d`` planes of ``canvas / 2 d`` cells each.
-        fine_scale: Factor of the finest values, reached geometrically from 1 at the coarsest. Adam moves
-            all stored values alike, so that this lets fine detail settle after coarse shape.
         feature_divisor: Pixels of the canvas along a texel of the features.
         base_color_divisor: Pixels of the canvas along a texel of the base colour.
         tv_layers: See `BaseColorTexture`.
@@ -55,16 +53,15 @@ class GridField(Field):
         sublayers: int,
         num_features: int,
         divisors: Sequence[int] = (16, 8, 4, 2, 1),
-        fine_scale: float = 1.0,
         feature_divisor: int = 4,
         base_color_divisor: int = 1,
         tv_layers: int | None = 1,
     ) -> None:
         super().__init__()
         self.num_planes = num_layers * sublayers
+        self.canvas_size = geometry.canvas_height * geometry.canvas_width
         shapes = [level_shape(geometry, self.num_planes, divisor) for divisor in divisors]
         self.alpha = nn.ParameterList([nn.Parameter(torch.zeros(shape)) for shape in shapes])
-        self.scales = [fine_scale ** (level / max(1, len(shapes) - 1)) for level in range(len(shapes))]
         height, width = geometry.canvas_height, geometry.canvas_width
         self.features = nn.Parameter(
             torch.zeros(num_layers, num_features, height // feature_divisor, width // feature_divisor)
@@ -80,24 +77,42 @@ class GridField(Field):
         centres = (2 * torch.arange(self.num_planes) + 1) / self.num_planes - 1
         self.register_buffer("plane_centres", centres, persistent=False)
 
-    def _raw_alpha(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane"]:
+    def _raw_alpha(
+        self,
+        coordinates: Float[Tensor, "ray plane 2"],
+        z: Float[Tensor, "plane ray"],
+        detail: int | None = None,
+    ) -> Float[Tensor, "ray plane"]:
         xy = rearrange(coordinates, "ray plane xy -> plane ray xy")
-        z = repeat(self.plane_centres, "plane -> plane ray 1", ray=xy.shape[1])
-        grid = rearrange(torch.cat([xy, z], dim=-1), "plane ray xyz -> 1 plane 1 ray xyz")
-        raw = sum(
-            scale * F.grid_sample(level[None, None], grid, padding_mode="border", align_corners=False)
-            for scale, level in zip(self.scales, self.alpha, strict=True)
-        )
+        grid = rearrange(torch.cat([xy, z[..., None]], dim=-1), "plane ray xyz -> 1 plane 1 ray xyz")
+        raw = torch.zeros_like(grid[..., 0])[:, None]
+        for level in list(self.alpha)[:detail]:
+            raw = raw + F.grid_sample(level[None, None], grid, padding_mode="border", align_corners=False)
         return rearrange(raw, "1 1 plane 1 ray -> ray plane")
 
     def forward(self, samples: PlaneSamples) -> FieldOutput:
         """See the base class."""
-        alpha = torch.sigmoid(self._raw_alpha(samples.planes) - ALPHA_OFFSET)
+        z = repeat(self.plane_centres, "plane -> plane ray", ray=len(samples.planes))
+        alpha = torch.sigmoid(self._raw_alpha(samples.planes, z) - ALPHA_OFFSET)
         return FieldOutput(
             alpha * inside_canvas(samples.planes),
             self.base_color(samples.planes),
             sample_layers(self.features, samples.layers),
         )
+
+    def optical_depth(
+        self,
+        coordinates: Float[Tensor, "ray plane 2"],
+        shift: Float[Tensor, "ray plane"],
+        detail: int | None = None,
+    ) -> Float[Tensor, "ray plane"]:
+        """See the base class."""
+        z = self.plane_centres[:, None] + shift.T * (2 / self.num_planes)
+        return raw_to_optical_depth(self._raw_alpha(coordinates, z, detail)) * inside_canvas(coordinates)
+
+    def stored_values(self) -> int:
+        """See the base class."""
+        return self.num_planes * self.canvas_size + self.features.numel() + self.base_color.raw.numel()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """See the base class."""

@@ -10,8 +10,8 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from normnex_pl.components.encoding import fourier_features
-from normnex_pl.fields.base import ALPHA_OFFSET, Field, inside_canvas
+from normnex_pl.components.encoding import fourier_features, mask_octaves
+from normnex_pl.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
 from normnex_pl.fields.texture import BaseColorTexture
 from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
 
@@ -51,6 +51,7 @@ class MLPField(Field):
         tv_layers: int | None = None,
     ) -> None:
         super().__init__()
+        self.canvas_size = geometry.canvas_height * geometry.canvas_width
         self.xy_octaves = xy_octaves
         self.plane_octaves = plane_octaves
         sizes = [4 * xy_octaves + 2 * plane_octaves] + [width] * (hidden_layers + 1)
@@ -81,6 +82,24 @@ class MLPField(Field):
         z_of_rays = repeat(z, "plane feature -> plane ray feature", ray=xy.shape[1])
         return torch.cat([xy, z_of_rays], dim=-1).flatten(0, 1)
 
+    def optical_depth(
+        self,
+        coordinates: Float[Tensor, "ray plane 2"],
+        shift: Float[Tensor, "ray plane"],
+        detail: int | None = None,
+    ) -> Float[Tensor, "ray plane"]:
+        """See the base class. The encodings of x, y and of the plane are cut off after ``detail`` octaves."""
+        planes = len(self.plane_index)
+        xy = fourier_features(rearrange(coordinates, "ray plane xy -> (plane ray) xy"), self.xy_octaves)
+        index = self.plane_index[:, None] + shift.T * (2 / max(1, planes - 1))
+        z = fourier_features(index.reshape(-1, 1), self.plane_octaves)
+        if detail is not None:
+            xy = mask_octaves(xy, self.xy_octaves, detail)
+            z = mask_octaves(z, self.plane_octaves, detail)
+        raw = self.alpha_head(self.trunk(torch.cat([xy, z], dim=-1))).float()
+        raw = rearrange(raw, "(plane ray) 1 -> ray plane", plane=planes)
+        return raw_to_optical_depth(raw) * inside_canvas(coordinates)
+
     def forward(self, samples: PlaneSamples) -> FieldOutput:
         """See the base class."""
         raw = self.alpha_head(self.trunk(self._encode(samples.planes, self.plane_index))).float()
@@ -92,6 +111,11 @@ class MLPField(Field):
             self.base_color(samples.planes),
             rearrange(features, "(layer ray) feature -> ray layer feature", layer=len(self.layer_index)),
         )
+
+    def stored_values(self) -> int:
+        """See the base class. The features are textures as large as the canvas."""
+        features = len(self.layer_index) * self.feature_head.out_features
+        return (len(self.plane_index) + features) * self.canvas_size + self.base_color.raw.numel()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """See the base class."""

@@ -19,6 +19,64 @@ def plane_depths(geometry: MPIGeometry, num_planes: int) -> Float[Tensor, "plane
     return torch.linspace(geometry.near, geometry.far, num_planes)
 
 
+def plane_spacing(
+    geometry: MPIGeometry, num_planes: int, depths: Float[Tensor, "*sample"]
+) -> Float[Tensor, "*sample"]:
+    """Growth of the depth from one plane to the next, at any depths: the derivative by the plane's index.
+
+    Args:
+        geometry: Depth range and spacing.
+        num_planes: Of the whole range; a single plane is given all of it.
+        depths: In world units.
+    """
+    gaps = max(1, num_planes - 1)
+    if geometry.spacing == "disparity":
+        return depths.square() * ((1 / geometry.near - 1 / geometry.far) / gaps)
+    return torch.full_like(depths, (geometry.far - geometry.near) / gaps)
+
+
+def depth_of_index(
+    geometry: MPIGeometry, num_planes: int, index: Float[Tensor, "*sample"]
+) -> Float[Tensor, "*sample"]:
+    """Depth of a place between planes, given by a real index; the planes themselves have whole ones."""
+    share = index / max(1, num_planes - 1)
+    if geometry.spacing == "disparity":
+        return 1 / ((1 - share) / geometry.near + share / geometry.far)
+    return (1 - share) * geometry.near + share * geometry.far
+
+
+def metric_gradient(
+    gradient: Float[Tensor, "*sample 3"],
+    coordinates: Float[Tensor, "*sample 2"],
+    depths: Float[Tensor, "*#sample"],
+    spacing: Float[Tensor, "*#sample"],
+    geometry: MPIGeometry,
+) -> Float[Tensor, "*sample 3"]:
+    """Converts derivatives by canvas x, canvas y and plane index to those by metric X, Y and Z.
+
+    With u = fx X / Z + cx, moving in Z at fixed X and Y also moves u, by -(u - cx) / Z: the Jacobian is a
+    full matrix. Leaving that out would turn the normals of whatever lies off the optical axis.
+
+    Args:
+        gradient: By (canvas x, canvas y, index).
+        coordinates: Canvas coordinates of the samples.
+        depths: Of the samples in world units.
+        spacing: Growth of the depth by the index, see `plane_spacing`.
+        geometry: The canvas.
+
+    Returns:
+        The gradient in the reference frame, per world unit.
+    """
+    along_u, along_v, along_index = gradient.unbind(dim=-1)
+    x, y = coordinates.unbind(dim=-1)
+    half_width, half_height = geometry.canvas_width / 2, geometry.canvas_height / 2
+    u = (x + 1) * half_width - (geometry.cx + geometry.offset)
+    v = (y + 1) * half_height - (geometry.cy + geometry.offset)
+    along_u, along_v = along_u / half_width, along_v / half_height
+    by_z = along_index / spacing - (along_u * u + along_v * v) / depths
+    return torch.stack([along_u * geometry.fx / depths, along_v * geometry.fy / depths, by_z], dim=-1)
+
+
 def layer_depths(depths: Float[Tensor, "plane"], num_layers: int) -> Float[Tensor, "layer"]:
     """Depth of each layer: the mean of its planes' inverse depths, inverted.
 
@@ -63,3 +121,23 @@ def _axis_coordinates(
     shift = rays.origins[:, axis] - slope * rays.origins[:, 2]
     pixels = focal * (slope + shift / depths[:, None]) + centre
     return pixels * (2 / size) - 1
+
+
+def plane_points(rays: Rays, depths: Float[Tensor, "plane"]) -> Float[Tensor, "*ray plane 3"]:
+    """Points in the reference frame where rays meet the planes.
+
+    Args:
+        rays: Of any shape; not parallel to the planes.
+        depths: In world units.
+    """
+    distance = (depths - rays.origins[..., 2:]) / rays.directions[..., 2:]
+    return rays.origins[..., None, :] + distance[..., None] * rays.directions[..., None, :]
+
+
+def canvas_points(
+    coordinates: Float[Tensor, "*sample 2"], depths: Float[Tensor, "*sample"], geometry: MPIGeometry
+) -> Float[Tensor, "*sample 3"]:
+    """Points in the reference frame that the reference camera sees at canvas coordinates and depths."""
+    u = (coordinates[..., 0] + 1) * (geometry.canvas_width / 2) - (geometry.cx + geometry.offset)
+    v = (coordinates[..., 1] + 1) * (geometry.canvas_height / 2) - (geometry.cy + geometry.offset)
+    return torch.stack([u * depths / geometry.fx, v * depths / geometry.fy, depths], dim=-1)

@@ -1,0 +1,56 @@
+"""Predicted normals n': what the features of a layer say about its surface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class NormalModel(nn.Module, ABC):
+    """Reads normals from a layer's features.
+
+    Attributes:
+        num_features: Channels that a layer has to store for it, behind those of the colour model.
+    """
+
+    num_features: int
+
+    @abstractmethod
+    def forward(self, features: Float[Tensor, "ray layer feature"]) -> Float[Tensor, "ray layer 3"] | None:
+        """Unit normals in the reference frame, or None where the model has no idea of them."""
+
+
+class NoNormals(NormalModel):
+    """For models that don't look anything up by normals."""
+
+    num_features = 0
+
+    def forward(self, features: Float[Tensor, "ray layer feature"]) -> None:
+        """See the base class."""
+        return
+
+
+class PredictedNormals(NormalModel):
+    """Three features a layer, as an offset from the normal of a surface that faces the reference camera."""
+
+    num_features = 3
+
+    def forward(self, features: Float[Tensor, "ray layer feature"]) -> Float[Tensor, "ray layer 3"]:
+        """See the base class."""
+        facing = torch.zeros_like(features)
+        facing[..., 2] = -1
+        return F.normalize(features + facing, dim=-1)
+
+
+class FlatNormals(NormalModel):
+    """(0, 0, -1) everywhere, whatever was learned: tells by how much predicted normals are really used."""
+
+    num_features = 3
+
+    def forward(self, features: Float[Tensor, "ray layer feature"]) -> Float[Tensor, "ray layer 3"]:
+        """See the base class."""
+        return PredictedNormals()(torch.zeros_like(features))

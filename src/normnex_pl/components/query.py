@@ -1,0 +1,75 @@
+"""What the basis functions are looked up by.
+
+Vectors are of the reference camera's frame and of unit length. ``viewdirs`` point from the camera to the
+scene; w_o = -viewdir points back to it; normals face the camera: n . w_o > 0.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class DirectionQuery(nn.Module, ABC):
+    """Inputs of the basis network.
+
+    Attributes:
+        num_inputs: How many numbers a lookup takes, each in [-1, 1].
+        needs_normals: Whether there have to be normals.
+    """
+
+    num_inputs: int
+    needs_normals: bool
+
+    @abstractmethod
+    def forward(
+        self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
+    ) -> Float[Tensor, "ray _ input"]:
+        """Makes the inputs of a ray (one for all layers), or of a ray on each layer."""
+
+
+class ViewQuery(DirectionQuery):
+    """The viewing direction's x and y, as in NeX; z follows from them."""
+
+    num_inputs = 2
+    needs_normals = False
+
+    def forward(
+        self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
+    ) -> Float[Tensor, "ray 1 2"]:
+        """See the base class."""
+        return viewdirs[:, None, :2]
+
+
+class ReflectionQuery(DirectionQuery):
+    """The reflected direction, all of it, and n . w_o, which tells how much is reflected (Ref-NeRF)."""
+
+    num_inputs = 4
+    needs_normals = True
+
+    def forward(
+        self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
+    ) -> Float[Tensor, "ray layer 4"]:
+        """See the base class."""
+        assert normals is not None
+        facing = face_camera(normals, viewdirs[:, None])
+        cosines = -(facing * viewdirs[:, None]).sum(dim=-1, keepdim=True)
+        return torch.cat([reflect(viewdirs[:, None], facing), cosines], dim=-1)
+
+
+def face_camera(
+    normals: Float[Tensor, "*#batch 3"], viewdirs: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*batch 3"]:
+    """Flips normals that point away from the camera."""
+    away = (normals * viewdirs).sum(dim=-1, keepdim=True) > 0
+    return torch.where(away, -normals, normals)
+
+
+def reflect(
+    viewdirs: Float[Tensor, "*#batch 3"], normals: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*batch 3"]:
+    """Where the light comes from that a mirror shows: 2 (w_o . n) n - w_o (Ref-NeRF, equation 4)."""
+    return viewdirs - 2 * (viewdirs * normals).sum(dim=-1, keepdim=True) * normals
