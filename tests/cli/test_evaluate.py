@@ -5,10 +5,25 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from cli.helpers import evaluate, failure, metrics, scalars, small
+from cli.helpers import HEIGHT, HELD_OUT, ROOT, WIDTH, evaluate, failure, metrics, scalars, small
 from normnex_pl.cli import main
+
+
+@pytest.fixture(scope="module")
+def true_scene(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scene of the runs with the truth about its held-out views, in a folder of the same name."""
+    folder = shutil.copytree(scene, tmp_path_factory.mktemp("true") / scene.name)
+    (folder / "truth").mkdir()
+    for name in HELD_OUT:
+        with np.load(ROOT / "scenes" / "demo" / "truth" / f"{name}.npz", allow_pickle=False) as stored:
+            height, width = stored["mask"].shape
+            rows, columns = np.arange(HEIGHT) * height // HEIGHT, np.arange(WIDTH) * width // WIDTH
+            small_ones = {key: stored[key][rows[:, None], columns] for key in stored.files}
+        np.savez(folder / "truth" / f"{name}.npz", **small_ones)
+    return folder
 
 
 def test_evaluating_again_reproduces_the_scores(run: Path, tmp_path: Path) -> None:
@@ -94,3 +109,68 @@ def test_mixed_precision_does_not_move_the_pictures(run: Path, tmp_path: Path) -
     folder = shutil.copytree(run, tmp_path / "run")
     again = evaluate(folder, "--trainer.precision=bf16-mixed")
     assert again["test"]["psnr"] == pytest.approx(metrics(run)["test"]["psnr"], abs=0.02)
+
+
+def test_a_scene_with_truth_is_judged_by_it(
+    run: Path, true_scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    summary = evaluate(folder, f"--data.scene={true_scene}")
+    truths = [view["truth"] for view in summary["views"]]
+    for score in ("diffuse_psnr", "highlight_psnr"):
+        assert summary["test"][score] == pytest.approx(np.mean([truth[score] for truth in truths]))
+        assert 3 < summary["test"][score] < 40
+    for truth in truths:
+        assert truth["normals"] is truth["target_normals"] is None  # this model has no normals
+        assert 60 < truth["normals_constant"]["table"]["mean"] < 80  # seen from above
+        assert truth["normals_constant"]["wall"]["mean"] < 20
+        assert set(truth["normals_viewdir"]) == {"all", "objects", "mirror", "table", "wall"}
+    assert summary["test"]["normal_mae_deg"] is summary["test"]["target_mae_deg"] is None
+    shown = capsys.readouterr().out
+    assert f"diffuse PSNR {summary['test']['diffuse_psnr']:.2f} dB" in shown
+    assert "constant (0, 0, -1)" in shown
+
+
+def test_predicted_and_estimated_normals_are_judged(true_scene: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    more = (f"--run.folder={folder}", "--trainer.max_steps=2")
+    main(["fit", *small(true_scene, *more, variant="normnex_density")])
+    summary = metrics(folder)
+    truths = [view["truth"] for view in summary["views"]]
+    for score, key, region in (
+        ("normal_mae_deg", "normals", "objects"),
+        ("normal_mae_deg_table", "normals", "table"),
+        ("normal_mae_deg_mirror", "normals", "mirror"),
+        ("normal_mae_deg_wall", "normals", "wall"),
+        ("target_mae_deg", "target_normals", "objects"),
+        ("target_mae_deg_table", "target_normals", "table"),
+    ):
+        means = [truth[key][region]["mean"] for truth in truths]
+        assert summary["test"][score] == pytest.approx(np.mean(means))
+        assert 0 < summary["test"][score] < 180
+
+
+def test_a_bad_truth_is_refused_before_the_training(
+    true_scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = shutil.copytree(true_scene, tmp_path / "broken")
+    path = broken / "truth" / f"{HELD_OUT[-1]}.npz"
+    path.write_bytes(b"nothing")
+    folder = tmp_path / "run"
+    message = failure(capsys, "fit", *small(broken, f"--run.folder={folder}"))
+    assert message.startswith(f"{path}: expected a NumPy archive")
+    assert not (folder / "checkpoints").exists()
+
+
+def test_truth_about_larger_photos_is_left_out_with_a_warning(
+    run: Path, true_scene: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the shipped scene is loaded at another width than its own."""
+    scene = shutil.copytree(true_scene, tmp_path / true_scene.name)
+    shutil.copytree(ROOT / "scenes" / "demo" / "truth", scene / "truth", dirs_exist_ok=True)
+    summary = evaluate(shutil.copytree(run, tmp_path / "run"), f"--data.scene={scene}")
+    assert [view["truth"] for view in summary["views"]] == [None, None]
+    assert summary["test"]["diffuse_psnr"] is None
+    [warning] = [record.message for record in caplog.records if "truth" in record.message]
+    assert "expected the truth about photos of 40x30 pixels" in warning
+    assert "found 504x378" in warning

@@ -32,6 +32,16 @@ from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import to_bytes
 
 SCORES = ("psnr", "ssim", "ssim_nex", "lpips_vgg")
+TRUTH_SCORES = (
+    "diffuse_psnr",
+    "highlight_psnr",
+    "normal_mae_deg",
+    "normal_mae_deg_table",
+    "normal_mae_deg_mirror",
+    "normal_mae_deg_wall",
+    "target_mae_deg",
+    "target_mae_deg_table",
+)
 
 
 def test_a_run_folder_holds_these_files_and_no_others(run: Path) -> None:
@@ -95,13 +105,15 @@ def test_metrics_have_exactly_the_documented_keys(run: Path) -> None:
         "rays_per_second",
         "peak_gpu_gib",
         "num_parameters",
+        "num_outputs",
+        "stored_bytes",
         "test",
         "views",
         "versions",
         "commit",
     ]
-    assert tuple(summary["test"]) == SCORES
-    assert all(tuple(view) == ("name", *SCORES) for view in summary["views"])
+    assert tuple(summary["test"]) == (*SCORES, *TRUTH_SCORES)
+    assert all(tuple(view) == ("name", *SCORES, "truth") for view in summary["views"])
     assert {"python", "normnex_pl", "torch", "pytorch-lightning", "torchmetrics", "numpy"} == set(
         summary["versions"]
     )
@@ -117,6 +129,11 @@ def test_metrics_say_what_was_trained(run: Path) -> None:
     assert summary["peak_gpu_gib"] is None
     parameters = [value for name, value in tensors(run).items() if name != "mpi.gate"]
     assert summary["num_parameters"] == sum(value.numel() for value in parameters)
+    assert summary["num_outputs"] == 28  # the NeX paper's 1 + 3 + 3 x 8
+    module = NormNeXModule.load_from_checkpoint(
+        run / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True
+    )
+    assert summary["stored_bytes"] == module.mpi.stored_bytes
     assert [view["name"] for view in summary["views"]] == list(HELD_OUT)
 
 
@@ -131,6 +148,8 @@ def test_a_score_that_cannot_be_had_is_null(run: Path) -> None:
     summary = metrics(run)
     assert [view["lpips_vgg"] for view in summary["views"]] == [None, None]
     assert summary["test"]["lpips_vgg"] is None
+    assert [view["truth"] for view in summary["views"]] == [None, None]
+    assert {summary["test"][score] for score in TRUTH_SCORES} == {None}
 
 
 def test_pictures_have_the_size_of_the_photos_and_truths_equal_them(run: Path, scene: Path) -> None:

@@ -12,16 +12,31 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from normnex_pl.baselines import best_plane_warp_psnr, nearest_training_view
+from normnex_pl.callbacks.report import mean_of, report, view_label
 from normnex_pl.data.datamodule import SceneDataModule, move_view
+from normnex_pl.data.truth import move_truth, read_truth
 from normnex_pl.files import write_json
 from normnex_pl.metrics import image_metrics
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import contact_sheet, error_map, to_bytes, write_png
+from normnex_pl.truth_scores import truth_scores
 from normnex_pl.types import View
 
 METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg")
+# Of what the test has means of, by name: where a view has the value. Normals matter most where the gloss is.
+_TRUTH_METRICS = {
+    "diffuse_psnr": ("truth", "diffuse_psnr"),
+    "highlight_psnr": ("truth", "highlight_psnr"),
+    "normal_mae_deg": ("truth", "normals", "objects", "mean"),
+    "normal_mae_deg_table": ("truth", "normals", "table", "mean"),
+    "normal_mae_deg_mirror": ("truth", "normals", "mirror", "mean"),
+    "normal_mae_deg_wall": ("truth", "normals", "wall", "mean"),
+    "target_mae_deg": ("truth", "target_normals", "objects", "mean"),
+    "target_mae_deg_table": ("truth", "target_normals", "table", "mean"),
+}
 _COLUMNS = ("render", "truth", "error")
 _VERSIONED = ("normnex_pl", "torch", "pytorch-lightning", "torchmetrics", "numpy")
 
@@ -56,6 +71,18 @@ class EvaluationWriter(pl.Callback):
         self._pictures: list[list[np.ndarray]] = []
         self._warps: list[float] = []
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Reads the truth about the held-out views once, so that a bad file is refused before the training.
+
+        Raises:
+            UserError: A file of the scene's ``truth/`` is bad.
+        """
+        if stage == "validate":
+            return
+        scene = _datamodule(trainer).scene
+        for view in (scene.views[i] for i in scene.test):
+            read_truth(scene.root, view.name, view.camera.height, view.camera.width)
+
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forgets an earlier evaluation."""
         self._views, self._pictures, self._warps = [], [], []
@@ -77,9 +104,8 @@ class EvaluationWriter(pl.Callback):
         for component, picture in zip(_COLUMNS, pictures, strict=True):
             write_png(self.folder / "test" / f"{batch.name}_{component}.png", picture)
         self._pictures.append(pictures)
-        self._views.append({"name": batch.name, **image_metrics(outputs["rgb"], truth)})
-        datamodule = trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(datamodule, SceneDataModule)
+        datamodule = _datamodule(trainer)
+        self._views.append(judge(outputs, batch, datamodule.scene.root))
         source = move_view(nearest_training_view(datamodule.scene, batch.camera), batch.image.device)
         near, far = datamodule.geometry.near, datamodule.geometry.far
         self._warps.append(best_plane_warp_psnr(source, batch, near, far))
@@ -89,18 +115,32 @@ class EvaluationWriter(pl.Callback):
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, NormNeXModule)
-        labels = [_label(view) for view in self._views]
+        labels = [view_label(view) for view in self._views]
         sheet = self.folder / "test" / "contact_sheet.png"
         write_png(sheet, contact_sheet(self._pictures, _COLUMNS, labels))
         summary = summarize(self.name, pl_module, self._views)
         write_json(self.folder / "metrics.json", summary)
-        print(_report(summary, self._warps))  # noqa: T201
+        print(report(summary, self._warps))  # noqa: T201
         print(f"Scores: {self.folder / 'metrics.json'}\nPictures: {sheet}")  # noqa: T201
+
+
+def _datamodule(trainer: pl.Trainer) -> SceneDataModule:
+    datamodule = trainer.datamodule  # type: ignore[attr-defined]
+    assert isinstance(datamodule, SceneDataModule)
+    return datamodule
+
+
+def judge(rendered: dict[str, Tensor], view: View, root: Path) -> dict[str, Any]:
+    """What ``metrics.json`` says of one view; ``truth`` is None where the scene has none about it."""
+    truth = read_truth(root, view.name, view.camera.height, view.camera.width)
+    against = None if truth is None else truth_scores(rendered, view, move_truth(truth, view.image.device))
+    return {"name": view.name, **image_metrics(rendered["rgb"], view.rgb), "truth": against}
 
 
 def summarize(name: RunName, module: NormNeXModule, views: list[dict[str, Any]]) -> dict[str, Any]:
     """The content of ``metrics.json``."""
     record = module.record
+    paths = {metric: (metric,) for metric in METRICS} | _TRUTH_METRICS
     return {
         "scene": name.scene,
         "variant": name.variant,
@@ -110,17 +150,13 @@ def summarize(name: RunName, module: NormNeXModule, views: list[dict[str, Any]])
         "rays_per_second": round(record.rays / record.seconds, 1) if record.seconds else None,
         "peak_gpu_gib": record.peak_gpu_gib,
         "num_parameters": sum(parameter.numel() for parameter in module.parameters()),
-        "test": {metric: _mean([view[metric] for view in views]) for metric in METRICS},
+        "num_outputs": module.mpi.num_outputs,
+        "stored_bytes": module.mpi.stored_bytes,
+        "test": {name: mean_of(views, path) for name, path in paths.items()},
         "views": views,
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONED},
         "commit": _commit(),
     }
-
-
-def _mean(values: list[float | None]) -> float | None:
-    """None where a value is missing: a mean over some of the views would mislead."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def _version(package: str) -> str | None:
@@ -139,25 +175,3 @@ def _commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _format(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _label(view: dict[str, Any]) -> str:
-    scores = f"PSNR {view['psnr']:.2f} dB, SSIM {view['ssim']:.3f}, LPIPS {_format(view['lpips_vgg'], 3)}"
-    return f"{view['name']}: {scores}"
-
-
-def _report(summary: dict[str, Any], warps: list[float]) -> str:
-    """A table for the terminal: a line a view, and their means."""
-    lines = [f"{'held-out view':<24}{'PSNR':>8}{'SSIM':>8}{'LPIPS':>8}{'best plane warp':>18}"]
-    rows = [*summary["views"], {"name": "mean", **summary["test"]}]
-    for row, warp in zip(rows, [*warps, sum(warps) / len(warps)], strict=True):
-        scores = f"{row['psnr']:>8.2f}{row['ssim']:>8.3f}{_format(row['lpips_vgg'], 3):>8}"
-        lines.append(f"{row['name']:<24}{scores}{warp:>15.2f} dB")
-    lines.append(
-        "(best plane warp: the nearest training photo, shown through the one plane that suits the view best)"
-    )
-    return "\n".join(lines)

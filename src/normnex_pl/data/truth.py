@@ -1,0 +1,155 @@
+"""Reading the truth about rendered photos: ``truth/<view name>.npz`` in a scene's folder.
+
+The demo scene's README tells what the files hold and how they were made. A scene without them is complete:
+what is compared with them is then left out.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from normnex_pl.errors import UserError
+from normnex_pl.types import ViewTruth
+
+logger = logging.getLogger(__name__)
+
+LABELS = {"wall": 0, "table": 1, "glossy": 2, "mirror": 3}
+
+_FOLDER = "truth"
+_MAPS = ("depth", "mask")
+_VECTORS = ("normals", "diffuse", "specular")
+_KINDS = {"normals": "f", "depth": "f", "diffuse": "u", "specular": "i", "mask": "u"}
+_KIND_NAMES = {"f": "floating-point numbers", "u": "unsigned bytes", "i": "signed integers"}
+# Float16 rounds the length of a unit vector by up to 0.002.
+_LENGTH_TOLERANCE = 0.01
+
+
+def read_truth(root: Path, name: str, height: int, width: int) -> ViewTruth | None:
+    """Reads the truth about one view.
+
+    Args:
+        root: The scene's folder.
+        name: Of the view.
+        height: Of its loaded photo in pixels.
+        width: Of its loaded photo in pixels.
+
+    Returns:
+        The truth, with normals of length 1 to float32's accuracy. None if the scene has none about this view,
+        or has it for photos of another size: labels and normals can't be scaled without making some up. The
+        latter is logged, once for each scene and pair of sizes.
+
+    Raises:
+        UserError: The file is damaged, lacks something, or holds what can't be true.
+    """
+    path = root / _FOLDER / f"{name}.npz"
+    if not path.exists():
+        return None
+    arrays = _read_arrays(path)
+    stored_height, stored_width = _checked_size(path, arrays)
+    _check_values(path, arrays)
+    if (stored_height, stored_width) != (height, width):
+        _warn_of_size(path.parent, f"{stored_width}x{stored_height}", f"{width}x{height}")
+        return None
+    normals = arrays["normals"].astype(np.float32)
+    return ViewTruth(
+        normals=torch.from_numpy(normals / np.linalg.norm(normals, axis=-1, keepdims=True)),
+        depth=torch.from_numpy(arrays["depth"].astype(np.float32)),
+        diffuse=_fractions(arrays["diffuse"]),
+        specular=_fractions(arrays["specular"]),
+        mask=torch.from_numpy(arrays["mask"].astype(np.uint8)),
+    )
+
+
+def move_truth(truth: ViewTruth, device: torch.device) -> ViewTruth:
+    """Copies the truth to a device."""
+    return ViewTruth(
+        normals=truth.normals.to(device),
+        depth=truth.depth.to(device),
+        diffuse=truth.diffuse.to(device),
+        specular=truth.specular.to(device),
+        mask=truth.mask.to(device),
+    )
+
+
+def _fractions(steps: NDArray[np.generic]) -> Float[Tensor, "height width 3"]:
+    """Colours that are stored in steps of 1/255."""
+    return torch.from_numpy(steps.astype(np.float32) / 255)
+
+
+@cache
+def _warn_of_size(folder: Path, found: str, wanted: str) -> None:
+    """Logs once what would otherwise be said of each view."""
+    logger.warning(
+        "%s: expected the truth about photos of %s pixels, as they were loaded, found %s. The scores against "
+        "the truth are left out (null); load the photos at that size (data.width) to have them.",
+        folder,
+        wanted,
+        found,
+    )
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Reads all that is needed of an archive; never unpickles."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            found = sorted(archive.files)
+            arrays = {key: archive[key] for key in _KINDS if key in archive.files}
+    # Damaged archives make numpy and zipfile raise BadZipFile, zlib.error, ValueError, EOFError and more.
+    except Exception as error:
+        raise UserError(
+            f"{path}: expected a NumPy archive of arrays, found an empty, damaged, pickled or other file "
+            f"({error}). Copy it again, or remove the folder {_FOLDER}/ to do without the scores against it."
+        ) from error
+    if len(arrays) < len(_KINDS):
+        _refuse(path, f"the keys {', '.join(_KINDS)}", ", ".join(found) or "none")
+    return arrays
+
+
+def _checked_size(path: Path, arrays: dict[str, NDArray[np.generic]]) -> tuple[int, int]:
+    """Height and width that all arrays agree on.
+
+    Raises:
+        UserError: They don't, or a type is another than it should be.
+    """
+    size = arrays["mask"].shape
+    for keys, shape in ((_MAPS, size[:2]), (_VECTORS, (*size[:2], 3))):
+        for key in keys:
+            array = arrays[key]
+            if len(size) != 2 or array.shape != shape or not array.size:
+                found = f"{array.shape} beside a mask of {size}"
+                _refuse(path, f"'{key}' of the shape {shape}, for a mask of height x width", found)
+            if array.dtype.kind != _KINDS[key]:
+                _refuse(path, f"'{key}' as {_KIND_NAMES[_KINDS[key]]}", f"the type {array.dtype}")
+    return size[0], size[1]
+
+
+def _check_values(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
+    """Raises a UserError at the first value that no truth can have."""
+    lengths = np.linalg.norm(arrays["normals"].astype(np.float32), axis=-1)
+    # Written so that NaN fails.
+    if not (np.abs(lengths - 1) < _LENGTH_TOLERANCE).all():
+        worst = lengths.flat[np.abs(lengths - 1).argmax()]
+        _refuse(path, "'normals' of length 1", f"one of length {worst:.3g}")
+    depth = arrays["depth"].astype(np.float64)
+    if not ((depth > 0) & (depth < np.inf)).all():
+        _refuse(path, "positive numbers in 'depth'", f"values from {depth.min():g} to {depth.max():g}")
+    for key, limit in (("mask", max(LABELS.values())), ("diffuse", 255), ("specular", 255)):
+        largest = int(np.abs(arrays[key].astype(np.int64)).max())
+        if largest > limit:
+            _refuse(path, f"numbers up to {limit} in '{key}'", str(largest))
+
+
+def _refuse(path: Path, expected: str, found: str) -> NoReturn:
+    raise UserError(
+        f"{path}: expected {expected}, found {found}. Make the file again (see scenes/demo/README.md), or "
+        f"remove the folder {_FOLDER}/ to do without the scores against it."
+    )
