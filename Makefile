@@ -18,9 +18,11 @@ endif
 # A variable as one word of the shell, behind a prefix: $(call word_of,--data.scene=,SCENE).
 # `value` keeps make from expanding a $ that the user typed.
 word_of = '$(1)$(subst ','\'',$(value $(2)))'
+# Those of the named variables that have a value, as options of the same names: $(call options,OUT WIDTH).
+options = $(foreach name,$(1),$(if $(value $(name)),$(call word_of,--$(shell echo $(name) | tr A-Z a-z)=,$(name))))
 
 NORMNEX := $(VENV)/bin/normnex
-VARIANTS := $(sort $(basename $(notdir $(wildcard experiments/variants/*.yaml))))
+KNOWN_VARIANTS := $(sort $(basename $(notdir $(wildcard experiments/variants/*.yaml))))
 PRESETS := $(sort $(basename $(notdir $(wildcard experiments/presets/*.yaml))))
 # What a run is made of, from the general to the special: $(call configs,variant,preset).
 configs = -c experiments/base.yaml -c experiments/variants/$(1).yaml -c experiments/presets/$(2).yaml
@@ -48,12 +50,20 @@ demo: $(FOR_RUNS) ## train on the scene that comes along, evaluate, say where to
 	$(NORMNEX) fit $(call configs,nex_rgb,tiny) --data.scene=scenes/demo $(ARGS)
 
 .PHONY: train
+train: USAGE = make train SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n] [ARGS="..."]
 train: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n]: train, then evaluate
 	$(NORMNEX) fit $(call configs,$(VARIANT),$(PRESET)) $(call word_of,--data.scene=,SCENE) $(ON_GPUS) $(ARGS)
 
 .PHONY: eval
 eval: needs-run $(FOR_RUNS) ## RUN=runs/<scene>/<variant>-<preset> [SCENE=path if it moved]: evaluate again
 	$(NORMNEX) test $(EVAL_OF_RUN) $(if $(value SCENE),$(call word_of,--data.scene=,SCENE)) $(ARGS)
+
+.PHONY: compare
+compare: USAGE = make compare SCENE=path [VARIANTS="nex_rgb ..."] [ROWS=file] [PRESET=fast] [SEEDS="0 1"] \
+  [JOBS=n] [OUT=path] [ARGS="..."]
+compare: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANTS="nex_rgb ..."] [PRESET=fast]: train them, write one table
+	$(VENV)/bin/python experiments/compare.py $(call word_of,--scene=,SCENE) --preset=$(PRESET) \
+	  $(call options,VARIANTS ROWS SEEDS JOBS OUT) $(if $(value ARGS),-- $(ARGS))
 
 .PHONY: scene
 scene: needs-out $(FOR_SCENES) ## OUT=path [WIDTH=1008]: render the demo scene at another size
@@ -95,7 +105,7 @@ help: ## this text
 	  /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "Configurations in experiments/:"
-	@echo "  VARIANT       $(VARIANTS)"
+	@echo "  VARIANT       $(KNOWN_VARIANTS)"
 	@echo "  PRESET        $(PRESETS)"
 
 ##
@@ -109,9 +119,11 @@ help: ## this text
 
 .PHONY: needs-scene
 needs-scene:
-	$(if $(value SCENE),,$(error SCENE is missing. Usage: make train SCENE=path [VARIANT=nex_rgb] [PRESET=fast] \
-	  [GPUS=n] [ARGS="..."]))
-	$(if $(filter $(VARIANT),$(VARIANTS)),,$(error There is no VARIANT "$(VARIANT)". Choose from: $(VARIANTS)))
+	$(if $(value SCENE),,$(error SCENE is missing. Usage: $(USAGE)))
+	$(if $(filter $(VARIANT),$(KNOWN_VARIANTS)),,$(error \
+	  There is no VARIANT "$(VARIANT)". Choose from: $(KNOWN_VARIANTS)))
+	$(foreach name,$(filter-out $(KNOWN_VARIANTS),$(VARIANTS)),$(error \
+	  There is no "$(name)" for VARIANTS. Choose from: $(KNOWN_VARIANTS)))
 	$(if $(filter $(PRESET),$(PRESETS)),,$(error There is no PRESET "$(PRESET)". Choose from: $(PRESETS)))
 
 .PHONY: needs-run

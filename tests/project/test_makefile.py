@@ -49,7 +49,8 @@ class Project:
     def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs make as a user would: none of the variables of a make that runs the tests reach it."""
         ours = {"VENV", "PYTHON", "SCENE", "RUN", "OUT", "GPUS", "VARIANT", "PRESET", "WIDTH", "ARGS"}
-        theirs = ours | {"PYTEST_ARGS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+        compared = {"VARIANTS", "ROWS", "SEEDS", "JOBS"}
+        theirs = ours | compared | {"PYTEST_ARGS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
         environment = {key: value for key, value in os.environ.items() if key not in theirs}
         environment |= {"CALLS": str(self.calls_file), **variables}
         return subprocess.run(
@@ -74,7 +75,18 @@ def project(tmp_path: Path) -> Project:
 def test_help_tells_every_public_target(project: Project) -> None:
     text = project.make("help").stdout
     targets = set(re.findall(r"^\.PHONY: ([a-z]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert targets >= {"demo", "test", "train", "eval", "scene", "check", "format", "help", "clean"}
+    assert targets >= {
+        "demo",
+        "test",
+        "train",
+        "eval",
+        "compare",
+        "scene",
+        "check",
+        "format",
+        "help",
+        "clean",
+    }
     for target in targets:
         assert re.search(rf"^  make {target} +\S", text, re.MULTILINE), target
 
@@ -91,7 +103,9 @@ def test_help_names_variants_and_presets(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "variable"), [("train", "SCENE"), ("eval", "RUN"), ("scene", "OUT")], ids=str
+    ("target", "variable"),
+    [("train", "SCENE"), ("compare", "SCENE"), ("eval", "RUN"), ("scene", "OUT")],
+    ids=str,
 )
 def test_a_forgotten_word_is_named_with_the_usage_before_anything_is_installed(
     project: Project, target: str, variable: str
@@ -107,6 +121,17 @@ def test_a_misspelt_name_is_answered_with_the_choices(project: Project, variable
     result = project.make("train", "SCENE=scenes/demo", f"{variable}=nex_rbg")
     assert result.returncode != 0
     assert f'There is no {variable} "nex_rbg". Choose from: {choices}' in result.stderr
+    assert project.calls() == []
+
+
+def test_compare_answers_misspelt_names_with_the_choices(project: Project) -> None:
+    for words, message in (
+        (["VARIANTS=other nex_rbg"], 'There is no "nex_rbg" for VARIANTS. Choose from: nex_rgb other'),
+        (["PRESET=fats"], 'There is no PRESET "fats". Choose from: fast tiny'),
+    ):
+        result = project.make("compare", "SCENE=scenes/demo", *words)
+        assert result.returncode != 0
+        assert message in result.stderr
     assert project.calls() == []
 
 
@@ -135,6 +160,30 @@ def test_train_leaves_the_devices_to_the_configuration_unless_told(project: Proj
     assert project.calls()[-1][-1] == "--data.scene=s"
     assert "experiments/variants/nex_rgb.yaml" in project.calls()[-1]
     assert "experiments/presets/fast.yaml" in project.calls()[-1]
+
+
+def test_compare_passes_every_word_on_whole(project: Project) -> None:
+    scene = "my scenes/it's 5 $x #1"
+    names = [
+        "VARIANTS=nex_rgb other",
+        "ROWS=my rows.yaml",
+        "SEEDS=0 1",
+        "JOBS=2",
+        "OUT=my out",
+        "PRESET=tiny",
+    ]
+    result = project.make("compare", f"SCENE={scene}", *names, 'ARGS=--a="b c" --d')
+    assert result.returncode == 0, result.stderr
+    assert project.calls()[-1] == [
+        *("python", "experiments/compare.py", f"--scene={scene}", "--preset=tiny"),
+        *("--variants=nex_rgb other", "--rows=my rows.yaml", "--seeds=0 1", "--jobs=2", "--out=my out"),
+        *("--", "--a=b c", "--d"),
+    ]
+
+
+def test_compare_leaves_what_is_not_given_to_the_script(project: Project) -> None:
+    project.make("compare", "SCENE=s")
+    assert project.calls()[-1] == ["python", "experiments/compare.py", "--scene=s", "--preset=fast"]
 
 
 def test_demo_trains_the_scene_that_comes_along(project: Project) -> None:

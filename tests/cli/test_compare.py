@@ -1,0 +1,255 @@
+"""``make compare``, as the Makefile calls it: what is trained, kept, and written."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cli.helpers import EXPERIMENTS, HEIGHT, WIDTH, metrics, picture, small
+from normnex_pl import batch
+from normnex_pl.cli import main as normnex
+
+ROWS = """
+rows:
+  nex_rgb: {variant: nex_rgb}
+  two_functions:
+    variant: nex_rgb
+    args: ["--model.basis.init_args.num_basis=2"]
+"""
+BROKEN = """
+  endless:
+    variant: nex_rgb
+    args: ["--trainer.max_steps=-1"]
+  misspelt:
+    variant: nex_rgb
+    args: ["--model.no_such_setting=1"]
+"""
+
+Compare = Callable[..., int]
+
+
+def script() -> ModuleType:
+    """The script as a module: it lies beside what it reads, not on the path."""
+    spec = importlib.util.spec_from_file_location("compare", EXPERIMENTS / "compare.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def settings(scene: Path, *more: str) -> list[str]:
+    """Options of `small` that aren't files or the comparison's own."""
+    words = [word for word in small(scene) if word.startswith("--") and "data.scene" not in word]
+    return [*words, "--trainer.max_steps=3", *more]
+
+
+def launch_here(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
+    """Trains in this process, which has imported everything already."""
+    with log.open("w", encoding="utf-8") as text, redirect_stdout(text), redirect_stderr(text):
+        try:
+            normnex(["fit", *arguments])
+        except SystemExit as end:
+            return int(end.code or 0)
+    return 0
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders of the runs that were trained, in this process, in their order."""
+    folders: list[str] = []
+
+    def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
+        folders.append(log.parent.name)
+        return launch_here(arguments, log, gpu)
+
+    monkeypatch.setattr(batch, "launch", launch)
+    return folders
+
+
+@pytest.fixture
+def compare(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compare:
+    """Calls the script; the sources count as unchanged, whoever edits them while the tests run."""
+    monkeypatch.setattr("normnex_pl.fingerprint._sources", lambda package: "sources")
+
+    def call(*options: str, rows: str = ROWS, more: Sequence[str] = ()) -> int:
+        (tmp_path / "rows.yaml").write_text(rows)
+        ours = [f"--scene={scene}", f"--rows={tmp_path / 'rows.yaml'}", "--preset=tiny"]
+        arguments = [*ours, f"--out={tmp_path / 'out'}", *options, "--", *settings(scene, *more)]
+        status: int = script().main(arguments)
+        return status
+
+    return call
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "table.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_two_rows_are_trained_compared_and_kept(
+    compare: Compare, trained: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare() == 0
+    assert trained == ["nex_rgb-seed0", "two_functions-seed0"]
+    out = tmp_path / "out"
+    first, second = table(out)
+    assert (first["row"], second["row"], second["variant"]) == ("nex_rgb", "two_functions", "nex_rgb")
+    for line in (first, second):
+        assert float(line["psnr"]) == metrics(Path(line["folder"]))["test"]["psnr"]
+        assert line["steps"] == "3"
+    assert float(first["million_parameters"]) > float(second["million_parameters"])
+    markdown = (out / "table.md").read_text()
+    assert f"| two_functions | {float(second['psnr']):.2f} |" in markdown
+    sheet = picture(out / "contact_sheet.png")
+    render = picture(out / "runs" / "two_functions-seed0" / "test" / "view_000_render.png")
+    left, top = 8 + 2 * (WIDTH + 8), 2 * 34
+    assert (sheet[top : top + HEIGHT, left : left + WIDTH] == render).all()
+    said = capsys.readouterr().out
+    assert "two_functions, seed 0: trains\n" in said
+    assert f"two_functions, seed 0: done, PSNR {float(second['psnr']):.2f}" in said
+
+    trained.clear()
+    assert compare() == 0
+    assert trained == []
+    assert table(out) == [first, second]
+    assert "nex_rgb, seed 0: kept, PSNR" in capsys.readouterr().out
+
+
+def test_what_changed_is_trained_anew_and_nothing_else(
+    compare: Compare, trained: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare()
+    trained.clear()
+    assert compare(rows=ROWS.replace("num_basis=2", "num_basis=3")) == 0
+    assert trained == ["two_functions-seed0"]
+    said = capsys.readouterr().out
+    assert "two_functions, seed 0: trains anew, since of the stored run differs: config\n" in said
+
+    trained.clear()
+    (tmp_path / "out" / "runs" / "nex_rgb-seed0" / "fingerprint.json").unlink()
+    compare(rows=ROWS.replace("num_basis=2", "num_basis=3"))
+    assert trained == ["nex_rgb-seed0"]
+    assert "nex_rgb, seed 0: trains anew, since the stored run isn't finished" in capsys.readouterr().out
+
+
+def test_a_run_whose_sources_change_under_way_is_not_kept(
+    compare: Compare, trained: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hashes = iter(["before", "after"])
+    monkeypatch.setattr("normnex_pl.fingerprint._sources", lambda package: next(hashes))
+    assert compare(rows="rows: {nex_rgb: {variant: nex_rgb}}") == 0
+    assert "nex_rgb, seed 0: will not be kept, since this changed meanwhile: commit" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_failing_row_stops_no_other_and_is_named(
+    compare: Compare, trained: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(rows="rows:" + BROKEN + "  nex_rgb: {variant: nex_rgb}") == 1
+    assert trained == ["endless-seed0", "nex_rgb-seed0"]
+    lines = {line["row"]: line for line in table(tmp_path / "out")}
+    assert "trainer.max_steps, trainer.max_epochs: expected a limit" in lines["endless"]["failure"]
+    assert "no_such_setting" in lines["misspelt"]["failure"]
+    assert float(lines["nex_rgb"]["psnr"]) > 0
+    markdown = (tmp_path / "out" / "table.md").read_text()
+    assert "- endless, seed 0, failed: trainer.max_steps" in markdown
+    assert "endless, seed 0: failed: trainer.max_steps" in capsys.readouterr().out
+
+
+def test_seeds_are_runs_of_their_own(compare: Compare, trained: list[str], tmp_path: Path) -> None:
+    assert compare("--seeds=0 3", rows="rows: {nex_rgb: {variant: nex_rgb}}") == 0
+    assert trained == ["nex_rgb-seed0", "nex_rgb-seed3"]
+    first, second = table(tmp_path / "out")
+    assert (first["seed"], second["seed"]) == ("0", "3")
+    assert first["psnr"] != second["psnr"]
+    assert "PSNR s.d." in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_a_run_has_a_process_of_its_own(
+    compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without what the other tests put in its place."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # without VGG16: LPIPS would take seconds,
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # and so would fetching it
+    assert compare(rows="rows: {nex_rgb: {variant: nex_rgb}}") == 0
+    (line,) = table(tmp_path / "out")
+    assert float(line["psnr"]) > 0
+    run = tmp_path / "out" / "runs" / "nex_rgb-seed0"
+    assert (run / "fingerprint.json").is_file()
+    assert "LPIPS is left out" in (run / "train.log").read_text()
+
+
+def test_a_gpu_has_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch, compare: Compare) -> None:
+    used: list[str | None] = []
+
+    def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
+        used.append(gpu)
+        log.write_text("no more memory")
+        return 1
+
+    monkeypatch.setattr(batch, "launch", launch)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    assert compare("--seeds=0 1 2") == 1
+    assert set(used) == {"4", "6"}
+    assert len(used) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "rows", "message"),
+    [
+        (["--preset=huge"], ROWS, "presets: expected one of fast, paper, tiny, found huge"),
+        (["--variants=nex_rbg"], ROWS, "found nex_rbg. Choose one."),
+        (["--variants="], "rows: {}", "rows.yaml: expected `rows:`"),
+        ([], "rows: {a b: {variant: nex_rgb}}", "row 'a b': expected letters"),
+        ([], "rows: {a: {variant: nex_rgb, arg: []}}", "rows.yaml, row a: expected `variant: name`"),
+        ([], "rows: {a: {variant: nex_rgb, args: --b}}", "rows.yaml, row a: expected `variant: name`"),
+        ([], "rows: {a: {variant: nex_rgb, args: [--data.seed=1]}}", "--data.seed=1: expected other options"),
+        ([], "rows: [", "rows.yaml: expected a YAML file of rows"),
+        (["--variants=nex_rgb"], ROWS.replace("{variant: nex_rgb}", "{variant: b}"), "found nex_rgb twice"),
+        (["--seeds="], ROWS, "expected at least one seed"),
+        (["--scene=nowhere"], ROWS, "nowhere: expected a folder with a scene"),
+    ],
+)
+def test_bad_input_is_told_in_one_message(
+    compare: Compare, capsys: pytest.CaptureFixture[str], options: list[str], rows: str, message: str
+) -> None:
+    assert compare(*options, rows=rows) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("error: ")
+
+
+def test_a_folder_that_is_no_run_of_a_comparison_is_left_alone(
+    compare: Compare, trained: list[str], tmp_path: Path
+) -> None:
+    precious = tmp_path / "out" / "runs" / "nex_rgb-seed0" / "thesis.txt"
+    precious.parent.mkdir(parents=True)
+    precious.touch()
+    assert compare() == 1
+    assert trained == ["two_functions-seed0"]
+    assert precious.exists()
+
+
+def test_all_variants_are_compared_unless_some_are_named() -> None:
+    module = script()
+    variants = sorted(path.stem for path in (EXPERIMENTS / "variants").glob("*.yaml"))
+    rows = module.chosen_rows(None, None)
+    assert sorted(rows) == variants
+    assert next(iter(rows)) == "nex_rgb"
+    assert module.chosen_rows(["nex_rgb"], None) == {"nex_rgb": ("nex_rgb", ())}
+
+
+def test_the_example_of_the_help_is_one(tmp_path: Path) -> None:
+    module = script()
+    (tmp_path / "rows.yaml").write_text("rows:" + module.ROWS_HELP.partition("rows:")[2])
+    rows = module.chosen_rows(None, tmp_path / "rows.yaml")
+    assert rows["no_gradient_loss"] == ("nex_rgb", ("--model.weights.gradient=0",))
