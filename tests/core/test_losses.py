@@ -12,9 +12,13 @@ from torch import Tensor
 from core.small import few, numpy64
 from normnex_pl.fields.texture import BaseColorTexture
 from normnex_pl.losses import (
+    consistency_loss,
     disparity_smoothness_loss,
+    distortion_loss,
     gradient_loss,
     mse_loss,
+    orientation_loss,
+    specular_loss,
     total_variation,
     volume_variation,
 )
@@ -140,3 +144,91 @@ def test_gradients_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda x: disparity_smoothness_loss(x, target), (disparity,))
     assert torch.autograd.gradcheck(total_variation, (texture,))
     assert torch.autograd.gradcheck(volume_variation, (volume,))
+
+
+def random_weights(rays: int, planes: int, seed: int = 0) -> Tensor:
+    """Weights of planes, with a sum below one."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(rays, planes, generator=generator, dtype=torch.float64) / planes
+
+
+def random_units(rays: int, layers: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(rays, layers, 3, generator=generator, dtype=torch.float64)
+    return torch.nn.functional.normalize(vectors, dim=-1)
+
+
+def test_consistency_worked_by_hand() -> None:
+    """Squared distances: 2 at a right angle, 4 between opposites; weighted, the mean over rays."""
+    normals = torch.tensor([[[1.0, 0, 0], [0, 1, 0]], [[0, 0, -1], [0, 0, -1]]])
+    target = torch.tensor([[[0.0, 1, 0], [0, -1, 0]], [[0, 0, -1], [1, 0, 0]]])
+    weights = torch.tensor([[0.3, 0.1], [0.9, 0.05]])
+    expected = (0.3 * 2 + 0.1 * 4 + 0.05 * 2) / 2
+    assert consistency_loss(weights, normals, target).item() == pytest.approx(expected)
+
+
+def test_orientation_worked_by_hand() -> None:
+    """Squares of what points away: full length counts 1, 60 degrees 1/4, what faces the camera nothing."""
+    viewdirs = torch.tensor([[0.0, 0, 1], [1, 0, 0]])
+    tilted = [np.sqrt(0.75), 0, 0.5]
+    normals = torch.tensor([[[0.0, 0, 1], tilted], [[-1, 0, 0], [0, 1, 0]]])
+    weights = torch.tensor([[0.2, 0.4], [0.5, 0.5]])
+    assert orientation_loss(weights, normals, viewdirs).item() == pytest.approx((0.2 + 0.4 / 4) / 2)
+
+
+def test_orientation_turns_normals_towards_the_camera_and_leaves_facing_ones() -> None:
+    viewdirs = torch.tensor([[0.0, 0, 1]])
+    normals = torch.tensor([[[0.0, 0.8, 0.6], [0, 0.8, -0.6]]], requires_grad=True)
+    orientation_loss(torch.ones(1, 2), normals, viewdirs).backward()
+    assert normals.grad is not None
+    assert normals.grad[0, 0, 2] > 0  # descent makes the component along the view smaller
+    assert (normals.grad[0, 1] == 0).all()
+
+
+def test_specular_loss_worked_by_hand() -> None:
+    specular = torch.tensor([[[0.3, -0.6, 0.0], [0.9, 0.9, 0.9]], [[0.0, 0, 0], [0, 0, 0.3]]])
+    weights = torch.tensor([[0.5, 0.1], [1.0, 0.2]])
+    expected = (0.5 * 0.3 + 0.1 * 0.9 + 0.2 * 0.1) / 2
+    assert specular_loss(weights, specular).item() == pytest.approx(expected)
+
+
+@few
+@given(st.integers(1, 12), st.integers(0, 100))
+def test_distortion_is_the_double_sum(planes: int, seed: int) -> None:
+    weights = random_weights(3, planes, seed)
+    delta = 1 / max(1, planes - 1)
+    total = 0.0
+    for w in numpy64(weights):
+        pairs = sum(w[i] * w[j] * abs(i - j) * delta for i in range(planes) for j in range(planes))
+        total += pairs + (w**2).sum() * delta / 3
+    assert distortion_loss(weights).item() == pytest.approx(total / 3, rel=1e-9)
+
+
+def test_distortion_of_a_single_plane_is_its_own_thickness() -> None:
+    assert distortion_loss(torch.tensor([[0.6]])).item() == pytest.approx(0.36 / 3)
+
+
+@few
+@given(st.integers(0, 5), st.integers(0, 100))
+def test_distortion_does_not_depend_on_where_the_weights_are(shift: int, seed: int) -> None:
+    weights = torch.nn.functional.pad(random_weights(3, 4, seed), (0, 5))
+    torch.testing.assert_close(distortion_loss(weights.roll(shift, dims=1)), distortion_loss(weights))
+
+
+def test_distortion_grows_with_the_distance_of_two_halves() -> None:
+    losses = []
+    for distance in range(1, 6):
+        weights = torch.zeros(1, 8)
+        weights[0, [1, 1 + distance]] = 0.5
+        losses.append(distortion_loss(weights).item())
+    np.testing.assert_allclose(np.diff(losses), 2 * 0.25 / 7, rtol=1e-5)
+
+
+def test_gradients_of_the_losses_on_normals_and_weights_are_right() -> None:
+    weights = random_weights(3, 5).requires_grad_()
+    normals, target = random_units(3, 5).requires_grad_(), random_units(3, 5, seed=1).requires_grad_()
+    viewdirs = random_units(3, 1, seed=2)[:, 0]
+    assert torch.autograd.gradcheck(consistency_loss, (weights, normals, target))
+    assert torch.autograd.gradcheck(orientation_loss, (weights, normals, viewdirs))
+    assert torch.autograd.gradcheck(distortion_loss, (weights,))
+    assert torch.autograd.gradcheck(specular_loss, (weights, normals))
