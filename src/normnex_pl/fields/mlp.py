@@ -96,7 +96,7 @@ class MLPField(Field):
         if detail is not None:
             xy = mask_octaves(xy, self.xy_octaves, detail)
             z = mask_octaves(z, self.plane_octaves, detail)
-        raw = self.alpha_head(self.trunk(torch.cat([xy, z], dim=-1))).float()
+        raw = self.alpha_head(self.trunk(torch.cat([xy, z], dim=-1))).to(coordinates.dtype)
         raw = rearrange(raw, "(plane ray) 1 -> ray plane", plane=planes)
         return raw_to_optical_depth(raw) * inside_canvas(coordinates)
 
