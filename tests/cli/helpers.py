@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -50,6 +51,17 @@ def fit(scene: Path, folder: Path, *more: str) -> Path:
     """Trains in a run folder and returns it."""
     main(["fit", *small(scene, f"--run.folder={folder}", *more)])
     return folder
+
+
+def diffuse(
+    folder: Path, *more: dict[str, object], epochs: int | None = None, fraction: float | None = None
+) -> list[str]:
+    """Arguments of the variant ``nex_ycbcr`` with a diffuse phase of its own, and further callbacks."""
+    length = {"epochs": epochs, "fraction": fraction}  # both: what isn't named stays as the variant has it
+    phase = {"class_path": "normnex_pl.callbacks.DiffusePhase", "init_args": length}
+    path = folder / "phase.yaml"
+    path.write_text(yaml.safe_dump({"trainer": {"callbacks": [phase, *more]}}), encoding="utf-8")
+    return ["-c", str(EXPERIMENTS / "variants" / "nex_ycbcr.yaml"), "-c", str(path)]
 
 
 def evaluate(folder: Path, *more: str) -> dict[str, Any]:

@@ -11,7 +11,17 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from cli.helpers import NUM_TRAINING_VIEWS, checkpoint, failure, fit, metrics, scalars, small, tensors
+from cli.helpers import (
+    NUM_TRAINING_VIEWS,
+    checkpoint,
+    diffuse,
+    failure,
+    fit,
+    metrics,
+    scalars,
+    small,
+    tensors,
+)
 from normnex_pl.cli import main
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.types import RayBatch
@@ -74,6 +84,22 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert metrics(resumed)["views"] == metrics(straight)["views"]
     assert scalars(resumed) == scalars(straight)
     assert [int(row["step"]) for row in scalars(resumed)] == list(range(steps))
+
+
+@pytest.mark.parametrize(("phase", "gate_when_saved"), [(15, 0), (10, 0), (9, 1), (4, 1)])
+def test_a_run_resumed_inside_or_behind_its_diffuse_phase_equals_an_uninterrupted_one(
+    scene: Path, tmp_path: Path, phase: int, gate_when_saved: float
+) -> None:
+    more = (f"--checkpoint_every={SAVED_AT}", "--trainer.max_steps=20")
+    more = (*more, *diffuse(tmp_path, fraction=phase / 20))
+    straight = tensors(fit(scene, tmp_path / "straight", *more))
+    fit_until_stopped(scene, tmp_path / "resumed", *more)
+    assert tensors(tmp_path / "resumed")["mpi.gate"] == gate_when_saved
+    resumed = tensors(fit(scene, tmp_path / "resumed", *more))
+    assert straight["mpi.gate"] == 1
+    assert straight["mpi.field.features"].abs().max() > 0
+    for name, value in straight.items():
+        assert torch.equal(resumed[name], value), name
 
 
 def test_a_resumed_run_counts_on(scene: Path, tmp_path: Path) -> None:
