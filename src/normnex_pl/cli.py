@@ -16,12 +16,14 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
 from normnex_pl.callbacks import (
+    ComponentPictures,
     EvaluationWriter,
     FiniteLossGuard,
     LastCheckpoint,
     RecordKeeper,
     RunProgressBar,
 )
+from normnex_pl.callbacks.components import PictureSettings
 from normnex_pl.callbacks.evaluation import RunName
 from normnex_pl.csv_log import MetricsCSV
 from normnex_pl.data.datamodule import SceneDataModule
@@ -45,6 +47,7 @@ class NormNeXCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the run's settings, and takes the geometry from the scene."""
         parser.add_class_arguments(RunSettings, "run")
+        parser.add_class_arguments(PictureSettings, "pictures")
         parser.add_argument(
             "--checkpoint_every", type=int, default=1000, help="steps between two checkpoints"
         )
@@ -68,11 +71,13 @@ class NormNeXCLI(LightningCLI):
         """Adds what every run folder holds: checkpoints, scalars, pictures, scores."""
         config = self.config_init[self.subcommand]
         name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
+        record = RecordKeeper()
         callbacks = [
             RunProgressBar(),
-            RecordKeeper(),
+            record,
             FiniteLossGuard(self.run.checkpoint),
             EvaluationWriter(self.run.path, name),
+            ComponentPictures(self.run.path, config.pictures, record),
             LastCheckpoint(self.run.checkpoint, config.checkpoint_every),  # the last to act
         ]
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}

@@ -2,6 +2,21 @@
 
 Errors are mean absolute differences over the channels, shown by matplotlib's perceptually uniform
 ``magma`` from 0 (black) to `ERROR_SCALE` and above (pale yellow).
+
+`component_pictures` shows the parts of a model by these:
+
+Colours (render, photo, diffuse) are as they are. Tint, accumulated opacity and the opacity of layers: grey, 0
+black and 1 white. Depth and disparity: matplotlib's perceptually uniform ``viridis``, each linear in its
+own unit between the far plane (dark purple) and the near plane (yellow): nearer is brighter in both. What
+nothing covers looks as far as the last plane.
+
+Specular: where it may be negative 0.5 + s / 2, so that middle grey is zero; where light can only add, s times
+`SPECULAR_GAIN`, so that black is zero. Chroma (Cb, Cr): the colour of luma 0.5 with it, clipped to the gamut.
+
+Normals: turned into the frame of the view's own camera, n_c = R^T n with R the rotation of its ``c2w``; then
+(x, -y, -z) of n_c, which in OpenCV axes points right, up and towards the camera, is mapped from [-1, 1] to
+red, green and blue. A surface that faces the camera is light blue, (128, 128, 255); one that looks right is
+redder, one that looks up greener. No normal (nothing is covered): middle grey.
 """
 
 from __future__ import annotations
@@ -20,6 +35,7 @@ from torch import Tensor
 from normnex_pl.files import replacing
 
 ERROR_SCALE = 0.25
+SPECULAR_GAIN = 2.0
 _MARGIN = 8
 _TEXT_SIZE = 18
 

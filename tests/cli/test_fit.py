@@ -31,6 +31,13 @@ from normnex_pl.data.llff import read_llff
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import to_bytes
 
+COMPONENTS = tuple(
+    f"{HELD_OUT[0]}_{kind}"
+    for kind in (
+        *("render", "photo", "error", "diffuse", "specular", "acc", "disparity", "depth"),  # no more in NeX
+        "components",
+    )
+)
 SCORES = ("psnr", "ssim", "ssim_nex", "lpips_vgg")
 TRUTH_SCORES = (
     "diffuse_psnr",
@@ -46,6 +53,7 @@ TRUTH_SCORES = (
 
 def test_a_run_folder_holds_these_files_and_no_others(run: Path) -> None:
     pictures = {f"test/{view}_{kind}.png" for view in HELD_OUT for kind in ("render", "truth", "error")}
+    pictures |= {f"components/step_000006/{name}.png" for name in (*COMPONENTS, "mpi_sheet")}
     expected = {"config.yaml", "checkpoints/last.ckpt", "metrics.csv", "metrics.json"}
     found = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
     assert found == expected | pictures | {"test/contact_sheet.png"}

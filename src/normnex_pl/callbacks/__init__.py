@@ -1,5 +1,6 @@
 """Callbacks: what happens around training and evaluation."""
 
+from normnex_pl.callbacks.components import ComponentPictures
 from normnex_pl.callbacks.evaluation import EvaluationWriter
 from normnex_pl.callbacks.finite import FiniteLossGuard
 from normnex_pl.callbacks.last import LastCheckpoint
@@ -8,6 +9,7 @@ from normnex_pl.callbacks.progress import RunProgressBar
 from normnex_pl.callbacks.record import RecordKeeper
 
 __all__ = [
+    "ComponentPictures",
     "DiffusePhase",
     "EvaluationWriter",
     "FiniteLossGuard",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -30,9 +32,7 @@ class RecordKeeper(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock."""
-        self._last = time.monotonic()
-        if pl_module.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(pl_module.device)
+        self.resume(pl_module)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -48,20 +48,39 @@ class RecordKeeper(pl.Callback):
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stops the clock of the training."""
         if trainer.state.fn == "fit":
-            assert isinstance(pl_module, NormNeXModule)
-            self._tick(pl_module)
+            self.pause(pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts it again."""
-        self._last = time.monotonic()
+        if trainer.state.fn == "fit":
+            self.resume(pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Waits for the device: its last steps count too."""
-        assert isinstance(pl_module, NormNeXModule)
-        if pl_module.device.type == "cuda":
-            torch.cuda.synchronize(pl_module.device)
-        _record_peak(pl_module)
-        self._tick(pl_module)
+        """Stops the clock for good."""
+        self.pause(pl_module)
+
+    @contextmanager
+    def paused(self, module: pl.LightningModule) -> Iterator[None]:
+        """Counts neither the time nor the memory of what is done meanwhile: it is no part of the training."""
+        self.pause(module)
+        try:
+            yield
+        finally:
+            self.resume(module)
+
+    def pause(self, module: pl.LightningModule) -> None:
+        """Stops the clock, behind the steps that the device still works on: they count too."""
+        assert isinstance(module, NormNeXModule)
+        if module.device.type == "cuda":
+            torch.cuda.synchronize(module.device)
+        _record_peak(module)
+        self._tick(module)
+
+    def resume(self, module: pl.LightningModule) -> None:
+        """Starts the clock."""
+        if module.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(module.device)
+        self._last = time.monotonic()
 
     def _tick(self, module: NormNeXModule) -> None:
         now = time.monotonic()
