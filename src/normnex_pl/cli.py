@@ -151,6 +151,11 @@ def main(args: Sequence[str] | None = None) -> None:
         )
     except (UserError, ArgumentError) as error:
         sys.exit(_fail(error))
+    except ValueError as error:
+        # The parser wraps what constructors of list items raise.
+        if not isinstance(error.__cause__, UserError):
+            raise
+        sys.exit(_fail(error.__cause__))
 
 
 def _fail(error: Exception) -> int:

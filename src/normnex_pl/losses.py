@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from normnex_pl.types import Rays
+
 # How fast the smoothness loss gives way to edges: at a colour step of 0.1 it has lost two thirds.
 _EDGE_SENSITIVITY = 10.0
 
@@ -21,11 +23,13 @@ class LossWeights:
     Attributes:
         mse: Squared error of the colours.
         gradient: Error of the colour differences to the right and lower neighbours (NeX, section 3.5).
-        disparity_smoothness: Disparity differences to these neighbours where the photo has no edge.
+        disparity_smoothness: Bends of the surface, by the disparities of these neighbours, where the photo
+            has no edge; of a model without normals, its slopes too.
         specular: Brightness of the specular part, so that it explains only what the base colour can't.
         consistency: Squared distance of predicted normals from the estimated ones (Ref-NeRF, equation 10).
         orientation: Predicted normals that face away from the camera (Ref-NeRF, equation 11).
         distortion: Spread of a ray's weights over the planes (mip-NeRF 360, equation 15).
+        transparency: Share of a ray that no plane covers. Real scenes have none; dark ones could do with it.
         tv_base_color: Total variation of the base colour textures (NeX, section 3.5).
         tv_alpha: Total variation of the opacity's raw values in all three directions.
     """
@@ -37,6 +41,7 @@ class LossWeights:
     consistency: float = 0.0
     orientation: float = 0.0
     distortion: float = 0.0
+    transparency: float = 0.0
     tv_base_color: float = 0.03
     tv_alpha: float = 0.0
 
@@ -61,18 +66,51 @@ def gradient_loss(
 
 
 def disparity_smoothness_loss(
-    disparity: Float[Tensor, "triplet 3"], target: Float[Tensor, "triplet 3 3"]
+    disparity: Float[Tensor, "triplet 3"],
+    expected: Float[Tensor, "triplet 2"],
+    target: Float[Tensor, "triplet 3 3"],
 ) -> Float[Tensor, ""]:
-    """L1 of the disparity's differences, less where the photo has an edge (Godard et al. 2017, section 3.3).
+    """L1 of the neighbours' disparities against expected ones, less where the photo has an edge.
+
+    The weight of edges is that of Godard et al. 2017, section 3.3, who expect the pixel's own disparity.
 
     Args:
         disparity: Of L-shaped triplets: pixel, right neighbour, lower neighbour; relative to the nearest
             plane's, so that the weight doesn't depend on the scene's scale.
+        expected: Of the two neighbours, in the same unit; see `tangent_disparity`.
         target: Colours of the photo.
     """
     edges = (target[:, 1:] - target[:, :1]).abs().mean(dim=-1)
-    steps = (disparity[:, 1:] - disparity[:, :1]).abs()
+    steps = (disparity[:, 1:] - expected).abs()
     return (steps * (-_EDGE_SENSITIVITY * edges).exp()).mean()
+
+
+def tangent_disparity(
+    rays: Rays,
+    disparity: Float[Tensor, "triplet 3"],
+    normals: Float[Tensor, "triplet 3"],
+    nearest: float,
+) -> Float[Tensor, "triplet 2"]:
+    """Disparities of the two neighbours if the surface that the first ray meets is flat.
+
+    The neighbours' rays o + t v meet the plane through the first ray's point X with normal n at
+    t = n . (X - o) / n . v. A normal of (0, 0, -1) gives the first ray's own disparity.
+
+    Args:
+        rays: Of shape ``[triplet, 3]``.
+        disparity: Of the triplets, 1 / depth in the reference frame.
+        normals: Of the surface that the first ray meets, of unit length.
+        nearest: No disparity is expected beyond this one, nor below zero.
+    """
+    depth = 1 / disparity[:, :1].clamp(min=1e-3 * nearest)
+    origins, directions = rays.origins, rays.directions
+    first = origins[:, 0] + (depth - origins[:, 0, 2:]) / directions[:, 0, 2:] * directions[:, 0]
+    height = (normals[:, None] * (first[:, None] - origins[:, 1:])).sum(dim=-1)
+    slope = (normals[:, None] * directions[:, 1:]).sum(dim=-1)
+    # 1 / (o_z + t v_z), multiplied out: at grazing angles the slope vanishes, not this denominator.
+    depth_times_slope = origins[:, 1:, 2] * slope + height * directions[:, 1:, 2]
+    expected = slope / torch.where(depth_times_slope.abs() < 1e-6, 1e-6, depth_times_slope)
+    return expected.clamp(0, nearest)
 
 
 def specular_loss(
@@ -127,6 +165,14 @@ def distortion_loss(weights: Float[Tensor, "ray plane"]) -> Float[Tensor, ""]:
     weighted_before = weighted.cumsum(dim=-1) - weighted
     pairs = 2 * (weights * (positions * before - weighted_before)).sum(dim=-1)
     return (pairs + weights.square().sum(dim=-1) * (delta / 3)).mean()
+
+
+def transparency_loss(acc: Float[Tensor, "ray"]) -> Float[Tensor, ""]:
+    """Mean share of the rays that no plane covers.
+
+    What is not covered is black, so that colours alone let dark surfaces stay transparent, at any depth.
+    """
+    return 1 - acc.mean()
 
 
 def total_variation(texture: Float[Tensor, "layer channel height width"]) -> Float[Tensor, ""]:

@@ -160,9 +160,9 @@ class MPI(nn.Module):
 
         Returns:
             ``rgb``, ``acc``, ``depth``, ``disparity`` and ``diffuse`` as in `RenderOutput`; ``specular``,
-            which is rgb - diffuse and may be negative; what the colour model names (``tint`` in [0, 1], ``chroma``
-            in [-0.5, 0.5]); ``normals`` in the reference frame, if there are any: of unit length, or zero
-            where nothing is covered.
+            which is rgb - diffuse and may be negative; what the colour model names (``tint`` in [0, 1],
+            ``chroma`` in [-0.5, 0.5]); ``normals`` in the reference frame, if there are any: of unit length,
+            or zero where nothing is covered.
         """
         weights = self.layer_weights(rendered.weights)
         shown = {name: getattr(rendered, name) for name in ("rgb", "acc", "depth", "disparity", "diffuse")}

@@ -24,9 +24,11 @@ from normnex_pl.losses import (
     mse_loss,
     orientation_loss,
     specular_loss,
+    tangent_disparity,
+    transparency_loss,
 )
 from normnex_pl.metrics import mse_to_psnr, psnr
-from normnex_pl.model import MPI
+from normnex_pl.model import MPI, composite_normals
 from normnex_pl.normal_maps import normal_diagnostics, target_normals
 from normnex_pl.schedules import Schedule
 from normnex_pl.types import MPIGeometry, RayBatch, Rays, RenderOutput, View
@@ -88,7 +90,8 @@ class NormNeXModule(pl.LightningModule):
         schedule: Of the learning rates.
         weights: Of the losses.
         estimator: Of the normals that predicted ones shall be like; there has to be one to train them.
-        attached_targets: Whether the consistency loss also moves the geometry that targets come from.
+        attached_targets: Whether the consistency loss also moves the geometry: by the weights, and by the
+            targets of estimators that are made of the rendered rays (`DensityDifference`, `RenderedDepth`).
         num_layers: Layers that share textures.
         sublayers: Planes a layer.
         chunk: Rays rendered at once in evaluation.
@@ -126,6 +129,7 @@ class NormNeXModule(pl.LightningModule):
         )
         self.estimator = estimator
         self.attached_targets = attached_targets
+        self._targets_are_stale = True
         _check_learning_rates(optimizer.learning_rates, self.mpi.parameter_groups())
         self.weights = asdict(weights)
         self.optimizer_settings = optimizer
@@ -152,14 +156,13 @@ class NormNeXModule(pl.LightningModule):
     def _losses(self, batch: RayBatch, rendered: RenderOutput) -> dict[str, Callable[[], Tensor]]:
         """All losses that the parts of this model offer, by their names in `LossWeights`."""
         rgb = rearrange(rendered.rgb, "(triplet pixel) rgb -> triplet pixel rgb", pixel=3)
-        disparity = rearrange(rendered.disparity, "(triplet pixel) -> triplet pixel", pixel=3)
-        near = self.mpi.geometry.near
         layers = self.mpi.layer_weights(rendered.weights)
         offered: dict[str, Callable[[], Tensor]] = {
             "mse": lambda: mse_loss(rgb, batch.rgb),
             "gradient": lambda: gradient_loss(rgb, batch.rgb),
-            "disparity_smoothness": lambda: disparity_smoothness_loss(near * disparity, batch.rgb),
+            "disparity_smoothness": lambda: self._smoothness(batch, rendered),
             "distortion": lambda: distortion_loss(rendered.weights),
+            "transparency": lambda: transparency_loss(rendered.acc),
             "specular": lambda: specular_loss(layers.detach(), rendered.specular),
             **self.mpi.field.regularizers(),
         }
@@ -171,11 +174,23 @@ class NormNeXModule(pl.LightningModule):
                 offered["consistency"] = lambda: self._consistency(batch, rendered, weights)
         return offered
 
+    def _smoothness(self, batch: RayBatch, rendered: RenderOutput) -> Tensor:
+        near = self.mpi.geometry.near
+        disparity = rearrange(rendered.disparity, "(triplet pixel) -> triplet pixel", pixel=3)
+        expected = disparity[:, :1].expand(-1, 2)
+        if rendered.normals is not None:
+            weights = self.mpi.layer_weights(rendered.weights[::3])
+            # Detached: normals learn from their targets alone, whatever estimates these.
+            normals = composite_normals(weights, rendered.normals[::3]).detach()
+            expected = tangent_disparity(batch.rays, disparity, normals, 1 / near)
+        return disparity_smoothness_loss(near * disparity, near * expected, batch.rgb)
+
     def _consistency(self, batch: RayBatch, rendered: RenderOutput, weights: Tensor) -> Tensor:
         assert self.estimator is not None
         assert rendered.normals is not None
-        if self.trainer.global_step % self.estimator.every == 0:
+        if self._targets_are_stale or self.trainer.global_step % self.estimator.every == 0:
             self.estimator.refresh(self.mpi)
+            self._targets_are_stale = False
         with torch.set_grad_enabled(self.attached_targets):
             target = self.estimator(self.mpi, batch, rendered)
         predicted = rendered.normals[::3]
@@ -207,6 +222,10 @@ class NormNeXModule(pl.LightningModule):
             with self.mpi.replacing_normals(FlatNormals()):
                 shown["rgb_flat_normals"] = self.mpi.render_image(batch.camera, self.chunk)["rgb"]
         return shown
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Has the targets estimated anew in the next step, as in a run that goes on from this checkpoint."""
+        self._targets_are_stale = True
 
     def on_test_start(self) -> None:
         """Brings the estimated normals up to date."""

@@ -24,11 +24,13 @@ from normnex_pl.types import Camera, View, ViewTruth
 # stands out there does so however it is cut. At 0.1 the table's broad sheen comes in, a third of the table.
 HIGHLIGHT_THRESHOLD = 0.2
 
+# A surface has a diffuse part where the true one is brighter than this, on the mean of the channels (sRGB).
+_LEAST_DIFFUSE = 0.01
+
 SHARES_DEG = (11.25, 22.5, 30.0)
 REGIONS = {"all": tuple(LABELS.values()), "objects": (LABELS["glossy"],)} | {
     name: (LABELS[name],) for name in ("mirror", "table", "wall")
 }
-_GLOSSY = (LABELS["table"], LABELS["glossy"])
 # 100 dB: equal images would have infinitely many, which JSON lacks.
 _LEAST_MSE = 1e-10
 
@@ -123,6 +125,15 @@ def masked_psnr(
     return float(mse_to_psnr(mse.clamp(min=_LEAST_MSE)))
 
 
+def predicted_to_target(rendered: dict[str, Tensor]) -> float | None:
+    """Mean angle in degrees from predicted to estimated normals, weighted by acc; None without both."""
+    if "normals" not in rendered or "target_normals" not in rendered:
+        return None
+    acc = rendered["acc"]
+    total = (acc * angles_deg(rendered["normals"], rendered["target_normals"])).sum()
+    return float(total / acc.sum()) if acc.sum() > 0 else None
+
+
 def truth_scores(rendered: dict[str, Tensor], view: View, truth: ViewTruth) -> dict[str, Any]:
     """All scores of one view against the truth.
 
@@ -136,16 +147,18 @@ def truth_scores(rendered: dict[str, Tensor], view: View, truth: ViewTruth) -> d
     Returns:
         ``diffuse_psnr`` over all pixels, those included whose true diffuse part is black (mirror, metal):
         a reflection that a model paints into its base colour is an error of the decomposition.
-        ``diffuse_psnr_glossy`` over table and glossy objects alone, where there is gloss to be taken off.
+        ``diffuse_psnr_lobe`` over the surfaces that have a diffuse part, and ``photo_diffuse_psnr_lobe``:
+        what the photo itself scores there, with nothing taken off.
         ``highlight_psnr``: of the whole colour against the photo, in the `highlight_mask`.
         `normal_scores` of ``normals`` and ``target_normals``, None without them, and of two answers that
         need no learning, ``normals_constant`` and ``normals_viewdir``.
     """
     camera, diffuse, acc = view.camera, rendered["diffuse"], rendered["acc"]
-    glossy = labelled(truth, _GLOSSY)
+    lobe = truth.diffuse.mean(dim=-1) > _LEAST_DIFFUSE
     scores: dict[str, Any] = {
-        "diffuse_psnr": masked_psnr(diffuse, truth.diffuse, torch.ones_like(glossy)),
-        "diffuse_psnr_glossy": masked_psnr(diffuse, truth.diffuse, glossy),
+        "diffuse_psnr": masked_psnr(diffuse, truth.diffuse, torch.ones_like(lobe)),
+        "diffuse_psnr_lobe": masked_psnr(diffuse, truth.diffuse, lobe),
+        "photo_diffuse_psnr_lobe": masked_psnr(view.rgb, truth.diffuse, lobe),
         "highlight_psnr": masked_psnr(rendered["rgb"], view.rgb, highlight_mask(truth)),
     }
     for key in ("normals", "target_normals"):

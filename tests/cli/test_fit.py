@@ -38,9 +38,10 @@ COMPONENTS = tuple(
         "components",
     )
 )
-SCORES = ("psnr", "ssim", "ssim_nex", "lpips_vgg")
+SCORES = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal_target_deg")
 TRUTH_SCORES = (
     "diffuse_psnr",
+    "diffuse_psnr_lobe",
     "highlight_psnr",
     "normal_mae_deg",
     "normal_mae_deg_table",

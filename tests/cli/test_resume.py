@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 
 from cli.helpers import (
+    EXPERIMENTS,
     NUM_TRAINING_VIEWS,
     checkpoint,
     diffuse,
@@ -196,3 +197,17 @@ def test_each_checkpoint_is_written_once_and_from_the_training_device(
     monkeypatch.setattr(pl.Trainer, "save_checkpoint", note)
     fit(scene, tmp_path / "run", f"--checkpoint_every={every}")
     assert saves == saved_at
+
+
+@pytest.mark.parametrize("variant", ["normnex_transmittance", "normnex_image", "normnex_loss_gradient"])
+def test_resuming_is_exact_where_targets_are_kept_over_many_steps(
+    scene: Path, tmp_path: Path, variant: str
+) -> None:
+    """Kept targets are in no checkpoint: who goes on from one estimates them anew, resumed or not."""
+    more = ["-c", str(EXPERIMENTS / "variants" / f"{variant}.yaml"), "--trainer.max_steps=20"]
+    straight = fit(scene, tmp_path / "straight", f"--checkpoint_every={SAVED_AT}", *more)
+    fit_until_stopped(scene, tmp_path / "resumed", *more)
+    resumed = fit(scene, tmp_path / "resumed", f"--checkpoint_every={SAVED_AT}", *more)
+    found = tensors(resumed)
+    for name, value in tensors(straight).items():
+        assert torch.equal(found[name], value), name

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from core.small import few, numpy64
+from core.small import cameras, few, numpy64, reference_camera
 from normnex_pl.fields.texture import BaseColorTexture
+from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.losses import (
     consistency_loss,
     disparity_smoothness_loss,
@@ -19,9 +22,12 @@ from normnex_pl.losses import (
     mse_loss,
     orientation_loss,
     specular_loss,
+    tangent_disparity,
     total_variation,
+    transparency_loss,
     volume_variation,
 )
+from normnex_pl.types import Camera, Rays
 
 
 def triplets(count: int, seed: int = 0) -> Tensor:
@@ -60,18 +66,70 @@ def test_losses_of_equal_colours_are_zero() -> None:
 
 def test_disparity_smoothness_worked_by_hand() -> None:
     """Steps to the right and below count; a colour step of c takes e to the -10 c of them."""
-    disparity = torch.tensor([[0.5, 0.7, 0.1]])
+    disparity, flat = torch.tensor([[0.5, 0.7, 0.1]]), torch.tensor([[0.5, 0.5]])
     target = torch.zeros(1, 3, 3)
-    assert disparity_smoothness_loss(disparity, target).item() == pytest.approx((0.2 + 0.4) / 2)
+    assert disparity_smoothness_loss(disparity, flat, target).item() == pytest.approx((0.2 + 0.4) / 2)
+    assert disparity_smoothness_loss(disparity, disparity[:, 1:], target).item() == 0
     target[0, 1] = 0.2
     expected = (0.2 * np.exp(-2) + 0.4) / 2
-    assert disparity_smoothness_loss(disparity, target).item() == pytest.approx(expected)
+    assert disparity_smoothness_loss(disparity, flat, target).item() == pytest.approx(expected)
+
+
+def triplet_rays(camera: Camera, pixels: Tensor) -> Rays:
+    """Rays of a pixel, its right and its lower neighbour."""
+    neighbours = pixels[:, None] + torch.tensor([[0, 0], [1, 0], [0, 1]])
+    return pixel_rays(camera.K, camera.c2w, neighbours)
+
+
+def disparities_of_plane(rays: Rays, normal: Tensor, distance: float) -> Tensor:
+    """1 / Z where rays meet the plane of all X with normal . X = distance."""
+    t = (distance - (rays.origins * normal).sum(dim=-1)) / (rays.directions * normal).sum(dim=-1)
+    return 1 / (rays.origins + t[..., None] * rays.directions)[..., 2]
 
 
 @few
-@given(st.floats(-1, 1), st.integers(0, 100))
-def test_disparity_smoothness_of_a_plane_facing_the_camera_is_zero(depth: float, seed: int) -> None:
-    assert disparity_smoothness_loss(torch.full((4, 3), depth, dtype=torch.float64), triplets(4, seed)) == 0
+@given(cameras(max_angle=0.3), st.floats(-0.6, 0.6), st.floats(-0.6, 0.6), st.floats(4, 9))
+def test_the_expected_disparities_of_a_tilted_plane_are_its_own(
+    camera: Camera, x: float, y: float, distance: float
+) -> None:
+    """From any camera, also one that is moved and turned: the reference frame is where disparities are."""
+    normal = torch.tensor([x, y, -1.0], dtype=torch.float64)
+    normal = normal / normal.norm()
+    rays = triplet_rays(camera, torch.tensor([[0, 0], [3, 2], [9, 5]]))
+    disparity = disparities_of_plane(rays, normal, -distance)
+    assume(bool((disparity > 0.01).all() and (disparity < 1).all()))
+    found = tangent_disparity(rays, disparity, normal.expand(3, 3), nearest=10.0)
+    torch.testing.assert_close(found, disparity[:, 1:], rtol=1e-9, atol=1e-12)
+    photo = triplets(3)
+    assert disparity_smoothness_loss(disparity, found, photo) < 1e-9
+
+
+@few
+@given(cameras(max_angle=0.3), st.floats(0.1, 0.9))
+def test_a_flat_normal_expects_the_pixels_own_disparity(camera: Camera, disparity: float) -> None:
+    rays = triplet_rays(camera, torch.tensor([[1, 1]]))
+    facing = torch.tensor([[0.0, 0.0, -1.0]], dtype=torch.float64)
+    found = tangent_disparity(rays, torch.full((1, 3), disparity, dtype=torch.float64), facing, nearest=1.0)
+    torch.testing.assert_close(found, torch.full((1, 2), disparity, dtype=torch.float64))
+
+
+def test_expected_disparities_stay_in_range_at_grazing_angles_and_for_empty_rays() -> None:
+    rays = triplet_rays(reference_camera(), torch.tensor([[1, 1], [2, 2], [3, 3]]))
+    along = rays.directions[:, 1].clone()
+    normals = torch.linalg.cross(along, torch.tensor([0.0, 1.0, 0.0]).expand(3, 3))
+    normals = (normals / normals.norm(dim=-1, keepdim=True)).requires_grad_()
+    disparity = torch.tensor([[0.5, 0.5, 0.5], [0.0, 0.0, 0.0], [0.7, 0.1, 0.2]], requires_grad=True)
+    found = tangent_disparity(rays, disparity, normals, nearest=0.75)
+    assert ((found >= 0) & (found <= 0.75)).all()
+    found.sum().backward()
+    assert normals.grad is not None
+    assert disparity.grad is not None
+    assert normals.grad.isfinite().all()
+    assert disparity.grad.isfinite().all()
+
+
+def test_transparency_is_what_is_not_covered() -> None:
+    assert transparency_loss(torch.tensor([1.0, 0.25, 0.5])).item() == pytest.approx(1.25 / 3)
 
 
 def test_losses_are_means_over_triplets() -> None:
@@ -141,7 +199,9 @@ def test_gradients_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda x: mse_loss(x, target), (rgb,))
     assert torch.autograd.gradcheck(lambda x: gradient_loss(x, target), (rgb,))
     disparity = torch.rand(2, 3, generator=generator, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: disparity_smoothness_loss(x, target), (disparity,))
+    expected = torch.rand(2, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    smoothness = functools.partial(disparity_smoothness_loss, target=target)
+    assert torch.autograd.gradcheck(smoothness, (disparity, expected))
     assert torch.autograd.gradcheck(total_variation, (texture,))
     assert torch.autograd.gradcheck(volume_variation, (volume,))
 

@@ -229,14 +229,18 @@ def test_psnr_of_a_mask_by_hand() -> None:
     assert masked_psnr(image, truth, torch.zeros_like(mask)) is None
 
 
-def test_the_diffuse_part_is_judged_everywhere_and_where_gloss_lies_on_it() -> None:
+def test_the_diffuse_part_is_judged_everywhere_and_where_there_is_one() -> None:
     truth = make_truth(random_normals(), four_regions())
+    truth.diffuse[truth.mask == LABELS["mirror"]] = 0
     diffuse = truth.diffuse.clone()
     diffuse[truth.mask == LABELS["glossy"]] += 0.1
     diffuse[truth.mask == LABELS["mirror"]] += 0.3
     scores = truth_scores(rendering(truth) | {"diffuse": diffuse}, view_of(reference_camera()), truth)
     assert scores["diffuse_psnr"] == pytest.approx(-10 * math.log10((0.1**2 + 0.3**2) / 4), abs=1e-3)
-    assert scores["diffuse_psnr_glossy"] == pytest.approx(-10 * math.log10(0.1**2 / 2), abs=1e-3)
+    assert scores["diffuse_psnr_lobe"] == pytest.approx(-10 * math.log10(0.1**2 / 3), abs=1e-3)
+    photo = view_of(reference_camera()).rgb
+    lobe = truth.mask != LABELS["mirror"]
+    assert scores["photo_diffuse_psnr_lobe"] == pytest.approx(masked_psnr(photo, truth.diffuse, lobe))
     assert scores["highlight_psnr"] is None
 
 

@@ -19,16 +19,17 @@ from normnex_pl.callbacks.report import mean_of, report, view_label
 from normnex_pl.data.datamodule import SceneDataModule, move_view
 from normnex_pl.data.truth import move_truth, read_truth
 from normnex_pl.files import write_json
-from normnex_pl.metrics import image_metrics
+from normnex_pl.metrics import image_metrics, psnr
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import contact_sheet, error_map, to_bytes, write_png
-from normnex_pl.truth_scores import truth_scores
+from normnex_pl.truth_scores import predicted_to_target, truth_scores
 from normnex_pl.types import View
 
-METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg")
+METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal_target_deg")
 # Of what the test has means of, by name: where a view has the value. Normals matter most where the gloss is.
 _TRUTH_METRICS = {
     "diffuse_psnr": ("truth", "diffuse_psnr"),
+    "diffuse_psnr_lobe": ("truth", "diffuse_psnr_lobe"),
     "highlight_psnr": ("truth", "highlight_psnr"),
     "normal_mae_deg": ("truth", "normals", "objects", "mean"),
     "normal_mae_deg_table": ("truth", "normals", "table", "mean"),
@@ -131,10 +132,22 @@ def _datamodule(trainer: pl.Trainer) -> SceneDataModule:
 
 
 def judge(rendered: dict[str, Tensor], view: View, root: Path) -> dict[str, Any]:
-    """What ``metrics.json`` says of one view; ``truth`` is None where the scene has none about it."""
+    """What ``metrics.json`` says of one view; ``truth`` is None where the scene has none about it.
+
+    ``psnr_flat_normals`` is the PSNR with all normals at (0, 0, -1), if colours are looked up by them: as
+    high as the other, it shows that they aren't used. ``normal_target_deg`` is the mean angle from
+    predicted normals to estimated ones.
+    """
     truth = read_truth(root, view.name, view.camera.height, view.camera.width)
     against = None if truth is None else truth_scores(rendered, view, move_truth(truth, view.image.device))
-    return {"name": view.name, **image_metrics(rendered["rgb"], view.rgb), "truth": against}
+    flat = rendered.get("rgb_flat_normals")
+    return {
+        "name": view.name,
+        **image_metrics(rendered["rgb"], view.rgb),
+        "psnr_flat_normals": None if flat is None else psnr(flat, view.rgb),
+        "normal_target_deg": predicted_to_target(rendered),
+        "truth": against,
+    }
 
 
 def summarize(name: RunName, module: NormNeXModule, views: list[dict[str, Any]]) -> dict[str, Any]:
