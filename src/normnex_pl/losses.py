@@ -29,7 +29,6 @@ class LossWeights:
         consistency: Squared distance of predicted normals from the estimated ones (Ref-NeRF, equation 10).
         orientation: Predicted normals that face away from the camera (Ref-NeRF, equation 11).
         distortion: Spread of a ray's weights over the planes (mip-NeRF 360, equation 15).
-        transparency: Share of a ray that no plane covers. Real scenes have none; dark ones could do with it.
         tv_base_color: Total variation of the base colour textures (NeX, section 3.5).
         tv_alpha: Total variation of the opacity's raw values in all three directions.
     """
@@ -41,7 +40,6 @@ class LossWeights:
     consistency: float = 0.0
     orientation: float = 0.0
     distortion: float = 0.0
-    transparency: float = 0.0
     tv_base_color: float = 0.03
     tv_alpha: float = 0.0
 
@@ -165,14 +163,6 @@ def distortion_loss(weights: Float[Tensor, "ray plane"]) -> Float[Tensor, ""]:
     weighted_before = weighted.cumsum(dim=-1) - weighted
     pairs = 2 * (weights * (positions * before - weighted_before)).sum(dim=-1)
     return (pairs + weights.square().sum(dim=-1) * (delta / 3)).mean()
-
-
-def transparency_loss(acc: Float[Tensor, "ray"]) -> Float[Tensor, ""]:
-    """Mean share of the rays that no plane covers.
-
-    What is not covered is black, so that colours alone let dark surfaces stay transparent, at any depth.
-    """
-    return 1 - acc.mean()
 
 
 def total_variation(texture: Float[Tensor, "layer channel height width"]) -> Float[Tensor, ""]:

@@ -25,7 +25,6 @@ from normnex_pl.losses import (
     orientation_loss,
     specular_loss,
     tangent_disparity,
-    transparency_loss,
 )
 from normnex_pl.metrics import mse_to_psnr, psnr
 from normnex_pl.model import MPI, composite_normals
@@ -162,7 +161,6 @@ class NormNeXModule(pl.LightningModule):
             "gradient": lambda: gradient_loss(rgb, batch.rgb),
             "disparity_smoothness": lambda: self._smoothness(batch, rendered),
             "distortion": lambda: distortion_loss(rendered.weights),
-            "transparency": lambda: transparency_loss(rendered.acc),
             "specular": lambda: specular_loss(layers.detach(), rendered.specular),
             **self.mpi.field.regularizers(),
         }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytorch_lightning as pl
+import yaml
 from torch import nn
 
 from cli.helpers import EXPERIMENTS, NUM_TRAINING_VIEWS, WIDTH, configs
@@ -22,6 +23,7 @@ from normnex_pl.module import NormNeXModule
 
 VARIANTS = sorted(path.stem for path in (EXPERIMENTS / "variants").glob("*.yaml"))
 PRESETS = sorted(path.stem for path in (EXPERIMENTS / "presets").glob("*.yaml"))
+ROWS = yaml.safe_load((EXPERIMENTS / "ablations.yaml").read_text(encoding="utf-8"))["rows"]
 
 Built = tuple[pl.Trainer, NormNeXModule, SceneDataModule]
 
@@ -141,3 +143,14 @@ def test_paper_steps(paper: Built) -> None:
 
 def test_paper_photos() -> None:
     assert "width: 1008" in (EXPERIMENTS / "presets" / "paper.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_ablation_builds_and_differs_from_its_variant(scene: Path, tmp_path: Path, row: str) -> None:
+    variant, arguments = ROWS[row]["variant"], ROWS[row].get("args", [])
+    small = ["--model.num_layers=4", "--model.sublayers=2"]
+    build(scene, tmp_path / "row", variant, "fast", *small, *arguments)
+    build(scene, tmp_path / "variant", variant, "fast", *small)
+    texts = [(tmp_path / name / "config.yaml").read_text(encoding="utf-8") for name in ("row", "variant")]
+    row_config, variant_config = (text.replace(str(tmp_path), "") for text in texts)
+    assert (row_config.replace("/row", "/variant") != variant_config) == bool(arguments)

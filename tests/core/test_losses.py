@@ -24,7 +24,6 @@ from normnex_pl.losses import (
     specular_loss,
     tangent_disparity,
     total_variation,
-    transparency_loss,
     volume_variation,
 )
 from normnex_pl.types import Camera, Rays
@@ -126,10 +125,6 @@ def test_expected_disparities_stay_in_range_at_grazing_angles_and_for_empty_rays
     assert disparity.grad is not None
     assert normals.grad.isfinite().all()
     assert disparity.grad.isfinite().all()
-
-
-def test_transparency_is_what_is_not_covered() -> None:
-    assert transparency_loss(torch.tensor([1.0, 0.25, 0.5])).item() == pytest.approx(1.25 / 3)
 
 
 def test_losses_are_means_over_triplets() -> None:
