@@ -10,7 +10,7 @@ from einops import reduce, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from normnex_pl.components import Basis, ColorModel, NormalModel
+from normnex_pl.components import Background, Basis, ClearBackground, ColorModel, NormalModel
 from normnex_pl.errors import UserError
 from normnex_pl.fields import FieldFactory
 from normnex_pl.geometry.cameras import image_rays
@@ -31,6 +31,7 @@ class MPI(nn.Module):
         color: What the features mean.
         basis: Functions of a direction, and which one.
         normals: Reads the normals from the features behind those of the colour model.
+        background: What is behind the planes.
 
     Attributes:
         gate: Factor of the specular part; a diffuse phase sets it to zero. Part of the state.
@@ -52,6 +53,7 @@ class MPI(nn.Module):
         color: ColorModel,
         basis: Basis,
         normals: NormalModel,
+        background: Background = ClearBackground(),  # noqa: B008 (it has no state)
     ) -> None:
         super().__init__()
         if basis.query.needs_normals and not normals.num_features:
@@ -65,6 +67,7 @@ class MPI(nn.Module):
         self.color = color
         self.basis = basis
         self.normals = normals
+        self.background = background
         self.num_color_features = color.num_features(basis.num_basis)
         num_features = self.num_color_features + normals.num_features
         self.field = field(geometry, num_layers, sublayers, num_features)
@@ -93,19 +96,26 @@ class MPI(nn.Module):
         Args:
             rays: Of shape ``[ray]``, in the reference frame.
         """
-        return self.shade(rays, self.field(self.intersect(rays)))
+        samples = self.intersect(rays)
+        return self.shade(rays, samples, self.field(samples))
 
     def intersect(self, rays: Rays) -> PlaneSamples:
         """Where rays meet the planes and the layers, in canvas coordinates."""
         return PlaneSamples(self._meet(rays, self.depths), self._meet(rays, self.layer_depths))
 
-    def shade(self, rays: Rays, stored: FieldOutput) -> RenderOutput:
-        """Colours and composites what the field stores where rays meet its planes."""
+    def shade(self, rays: Rays, samples: PlaneSamples, stored: FieldOutput) -> RenderOutput:
+        """Colours and composites what the field stores where rays meet its planes.
+
+        Args:
+            rays: In the reference frame.
+            samples: Where they meet the planes.
+            stored: What the field has there.
+        """
         normals = self.normals(stored.features[..., self.num_color_features :])
         features = stored.features[..., : self.num_color_features]
         specular = self.gate * self.color.specular(features, self.basis(rays.viewdirs, normals))
         on_planes = repeat(specular, "ray layer rgb -> ray (layer sub) rgb", sub=self.sublayers)
-        alpha = stored.alpha * planes_ahead(rays, self.depths)
+        alpha = self.background(stored.alpha, samples.planes) * planes_ahead(rays, self.depths)
         weights = composite_weights(alpha)
         return RenderOutput(
             rgb=composite(weights, clamp(stored.base_color + on_planes, 0.0, 1.0)),

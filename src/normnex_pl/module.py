@@ -12,7 +12,15 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from normnex_pl.components import Basis, ColorModel, FlatNormals, NormalEstimator, NormalModel
+from normnex_pl.components import (
+    Background,
+    Basis,
+    ClearBackground,
+    ColorModel,
+    FlatNormals,
+    NormalEstimator,
+    NormalModel,
+)
 from normnex_pl.errors import UserError
 from normnex_pl.fields import FieldFactory
 from normnex_pl.losses import (
@@ -87,6 +95,7 @@ class NormNeXModule(pl.LightningModule):
         normals: Reads normals from the features.
         optimizer: Adam's settings.
         schedule: Of the learning rates.
+        background: What is behind the planes.
         weights: Of the losses.
         estimator: Of the normals that predicted ones shall be like; there has to be one to train them.
         attached_targets: Whether the consistency loss also moves the geometry: by the weights, and by the
@@ -105,6 +114,7 @@ class NormNeXModule(pl.LightningModule):
         normals: NormalModel,
         optimizer: AdamSettings,
         schedule: Schedule,
+        background: Background = ClearBackground(),  # noqa: B008 (it has no state)
         weights: LossWeights = LossWeights(),  # noqa: B008 (frozen)
         estimator: NormalEstimator | None = None,
         attached_targets: bool = False,
@@ -125,6 +135,7 @@ class NormNeXModule(pl.LightningModule):
             color,
             basis,
             normals,
+            background,
         )
         self.estimator = estimator
         self.attached_targets = attached_targets

@@ -74,8 +74,9 @@ def layer_textures(mpi: MPI, layers: Sequence[int], width: int = _WIDTH, chunk: 
     parts: list[list[Tensor]] = []
     for some in directions.split(chunk):
         rays = Rays(torch.zeros_like(some), some)
-        stored = mpi.field(mpi.intersect(rays))
-        parts.append([value[:, layers] for value in _of_layers(mpi, stored, mpi.shade(rays, stored))])
+        met = mpi.intersect(rays)
+        stored = mpi.field(met)
+        parts.append([value[:, layers] for value in _of_layers(mpi, stored, mpi.shade(rays, met, stored))])
     return LayerTextures(
         *(
             reduce(

@@ -177,11 +177,11 @@ class TestConsistency:
             PredictedNormals(),
             AdamSettings(dict.fromkeys(("alpha", "base_color", "features", "basis"), 0.1)),
             ExponentialDecay(),
-            LossWeights(),
-            estimator,
-            attached,
-            LAYERS,
-            SUBLAYERS,
+            weights=LossWeights(),
+            estimator=estimator,
+            attached_targets=attached,
+            num_layers=LAYERS,
+            sublayers=SUBLAYERS,
         )
         excite(module.mpi.field)
         patch.setattr(NormNeXModule, "trainer", SimpleNamespace(global_step=0, log_every_n_steps=0))

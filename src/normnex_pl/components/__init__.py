@@ -1,5 +1,6 @@
 """Parts of the appearance model: colour, basis functions and what they are looked up by, normals."""
 
+from normnex_pl.components.background import Background, ClearBackground, OpaqueLastPlane
 from normnex_pl.components.basis import Basis, NeuralBasis
 from normnex_pl.components.color import (
     AdditiveYCbCrColor,
@@ -20,7 +21,9 @@ from normnex_pl.components.query import DirectionQuery, ReflectionQuery, ViewQue
 
 __all__ = [
     "AdditiveYCbCrColor",
+    "Background",
     "Basis",
+    "ClearBackground",
     "ColorModel",
     "DirectionQuery",
     "FlatNormals",
@@ -29,6 +32,7 @@ __all__ = [
     "NonnegativeLuma",
     "NormalEstimator",
     "NormalModel",
+    "OpaqueLastPlane",
     "PredictedNormals",
     "RGBColor",
     "ReflectionQuery",

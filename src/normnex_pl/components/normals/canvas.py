@@ -36,7 +36,8 @@ def bake_alpha(mpi: MPI, divisor: int) -> Float[Tensor, "plane height width"]:
     for part in grid.split(_TEXELS_AT_ONCE):
         coordinates = part[None].expand(len(mpi.depths), -1, -1).transpose(0, 1)
         shift = torch.zeros_like(coordinates[..., 0])
-        parts.append(-torch.expm1(-mpi.field.optical_depth(coordinates, shift)))
+        alpha = -torch.expm1(-mpi.field.optical_depth(coordinates, shift))
+        parts.append(mpi.background(alpha, coordinates))
     return rearrange(torch.cat(parts), "(height width) plane -> plane height width", height=height)
 
 

@@ -39,7 +39,7 @@ class LossGradient(NormalEstimator):
             shift = torch.zeros_like(coordinates[..., 0]).requires_grad_()
             alpha = -torch.expm1(-mpi.field.optical_depth(coordinates, shift))
             stored = mpi.field(PlaneSamples(coordinates, samples.layers))
-            rgb = mpi.shade(rays, replace(stored, alpha=alpha)).rgb
+            rgb = mpi.shade(rays, samples, replace(stored, alpha=alpha)).rgb
             loss = (rgb - batch.rgb[:, 0]).square().sum()
             by_canvas, by_shift, by_alpha = torch.autograd.grad(loss, (coordinates, shift, alpha))
         gradient = torch.cat([by_canvas, by_shift[..., None]], dim=-1) * by_alpha.sign()[..., None]
