@@ -77,8 +77,9 @@ class NormNeXCLI(LightningCLI):
             record,
             FiniteLossGuard(self.run.checkpoint),
             EvaluationWriter(self.run.path, name),
+            LastCheckpoint(self.run.checkpoint, config.checkpoint_every),
+            # Behind the checkpoint: what goes wrong in drawing costs no training.
             ComponentPictures(self.run.path, config.pictures, record),
-            LastCheckpoint(self.run.checkpoint, config.checkpoint_every),  # the last to act
         ]
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
         # Evaluation logs at step 0, and a row drops those of later steps.

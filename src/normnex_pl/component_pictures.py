@@ -11,8 +11,7 @@ from jaxtyping import Float, UInt8
 from matplotlib import colormaps
 from torch import Tensor
 
-from normnex_pl.components import ColorModel, YCbCrColor
-from normnex_pl.components.color import NonnegativeLuma, chroma_to_rgb
+from normnex_pl.components.color import chroma_to_rgb
 from normnex_pl.legends import Panel, bar_legend, chroma_plane, sphere_normals, symbol_legend
 from normnex_pl.pictures import ERROR_SCALE, SPECULAR_GAIN, error_map, to_bytes
 from normnex_pl.types import MPIGeometry, View
@@ -69,11 +68,6 @@ def chroma_picture(chroma: Float[Tensor, "height width 2"]) -> UInt8[np.ndarray,
 def grey_picture(values: Float[Tensor, "height width"]) -> UInt8[np.ndarray, "height width 3"]:
     """Shows values in [0, 1]."""
     return to_bytes(values[..., None].expand(-1, -1, 3))
-
-
-def is_signed(color: ColorModel) -> bool:
-    """Whether the specular part of a colour model may be negative."""
-    return not (isinstance(color, YCbCrColor) and isinstance(color.luma, NonnegativeLuma))
 
 
 def specular_legend(signed: bool) -> UInt8[np.ndarray, "height width 3"]:

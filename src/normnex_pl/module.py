@@ -142,6 +142,7 @@ class NormNeXModule(pl.LightningModule):
         self._targets_are_stale = True
         _check_learning_rates(optimizer.learning_rates, self.mpi.parameter_groups())
         self.weights = asdict(weights)
+        _check_weights(self.weights, self.mpi, estimator)
         self.optimizer_settings = optimizer
         self.schedule = schedule
         self.chunk = chunk
@@ -177,10 +178,11 @@ class NormNeXModule(pl.LightningModule):
         }
         if rendered.normals is not None:
             first, viewdirs = rendered.normals[::3], batch.first_rays().viewdirs
-            weights = layers[::3] if self.attached_targets else layers[::3].detach()
-            offered["orientation"] = lambda: orientation_loss(weights, first, viewdirs)
+            weights = layers[::3]
+            offered["orientation"] = lambda: orientation_loss(weights.detach(), first, viewdirs)
             if self.estimator is not None:
-                offered["consistency"] = lambda: self._consistency(batch, rendered, weights)
+                attached = weights if self.attached_targets else weights.detach()
+                offered["consistency"] = lambda: self._consistency(batch, rendered, attached)
         return offered
 
     def _smoothness(self, batch: RayBatch, rendered: RenderOutput) -> Tensor:
@@ -256,6 +258,23 @@ class NormNeXModule(pl.LightningModule):
             optimizer, lambda step: self.schedule(min(step / total, 1.0))
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _check_weights(weights: Mapping[str, float], mpi: MPI, estimator: NormalEstimator | None) -> None:
+    """Raises a UserError if a loss has a weight that no part of the model can compute."""
+    missing = set()
+    if not mpi.normals.num_features:
+        missing |= {"orientation", "consistency"}
+    if estimator is None:
+        missing.add("consistency")
+    missing |= {name for name in weights if name.startswith("tv_")} - set(mpi.field.regularizers())
+    asked = sorted(name for name in missing if weights[name] > 0)
+    if asked:
+        raise UserError(
+            f"model.weights: expected zero for {', '.join(asked)}, since this model has no part for it, "
+            f"found {', '.join(str(weights[name]) for name in asked)}. orientation needs model.normals, "
+            "consistency model.estimator too, and tv_alpha a field that stores opacities."
+        )
 
 
 def _check_learning_rates(rates: Mapping[str, float], groups: Mapping[str, Any]) -> None:

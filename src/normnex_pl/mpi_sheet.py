@@ -12,7 +12,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from normnex_pl.component_pictures import grey_picture, is_signed, specular_legend, specular_picture
+from normnex_pl.component_pictures import grey_picture, specular_legend, specular_picture
 from normnex_pl.components.normals.canvas import canvas_grid
 from normnex_pl.geometry.planes import canvas_points
 from normnex_pl.legends import Panel, bar_legend, panel_sheet
@@ -116,7 +116,7 @@ def mpi_sheet(
     """
     chosen = spread_layers(mpi.num_layers) if layers is None else layers
     textures = layer_textures(mpi, chosen, chunk=chunk)
-    signed = is_signed(mpi.color)
+    signed = mpi.color.signed
     scale = "(grey is zero)" if signed else f"(x {SPECULAR_GAIN:g})"
     rows = []
     for row, layer in enumerate(chosen):

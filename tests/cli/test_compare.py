@@ -253,3 +253,12 @@ def test_the_example_of_the_help_is_one(tmp_path: Path) -> None:
     (tmp_path / "rows.yaml").write_text("rows:" + module.ROWS_HELP.partition("rows:")[2])
     rows = module.chosen_rows(None, tmp_path / "rows.yaml")
     assert rows["no_gradient_loss"] == ("nex_rgb", ("--model.weights.gradient=0",))
+
+
+def test_every_row_of_the_shipped_ablations_can_be_started(scene: Path, tmp_path: Path) -> None:
+    module = script()
+    path = EXPERIMENTS / "ablations.yaml"
+    options = module.parser().parse_args([f"--scene={scene}", f"--rows={path}", f"--out={tmp_path}"])
+    rows = module.chosen_rows(options.variants, options.rows)
+    jobs = [module.job(row, 0, scene, tmp_path, options) for row in rows.items()]
+    assert len({job.folder for job in jobs}) == len(jobs) > 10

@@ -41,6 +41,14 @@ BAD_ARGUMENTS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "text for a number": (["--data.rays_per_step=many"], ["data.rays_per_step", "int", "many"]),
     "fraction for a count": (["--model.num_layers=1.5"], ["model.num_layers", "int", "1.5"]),
+    "weight of a loss without its part": (
+        ["--model.weights.orientation=0.1"],
+        ["model.weights", "orientation", "found 0.1", "model.normals"],
+    ),
+    "weight of a loss without an estimator": (
+        ["--model.weights.consistency=0.2"],
+        ["model.weights", "consistency", "found 0.2", "model.estimator"],
+    ),
     "too few rays": (["--data.rays_per_step=2"], ["data.rays_per_step", "at least 3", "found 2"]),
     "no training view left": (
         [f"--data.num_validation_views={NUM_TRAINING_VIEWS}"],

@@ -154,3 +154,15 @@ def test_every_ablation_builds_and_differs_from_its_variant(scene: Path, tmp_pat
     texts = [(tmp_path / name / "config.yaml").read_text(encoding="utf-8") for name in ("row", "variant")]
     row_config, variant_config = (text.replace(str(tmp_path), "") for text in texts)
     assert (row_config.replace("/row", "/variant") != variant_config) == bool(arguments)
+
+
+def test_variants_with_normals_differ_in_their_estimator_alone() -> None:
+    configs = [
+        yaml.safe_load((EXPERIMENTS / "variants" / f"{name}.yaml").read_text(encoding="utf-8"))
+        for name in VARIANTS
+        if name.startswith("normnex_")
+    ]
+    assert len({str(config["model"].pop("estimator")) for config in configs}) == len(configs) > 1
+    for config in configs:
+        del config["run"]["variant"]
+        assert config == configs[0]

@@ -199,7 +199,7 @@ def test_a_checkpoint_alone_renders_the_stored_pictures(run: Path, scene: Path, 
 def test_training_learns_what_the_scene_looks_like(scene: Path, tmp_path: Path) -> None:
     more = ("--data.rays_per_step=300", "--model.num_layers=4")
     before = metrics(fit(scene, tmp_path / "before", "--trainer.max_steps=1", *more))
-    folder = fit(scene, tmp_path / "after", "--trainer.max_steps=40", *more)
+    folder = fit(scene, tmp_path / "after", "--trainer.max_steps=80", *more)
     assert metrics(folder)["test"]["psnr"] > before["test"]["psnr"] + 5
     losses = [float(row["loss/total"]) for row in scalars(folder)]
     assert np.mean(losses[-10:]) < 0.4 * np.mean(losses[:5])

@@ -20,7 +20,6 @@ from normnex_pl.component_pictures import (
     depth_picture,
     disparity_picture,
     grey_picture,
-    is_signed,
     normals_picture,
     specular_legend,
     specular_picture,
@@ -141,7 +140,7 @@ def test_no_gloss_is_grey_where_it_may_be_negative_and_black_where_not() -> None
 def test_only_a_nonnegative_luma_that_multiplies_excludes_negative_gloss(
     color: RGBColor | YCbCrColor | AdditiveYCbCrColor, signed: bool
 ) -> None:
-    assert is_signed(color) is signed
+    assert color.signed is signed
     samples = torch.Generator().manual_seed(0)
     features = 3 * torch.randn(500, 1, color.num_features(4), generator=samples)
     basis = 2 * torch.rand(500, 1, 4, generator=samples) - 1
@@ -171,7 +170,7 @@ def rendered(variant: str) -> tuple[list[Panel], View]:
     if variant != "nex":
         shown["target_normals"] = torch.zeros(camera.height, camera.width, 3)
         shown["target_normals"][..., 2] = -1
-    return component_panels(shown, view, GEOMETRY, is_signed(mpi.color)), view
+    return component_panels(shown, view, GEOMETRY, mpi.color.signed), view
 
 
 def legend_of(panels: list[Panel], name: str) -> Pixels:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import kornia
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from core.small import FIELDS, GEOMETRY, LAYERS, make_mpi
+from core.small import FIELDS, GEOMETRY, LAYERS, forward_rays, make_mpi
 from core.solids import WIDE, TiltedPlane, points_on
+from normnex_pl.components.normals import FilteredDepth, NormalEstimator, TransmittanceGradient
 from normnex_pl.components.normals.canvas import (
     bake_alpha,
     canvas_grid,
@@ -19,8 +22,9 @@ from normnex_pl.components.normals.canvas import (
     median_depth_index,
 )
 from normnex_pl.components.normals.image import depth_normals, filter_disparity
+from normnex_pl.errors import UserError
 from normnex_pl.geometry.planes import canvas_points, plane_depths
-from normnex_pl.types import PlaneSamples, Rays
+from normnex_pl.types import PlaneSamples, RayBatch, Rays
 
 CPU = torch.device("cpu")
 every_field = pytest.mark.parametrize("kind", FIELDS)
@@ -140,3 +144,34 @@ def test_the_wide_volumes_are_front_to_back() -> None:
     torch.testing.assert_close(
         TiltedPlane(0.0, 0.0, 3.0).signed_distances(points), depths - 3, rtol=0, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("estimator", [FilteredDepth(divisor=1), TransmittanceGradient(divisor=1)])
+def test_mixed_precision_does_not_round_targets(estimator: NormalEstimator) -> None:
+    """Training refreshes them under autocast, evaluation without it."""
+    mpi = make_mpi("grid")
+    rays = forward_rays(30)
+    triplets = Rays(rays.origins.unflatten(0, (-1, 3)), rays.directions.unflatten(0, (-1, 3)))
+    batch = RayBatch(triplets, torch.zeros(10, 3, 3))
+    rendered = mpi.render(rays)
+    estimator.refresh(mpi)
+    expected = estimator(mpi, batch, rendered)
+    with torch.autocast("cpu", torch.bfloat16):
+        estimator.refresh(mpi)
+        found = estimator(mpi, batch, rendered)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda: FilteredDepth(divisor=0), "found 0"),
+        (lambda: FilteredDepth(every=0), "found 2 and 0"),
+        (lambda: FilteredDepth(median=4), "found 4"),
+        (lambda: TransmittanceGradient(every=-1), "and -1"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(make: Callable[[], NormalEstimator], found: str) -> None:
+    with pytest.raises(UserError, match=found):
+        make()

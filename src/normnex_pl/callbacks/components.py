@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from normnex_pl.callbacks.record import RecordKeeper
-from normnex_pl.component_pictures import component_panels, is_signed
+from normnex_pl.component_pictures import component_panels
 from normnex_pl.data.datamodule import SceneDataModule, move_view
 from normnex_pl.errors import UserError
 from normnex_pl.legends import panel_sheet
@@ -126,7 +126,7 @@ def _pictures(
         shown = mpi.render_image(view.camera, module.chunk)
         if estimator is not None:
             shown["target_normals"] = target_normals(mpi, estimator, view, module.chunk)
-        panels = component_panels(shown, view, mpi.geometry, is_signed(mpi.color))
+        panels = component_panels(shown, view, mpi.geometry, mpi.color.signed)
         for panel in panels:
             yield f"{view.name}_{panel.name}", panel.picture
         rows = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]

@@ -17,7 +17,7 @@ class DiffusePhase(pl.Callback):
     buffer of the model, so that a checkpoint from within the phase renders what was trained.
 
     Args:
-        epochs: Length in epochs (of as many steps as training views); the slides have 50 of 2000.
+        epochs: Length in epochs (of as many steps as training views); 50 of 2000 is usual.
         fraction: Length as a share of the training, for presets of any length.
 
     Raises:

@@ -13,7 +13,13 @@ from normnex_pl.gradients import clamp
 
 
 class ColorModel(nn.Module, ABC):
-    """What the features of a layer mean."""
+    """What the features of a layer mean.
+
+    Attributes:
+        signed: Whether the specular part can make a colour darker.
+    """
+
+    signed: bool
 
     @abstractmethod
     def num_features(self, num_basis: int) -> int:
@@ -36,7 +42,13 @@ class ColorModel(nn.Module, ABC):
 
 
 class Luma(nn.Module, ABC):
-    """What sums of coefficients times basis functions mean as an intensity."""
+    """What sums of coefficients times basis functions mean as an intensity.
+
+    Attributes:
+        signed: Whether it can be negative.
+    """
+
+    signed: bool
 
     @abstractmethod
     def forward(self, total: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -46,6 +58,8 @@ class Luma(nn.Module, ABC):
 class SignedLuma(Luma):
     """The sum as it is, as in NeX. The base colour then is a mean over the views, not the diffuse colour."""
 
+    signed = True
+
     def forward(self, total: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """See the base class."""
         return total
@@ -54,6 +68,8 @@ class SignedLuma(Luma):
 class NonnegativeLuma(Luma):
     """Light only adds: nothing below zero, with gradients that let it rise from there."""
 
+    signed = False
+
     def forward(self, total: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """See the base class."""
         return clamp(total, minimum=0.0)
@@ -61,6 +77,8 @@ class NonnegativeLuma(Luma):
 
 class RGBColor(ColorModel):
     """NeX: a coefficient for each colour channel, sum_n tanh(k_n) H_n(v) with k_n in R^3 (equation 3)."""
+
+    signed = True
 
     def num_features(self, num_basis: int) -> int:
         """See the base class."""
@@ -92,6 +110,7 @@ class YCbCrColor(ColorModel):
     def __init__(self, luma: Luma) -> None:
         super().__init__()
         self.luma = luma
+        self.signed = luma.signed
 
     def num_features(self, num_basis: int) -> int:
         """See the base class."""
@@ -121,6 +140,7 @@ class AdditiveYCbCrColor(ColorModel):
     def __init__(self, luma: Luma) -> None:
         super().__init__()
         self.luma = luma
+        self.signed = True  # whatever the luma: a chroma alone darkens a channel
 
     def num_features(self, num_basis: int) -> int:
         """See the base class."""

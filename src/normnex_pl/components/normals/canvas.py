@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,10 +12,30 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from normnex_pl.errors import UserError
+
 if TYPE_CHECKING:
     from normnex_pl.model import MPI
 
-_TEXELS_AT_ONCE = 16384
+# Of the reference camera; each has as many samples as there are planes.
+_TEXELS_AT_ONCE = 4096
+
+
+@contextmanager
+def exact_filters(device: torch.device) -> Iterator[None]:
+    """Keeps convolutions from rounding: depths differ between cells by less than bf16 or TF32 can tell."""
+    cudnn = torch.backends.cudnn
+    kept = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
+    with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
+        yield
+
+
+def check_cells(divisor: int, every: int) -> None:
+    """Raises a UserError unless both are at least 1."""
+    if divisor < 1 or every < 1:
+        raise UserError(
+            f"model.estimator: expected divisor and every of at least 1, found {divisor} and {every}."
+        )
 
 
 def canvas_grid(height: int, width: int, device: torch.device) -> Float[Tensor, "height width 2"]:

@@ -51,6 +51,9 @@ class LossGradient(NormalEstimator):
 class DensityGradient(NormalEstimator):
     """The exact form: the vector-Jacobian product of the density alone.
 
+    Exact for what the field is: planes lie at the nodes of a `GridField`'s finest grid, where its derivative
+    along the planes is one-sided. `TransmittanceGradient` takes central differences instead.
+
     Args:
         detail: Of the field, see `Field.optical_depth`: differentiated as they are, the paper's highest
             octaves are mostly noise. None for all.

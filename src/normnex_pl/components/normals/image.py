@@ -10,9 +10,16 @@ from jaxtyping import Float
 from kornia.filters import gaussian_blur2d, median_blur
 from torch import Tensor
 
-from normnex_pl.components.normals.canvas import bake_alpha, canvas_grid, median_depth_index
+from normnex_pl.components.normals.canvas import (
+    bake_alpha,
+    canvas_grid,
+    check_cells,
+    exact_filters,
+    median_depth_index,
+)
 from normnex_pl.components.normals.estimator import NormalEstimator, unit_normals
 from normnex_pl.components.query import face_camera
+from normnex_pl.errors import UserError
 from normnex_pl.fields.texture import sample_layers
 from normnex_pl.geometry.planes import canvas_points, depth_of_index
 from normnex_pl.rendering import composite_weights
@@ -50,12 +57,18 @@ class FilteredDepth(NormalEstimator):
         median: Cells along the median filter's window, odd.
         blur: Standard deviation of the Gaussian that follows, in cells.
         every: Steps between two evaluations.
+
+    Raises:
+        UserError: An argument is out of range.
     """
 
     _normals: Float[Tensor, "1 3 height width"] | None
 
     def __init__(self, divisor: int = 2, median: int = 5, blur: float = 2.0, every: int = 100) -> None:
         super().__init__()
+        check_cells(divisor, every)
+        if median < 1 or median % 2 == 0:
+            raise UserError(f"model.estimator: expected an odd median of at least 1, found {median}.")
         self.divisor = divisor
         self.median = median
         self.blur = blur
@@ -67,7 +80,8 @@ class FilteredDepth(NormalEstimator):
         """See the base class."""
         weights = composite_weights(bake_alpha(mpi, self.divisor).movedim(0, -1)).movedim(-1, 0)
         depth = depth_of_index(mpi.geometry, len(mpi.depths), median_depth_index(weights))
-        disparity = filter_disparity(1 / depth, self.median, self.blur)
+        with exact_filters(depth.device):
+            disparity = filter_disparity(1 / depth, self.median, self.blur)
         self._normals = depth_normals(1 / disparity, mpi.geometry).movedim(-1, 0)[None]
 
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:

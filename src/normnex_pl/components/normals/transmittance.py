@@ -9,7 +9,14 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from normnex_pl.components.normals.canvas import bake_alpha, canvas_grid, central_difference, gaussian_blur
+from normnex_pl.components.normals.canvas import (
+    bake_alpha,
+    canvas_grid,
+    central_difference,
+    check_cells,
+    exact_filters,
+    gaussian_blur,
+)
 from normnex_pl.components.normals.estimator import NormalEstimator, unit_normals
 from normnex_pl.fields.texture import sample_layers
 from normnex_pl.geometry.planes import metric_gradient, plane_depths, plane_spacing
@@ -31,6 +38,9 @@ class TransmittanceGradient(NormalEstimator):
         blur: Standard deviation of the Gaussian over the image, in cells.
         plane_blur: The same along the planes, in planes.
         every: Steps between two evaluations.
+
+    Raises:
+        UserError: An argument is out of range.
     """
 
     _normals: Float[Tensor, "layer 3 height width"] | None
@@ -39,6 +49,7 @@ class TransmittanceGradient(NormalEstimator):
         self, divisor: int = 4, blur: float = 1.0, plane_blur: float = 1.0, every: int = 100
     ) -> None:
         super().__init__()
+        check_cells(divisor, every)
         self.divisor = divisor
         self.blur = blur
         self.plane_blur = plane_blur
@@ -49,13 +60,15 @@ class TransmittanceGradient(NormalEstimator):
     def refresh(self, mpi: MPI) -> None:
         """See the base class."""
         alpha = bake_alpha(mpi, self.divisor)
-        gradient = transmittance_gradient(alpha, mpi.geometry, self.blur, self.plane_blur)
+        with exact_filters(alpha.device):
+            gradient = transmittance_gradient(alpha, mpi.geometry, self.blur, self.plane_blur)
         weights = composite_weights(alpha.movedim(0, -1)).movedim(-1, 0)
         on_layers = rearrange(
             weights[..., None] * gradient, "(layer sub) h w xyz -> layer sub xyz h w", layer=mpi.num_layers
         ).sum(dim=1)
         # A surface that lies across the border of two layers is one surface.
-        on_layers = gaussian_blur(on_layers.movedim(0, -1), 0.5).movedim(-1, 0)
+        with exact_filters(alpha.device):
+            on_layers = gaussian_blur(on_layers.movedim(0, -1), 0.5).movedim(-1, 0)
         self._normals = unit_normals(on_layers.movedim(1, -1)).movedim(-1, 1)
 
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
