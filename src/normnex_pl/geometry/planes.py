@@ -68,11 +68,8 @@ def metric_gradient(
         The gradient in the reference frame, per world unit.
     """
     along_u, along_v, along_index = gradient.unbind(dim=-1)
-    x, y = coordinates.unbind(dim=-1)
-    half_width, half_height = geometry.canvas_width / 2, geometry.canvas_height / 2
-    u = (x + 1) * half_width - (geometry.cx + geometry.offset)
-    v = (y + 1) * half_height - (geometry.cy + geometry.offset)
-    along_u, along_v = along_u / half_width, along_v / half_height
+    u, v = _pixels_off_axis(coordinates, geometry)
+    along_u, along_v = along_u / (geometry.canvas_width / 2), along_v / (geometry.canvas_height / 2)
     by_z = along_index / spacing - (along_u * u + along_v * v) / depths
     return torch.stack([along_u * geometry.fx / depths, along_v * geometry.fy / depths, by_z], dim=-1)
 
@@ -138,6 +135,15 @@ def canvas_points(
     coordinates: Float[Tensor, "*sample 2"], depths: Float[Tensor, "*sample"], geometry: MPIGeometry
 ) -> Float[Tensor, "*sample 3"]:
     """Points in the reference frame that the reference camera sees at canvas coordinates and depths."""
-    u = (coordinates[..., 0] + 1) * (geometry.canvas_width / 2) - (geometry.cx + geometry.offset)
-    v = (coordinates[..., 1] + 1) * (geometry.canvas_height / 2) - (geometry.cy + geometry.offset)
+    u, v = _pixels_off_axis(coordinates, geometry)
     return torch.stack([u * depths / geometry.fx, v * depths / geometry.fy, depths], dim=-1)
+
+
+def _pixels_off_axis(
+    coordinates: Float[Tensor, "*sample 2"], geometry: MPIGeometry
+) -> tuple[Float[Tensor, "*sample"], Float[Tensor, "*sample"]]:
+    """Pixels of the reference image to the right of and below its principal point."""
+    x, y = coordinates.unbind(dim=-1)
+    u = (x + 1) * (geometry.canvas_width / 2) - (geometry.cx + geometry.offset)
+    v = (y + 1) * (geometry.canvas_height / 2) - (geometry.cy + geometry.offset)
+    return u, v
