@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from normnex_pl.geometry.cameras import image_rays, project
+from normnex_pl.geometry.cameras import image_rays, sample_view
 from normnex_pl.metrics import psnr
 from normnex_pl.types import Camera, Scene, View
 
@@ -25,11 +24,7 @@ def warp_through_plane(source: View, target: Camera, depth: float) -> Float[Tens
     """
     rays = image_rays(target)
     distance = (depth - rays.origins[..., 2:]) / rays.directions[..., 2:]
-    uv = project(source.camera, rays.origins + distance * rays.directions)[..., :2]
-    size = uv.new_tensor([source.camera.width, source.camera.height])
-    photo = source.image.movedim(-1, 0)[None].to(uv.dtype) / 255
-    warped = F.grid_sample(photo, (2 * uv / size - 1)[None], padding_mode="border", align_corners=False)
-    return warped[0].movedim(0, -1)
+    return sample_view(source, rays.origins + distance * rays.directions)[0]
 
 
 def nearest_training_view(scene: Scene, target: Camera) -> View:

@@ -19,6 +19,7 @@ from normnex_pl.callbacks import (
     ComponentPictures,
     EvaluationWriter,
     FiniteLossGuard,
+    InitialPlanes,
     LastCheckpoint,
     RecordKeeper,
     RunProgressBar,
@@ -28,6 +29,7 @@ from normnex_pl.callbacks.evaluation import RunName
 from normnex_pl.csv_log import MetricsCSV
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.errors import UserError
+from normnex_pl.initialization import Initialization
 from normnex_pl.module import NormNeXModule
 from normnex_pl.runs import RunFolder, RunSettings, check_geometry
 
@@ -48,6 +50,7 @@ class NormNeXCLI(LightningCLI):
         """Adds the run's settings, and takes the geometry from the scene."""
         parser.add_class_arguments(RunSettings, "run")
         parser.add_class_arguments(PictureSettings, "pictures")
+        parser.add_subclass_arguments(Initialization, "initialization", help="what the planes start from")
         parser.add_argument(
             "--checkpoint_every", type=int, default=1000, help="steps between two checkpoints"
         )
@@ -81,6 +84,8 @@ class NormNeXCLI(LightningCLI):
             # Behind the checkpoint: what goes wrong in drawing costs no training.
             ComponentPictures(self.run.path, config.pictures, record),
         ]
+        if self.subcommand == "fit" and not self.run.checkpoint.exists():
+            callbacks.append(InitialPlanes(config.initialization))
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
         # Evaluation logs at step 0, and a row drops those of later steps.
         logger = MetricsCSV(self.run.metrics_csv) if self.subcommand == "fit" else False

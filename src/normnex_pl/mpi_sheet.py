@@ -13,8 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from normnex_pl.component_pictures import grey_picture, specular_legend, specular_picture
-from normnex_pl.components.normals.canvas import canvas_grid
-from normnex_pl.geometry.planes import canvas_points
+from normnex_pl.geometry.planes import canvas_grid, canvas_points
 from normnex_pl.legends import Panel, bar_legend, panel_sheet
 from normnex_pl.model import MPI
 from normnex_pl.pictures import SPECULAR_GAIN, to_bytes

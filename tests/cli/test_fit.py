@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from torch.testing import assert_close
 
 from cli.helpers import (
     HEIGHT,
@@ -27,7 +28,9 @@ from cli.helpers import (
     tensors,
 )
 from normnex_pl.cli import main
+from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.llff import read_llff
+from normnex_pl.initialization import PlaneSweep
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import to_bytes
 
@@ -197,7 +200,8 @@ def test_a_checkpoint_alone_renders_the_stored_pictures(run: Path, scene: Path, 
 
 
 def test_training_learns_what_the_scene_looks_like(scene: Path, tmp_path: Path) -> None:
-    more = ("--data.rays_per_step=300", "--model.num_layers=4")
+    start = "--initialization=normnex_pl.initialization.RandomStart"  # a sweep knows much already
+    more = ("--data.rays_per_step=300", "--model.num_layers=4", start)
     before = metrics(fit(scene, tmp_path / "before", "--trainer.max_steps=1", *more))
     folder = fit(scene, tmp_path / "after", "--trainer.max_steps=80", *more)
     assert metrics(folder)["test"]["psnr"] > before["test"]["psnr"] + 5
@@ -244,3 +248,23 @@ def test_a_plain_run_shows_its_scores_and_nothing_foreign(scene: Path, tmp_path:
         "site-packages",
     ):
         assert noise not in done.stderr
+
+
+def test_training_starts_from_the_sweep_that_the_preset_asks_for(scene: Path, tmp_path: Path) -> None:
+    still = ["--trainer.max_steps=1"]
+    groups = ("alpha", "base_color", "features", "basis")
+    still += [f"--model.optimizer.learning_rates.{group}=0" for group in groups]
+    random = "--initialization=normnex_pl.initialization.RandomStart"
+    grey = tensors(fit(scene, tmp_path / "grey", *still, random))
+    swept = tensors(fit(scene, tmp_path / "swept", *still))
+    assert metrics(tmp_path / "swept")["train_seconds"] > 0
+
+    data = SceneDataModule(scene, width=WIDTH)
+    model = NormNeXModule.load_from_checkpoint(tmp_path / "grey" / "checkpoints" / "last.ckpt")
+    PlaneSweep()(model.mpi, [data.scene.views[i] for i in data.train_views])
+    for name, value in grey.items():
+        if name == "mpi.field.base_color.raw":
+            assert (swept[name] - value).abs().mean() > 0.2
+            assert_close(swept[name], model.state_dict()[name].cpu(), atol=1e-5, rtol=0)
+        else:
+            assert_close(swept[name], value, atol=0, rtol=0)

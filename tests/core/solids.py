@@ -12,11 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from normnex_pl.components import NeuralBasis, NoNormals, RGBColor, ViewQuery
-from normnex_pl.components.normals.canvas import canvas_grid
 from normnex_pl.fields import Field
 from normnex_pl.fields.base import inside_canvas
 from normnex_pl.fields.texture import sample_layers
-from normnex_pl.geometry.planes import canvas_points, plane_depths, plane_spacing
+from normnex_pl.geometry.planes import canvas_grid, canvas_points, plane_depths, plane_spacing
 from normnex_pl.model import MPI
 from normnex_pl.rendering import optical_depth
 from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples, Rays

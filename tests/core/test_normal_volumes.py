@@ -16,14 +16,13 @@ from core.solids import WIDE, TiltedPlane, points_on
 from normnex_pl.components.normals import FilteredDepth, NormalEstimator, TransmittanceGradient
 from normnex_pl.components.normals.canvas import (
     bake_alpha,
-    canvas_grid,
     central_difference,
     gaussian_blur,
     median_depth_index,
 )
 from normnex_pl.components.normals.image import depth_normals, filter_disparity
 from normnex_pl.errors import UserError
-from normnex_pl.geometry.planes import canvas_points, plane_depths
+from normnex_pl.geometry.planes import canvas_grid, canvas_points, plane_depths
 from normnex_pl.types import PlaneSamples, RayBatch, Rays
 
 CPU = torch.device("cpu")

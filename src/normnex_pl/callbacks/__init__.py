@@ -3,6 +3,7 @@
 from normnex_pl.callbacks.components import ComponentPictures
 from normnex_pl.callbacks.evaluation import EvaluationWriter
 from normnex_pl.callbacks.finite import FiniteLossGuard
+from normnex_pl.callbacks.initial import InitialPlanes
 from normnex_pl.callbacks.last import LastCheckpoint
 from normnex_pl.callbacks.phase import DiffusePhase
 from normnex_pl.callbacks.progress import RunProgressBar
@@ -13,6 +14,7 @@ __all__ = [
     "DiffusePhase",
     "EvaluationWriter",
     "FiniteLossGuard",
+    "InitialPlanes",
     "LastCheckpoint",
     "RecordKeeper",
     "RunProgressBar",

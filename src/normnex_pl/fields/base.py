@@ -9,13 +9,20 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from normnex_pl.fields.texture import BaseColorTexture
 from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
 
 ALPHA_OFFSET = 5.0  # alpha = sigmoid(raw - 5): planes start transparent (NeX, section 3.3)
 
 
 class Field(nn.Module, ABC):
-    """Opacity and base colour on planes, features on layers."""
+    """Opacity and base colour on planes, features on layers.
+
+    Attributes:
+        base_color: Textures of the layers.
+    """
+
+    base_color: BaseColorTexture
 
     @abstractmethod
     def forward(self, samples: PlaneSamples) -> FieldOutput:

@@ -25,6 +25,10 @@ def sample_layers(
     return rearrange(values, "layer channel sub ray -> ray (layer sub) channel")
 
 
+# Raw values of colours beyond these would hardly learn: the sigmoid is flat there.
+_DARKEST, _BRIGHTEST = 0.02, 0.98
+
+
 class BaseColorTexture(nn.Module):
     """k0: an explicit texture behind a sigmoid, shared by the planes of a layer (NeX, section 3.4).
 
@@ -56,6 +60,16 @@ class BaseColorTexture(nn.Module):
         The sigmoid comes before the interpolation: that is what a renderer of stored colours does.
         """
         return sample_layers(torch.sigmoid(self.raw), coordinates)
+
+    @torch.no_grad()
+    def start_layer(self, layer: int, colors: Float[Tensor, "3 height width"]) -> None:
+        """Has a layer start with given colours, kept from the ends of the range, where nothing would move.
+
+        Args:
+            layer: Counted from the front.
+            colors: sRGB in [0, 1], one a texel.
+        """
+        self.raw[layer] = torch.logit(colors.clamp(_DARKEST, _BRIGHTEST)).to(self.raw.device)
 
     def variation(self) -> Float[Tensor, ""]:
         """Total variation of the colours."""

@@ -1,12 +1,13 @@
-"""Rays through pixels, and points onto pixels, for pinhole cameras in OpenCV axes."""
+"""Rays through pixels, points onto pixels, and photos at points, for pinhole cameras in OpenCV axes."""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Integer
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from normnex_pl.types import Camera, Rays
+from normnex_pl.types import Camera, Rays, View
 
 
 def pixel_rays(
@@ -55,6 +56,27 @@ def project(camera: Camera, points: Float[Tensor, "*point 3"]) -> Float[Tensor, 
     in_camera = _transform(camera.c2w[:, :3].T, points - camera.c2w[:, 3])
     uvw = _transform(camera.K, in_camera)
     return torch.cat([uvw[..., :2] / uvw[..., 2:], in_camera[..., 2:]], dim=-1)
+
+
+def sample_view(
+    view: View, points: Float[Tensor, "height width 3"]
+) -> tuple[Float[Tensor, "height width 3"], Bool[Tensor, "height width"]]:
+    """Reads a photo where it would show points of the world, bilinearly.
+
+    Args:
+        view: On the device of the points.
+        points: In world space.
+
+    Returns:
+        sRGB in [0, 1], beyond the photo's borders that of its border pixels; and which points are in front
+        of the camera and inside the photo.
+    """
+    u, v, depth = project(view.camera, points).unbind(dim=-1)
+    xy = torch.stack([2 * u / view.camera.width - 1, 2 * v / view.camera.height - 1], dim=-1)
+    seen = (xy.abs() <= 1).all(dim=-1) & (depth > 0)
+    photo = view.rgb.to(xy.dtype).movedim(-1, 0)[None]
+    colors = F.grid_sample(photo, xy[None], padding_mode="border", align_corners=False)
+    return colors[0].movedim(0, -1), seen
 
 
 def _transform(

@@ -131,6 +131,13 @@ def plane_points(rays: Rays, depths: Float[Tensor, "plane"]) -> Float[Tensor, "*
     return rays.origins[..., None, :] + distance[..., None] * rays.directions[..., None, :]
 
 
+def canvas_grid(height: int, width: int, device: torch.device) -> Float[Tensor, "height width 2"]:
+    """Canvas coordinates of the centres of a grid's cells."""
+    y = (2 * torch.arange(height, device=device) + 1) / height - 1
+    x = (2 * torch.arange(width, device=device) + 1) / width - 1
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+
+
 def canvas_points(
     coordinates: Float[Tensor, "*sample 2"], depths: Float[Tensor, "*sample"], geometry: MPIGeometry
 ) -> Float[Tensor, "*sample 3"]:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.errors import UserError
+from normnex_pl.geometry.planes import canvas_grid
 
 if TYPE_CHECKING:
     from normnex_pl.model import MPI
@@ -36,13 +37,6 @@ def check_cells(divisor: int, every: int) -> None:
         raise UserError(
             f"model.estimator: expected divisor and every of at least 1, found {divisor} and {every}."
         )
-
-
-def canvas_grid(height: int, width: int, device: torch.device) -> Float[Tensor, "height width 2"]:
-    """Canvas coordinates of the centres of a grid's cells."""
-    y = (2 * torch.arange(height, device=device) + 1) / height - 1
-    x = (2 * torch.arange(width, device=device) + 1) / width - 1
-    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
 
 
 @torch.no_grad()

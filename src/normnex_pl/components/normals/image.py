@@ -12,7 +12,6 @@ from torch import Tensor
 
 from normnex_pl.components.normals.canvas import (
     bake_alpha,
-    canvas_grid,
     check_cells,
     exact_filters,
     median_depth_index,
@@ -21,7 +20,7 @@ from normnex_pl.components.normals.estimator import NormalEstimator, unit_normal
 from normnex_pl.components.query import face_camera
 from normnex_pl.errors import UserError
 from normnex_pl.fields.texture import sample_layers
-from normnex_pl.geometry.planes import canvas_points, depth_of_index
+from normnex_pl.geometry.planes import canvas_grid, canvas_points, depth_of_index
 from normnex_pl.rendering import composite_weights
 from normnex_pl.types import MPIGeometry, RayBatch, RenderOutput
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from normnex_pl.components.normals.canvas import (
     bake_alpha,
-    canvas_grid,
     central_difference,
     check_cells,
     exact_filters,
@@ -19,7 +18,7 @@ from normnex_pl.components.normals.canvas import (
 )
 from normnex_pl.components.normals.estimator import NormalEstimator, unit_normals
 from normnex_pl.fields.texture import sample_layers
-from normnex_pl.geometry.planes import metric_gradient, plane_depths, plane_spacing
+from normnex_pl.geometry.planes import canvas_grid, metric_gradient, plane_depths, plane_spacing
 from normnex_pl.rendering import composite_weights, transmittance
 from normnex_pl.types import MPIGeometry, RayBatch, RenderOutput
 
