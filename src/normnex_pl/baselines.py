@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from normnex_pl.geometry.cameras import image_rays, sample_view
+from normnex_pl.geometry.cameras import image_rays, sample_image
 from normnex_pl.metrics import psnr
 from normnex_pl.types import Camera, Scene, View
 
@@ -24,7 +24,7 @@ def warp_through_plane(source: View, target: Camera, depth: float) -> Float[Tens
     """
     rays = image_rays(target)
     distance = (depth - rays.origins[..., 2:]) / rays.directions[..., 2:]
-    return sample_view(source, rays.origins + distance * rays.directions)[0]
+    return sample_image(source.rgb, source.camera, rays.origins + distance * rays.directions)[0]
 
 
 def nearest_training_view(scene: Scene, target: Camera) -> View:

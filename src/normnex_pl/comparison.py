@@ -44,6 +44,8 @@ COLUMNS = (
     Column("highlight_psnr", "highlight PSNR", 2),
     Column("diffuse_psnr", "diffuse PSNR", 2),
     Column("diffuse_psnr_lobe", "diffuse PSNR, where there is any", 2),
+    Column("specular_std", "s.d. of gloss over views", 3),
+    Column("specular_correlation", "its correlation with the true one", 2),
     Column("normal_mae_deg", "n' to truth, objects (deg)", 1),
     Column("normal_mae_deg_table", "n' to truth, table (deg)", 1),
     Column("target_mae_deg", "n to truth, objects (deg)", 1),
@@ -84,7 +86,10 @@ class Run:
         test = self.metrics.get("test") or {}
         numbers = {column.name: test.get(column.name, self.metrics.get(column.name)) for column in COLUMNS}
         steps, seconds = self.metrics.get("steps"), self.metrics.get("train_seconds")
+        gloss = self.metrics.get("specular_variation") or {}
         return numbers | {
+            "specular_std": gloss.get("std"),
+            "specular_correlation": gloss.get("correlation"),
             "stored_mb": _scaled(self.metrics.get("stored_bytes"), 1e-6),
             "million_parameters": _scaled(self.metrics.get("num_parameters"), 1e-6),
             "ms_per_step": _scaled(seconds, 1000 / steps) if steps else None,

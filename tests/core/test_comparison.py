@@ -33,6 +33,7 @@ FULL = {
         "normal_mae_deg": 7.86,
         "target_mae_deg": 9.24,
     },
+    "specular_variation": {"true_std": 0.1, "std": 0.0426, "correlation": 0.317, "steady_std": 0.01},
     "views": [{"name": "first", "psnr": 23.456}],
     "commit": "abc-dirty",
 }
@@ -62,6 +63,8 @@ def test_a_row_by_hand() -> None:
         "highlight PSNR": "19.12",
         "diffuse PSNR": "25.50",
         "diffuse PSNR, where there is any": "-",
+        "s.d. of gloss over views": "0.043",
+        "its correlation with the true one": "0.32",
         "n' to truth, objects (deg)": "7.9",
         "n' to truth, table (deg)": "-",
         "n to truth, objects (deg)": "9.2",

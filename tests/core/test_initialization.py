@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.small import FIELDS, GEOMETRY, few, nex, reference_camera
-from normnex_pl.geometry.cameras import image_rays, project, sample_view
-from normnex_pl.initialization import PlaneSweep, RandomStart, plane_sweep_mean
+from normnex_pl.errors import UserError
+from normnex_pl.geometry.cameras import image_rays, project, sample_image
+from normnex_pl.initialization import PlaneSweep, RandomStart, plane_sweep
 from normnex_pl.metrics import mse_to_psnr
 from normnex_pl.types import Camera, View
 
@@ -50,8 +53,11 @@ def canvas_truth(depth: float) -> tuple[Tensor, slice]:
 VIEWS = [photograph(x, y) for x in (-0.2, 0.0, 0.2) for y in (-0.1, 0.1)]
 
 
-def sweep(depth: float, views: list[View] = VIEWS) -> Tensor:
-    return plane_sweep_mean(views, depth, WIDE, WIDE.canvas_height, WIDE.canvas_width)
+def sweep(depth: float, views: list[View] = VIEWS, quantile: float = 0.5) -> Tensor:
+    return plane_sweep(views, depth, WIDE, WIDE.canvas_height, WIDE.canvas_width, quantile)
+
+
+WHOLE = sweep(DEPTH)
 
 
 def psnr_inside(depth: float) -> float:
@@ -68,10 +74,47 @@ def test_the_sweep_shows_the_surface_at_its_depth_and_a_blur_elsewhere() -> None
 def test_a_photo_that_does_not_see_a_point_has_no_say() -> None:
     dark = photograph(3.0, 0.0)  # sees the right border of the canvas at most
     dark = replace(dark, image=torch.zeros_like(dark.image))
-    without, with_it = sweep(DEPTH), sweep(DEPTH, [*VIEWS, dark])
+    without, with_it = sweep(DEPTH, quantile=0.0), sweep(DEPTH, [*VIEWS, dark], quantile=0.0)
     left = slice(WIDE.offset, -WIDE.offset), slice(WIDE.offset, WIDE.canvas_width // 2)
     torch.testing.assert_close(with_it[left], without[left], atol=1e-4, rtol=0)
     assert (with_it - without).abs().max() > 0.05
+
+
+@few
+@given(st.floats(0, 1), st.integers(0, 2**31))
+def test_the_quantile_is_that_of_numpy_among_the_photos_that_see_the_point(
+    quantile: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    shades = rng.integers(0, 256, len(VIEWS)).astype(np.uint8)
+    photos = [
+        replace(view, image=torch.full_like(view.image, int(shade)))
+        for view, shade in zip(VIEWS, shades, strict=True)
+    ]
+    row, column = WIDE.canvas_height // 2, WIDE.canvas_width // 2  # all photos see it
+    found = sweep(DEPTH, photos, quantile)[row, column]
+    rank = round(quantile * (len(shades) - 1))
+    assert found.tolist() == pytest.approx([np.sort(shades)[rank] / 255] * 3, abs=1e-6)
+
+
+def test_what_hides_the_surface_from_a_few_photos_leaves_the_median_alone() -> None:
+    hidden = [replace(view, image=torch.zeros_like(view.image)) for view in VIEWS[:2]]
+    truth, inside = canvas_truth(DEPTH)
+    error = (sweep(DEPTH, [*hidden, *VIEWS[2:], *VIEWS[:2]]) - truth)[inside, inside].abs()
+    assert error.mean() < 0.01
+
+
+@few
+@given(st.integers(1, 2**20))
+def test_rows_at_a_time_change_nothing(at_once: int) -> None:
+    with patch("normnex_pl.initialization._VALUES_AT_ONCE", at_once):
+        torch.testing.assert_close(sweep(DEPTH), WHOLE, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("quantile", [-0.1, 1.5])
+def test_a_quantile_out_of_range_is_refused(quantile: float) -> None:
+    with pytest.raises(UserError, match="expected 0 to 1"):
+        PlaneSweep(quantile)
 
 
 def test_what_no_photo_sees_continues_the_border() -> None:
@@ -88,12 +131,12 @@ def test_points_behind_a_photo_or_beside_it_are_not_seen(x: float, y: float, dep
     view = photograph(x, y)
     rays = image_rays(view.camera)
     points = rays.origins + depth * rays.directions
-    colors, seen = sample_view(view, points)
+    colors, seen = sample_image(view.rgb, view.camera, points)
     assert seen.all()
     torch.testing.assert_close(colors, view.rgb, atol=1e-3, rtol=0)
-    assert not sample_view(view, 2 * rays.origins - points)[1].any()
+    assert not sample_image(view.rgb, view.camera, 2 * rays.origins - points)[1].any()
     beside = points + torch.tensor([2 * depth, 0, 0])
-    assert not sample_view(view, beside)[1].any()
+    assert not sample_image(view.rgb, view.camera, beside)[1].any()
     assert (project(view.camera, beside)[..., 0] > view.camera.width).all()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from normnex_pl.files import write_json
 from normnex_pl.metrics import image_metrics, psnr
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import contact_sheet, error_map, to_bytes, write_png
+from normnex_pl.specular_variation import specular_variation
 from normnex_pl.truth_scores import predicted_to_target, truth_scores
-from normnex_pl.types import View
+from normnex_pl.types import Scene, View
 
 METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal_target_deg")
 # Of what the test has means of, by name: where a view has the value. Normals matter most where the gloss is.
@@ -71,6 +72,7 @@ class EvaluationWriter(pl.Callback):
         self._views: list[dict[str, Any]] = []
         self._pictures: list[list[np.ndarray]] = []
         self._warps: list[float] = []
+        self._speculars: list[Tensor] = []
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Reads the truth about the held-out views once, so that a bad file is refused before the training.
@@ -86,7 +88,7 @@ class EvaluationWriter(pl.Callback):
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forgets an earlier evaluation."""
-        self._views, self._pictures, self._warps = [], [], []
+        self._views, self._pictures, self._warps, self._speculars = [], [], [], []
 
     def on_test_batch_end(
         self,
@@ -105,6 +107,7 @@ class EvaluationWriter(pl.Callback):
         for component, picture in zip(_COLUMNS, pictures, strict=True):
             write_png(self.folder / "test" / f"{batch.name}_{component}.png", picture)
         self._pictures.append(pictures)
+        self._speculars.append(outputs["specular"].cpu())
         datamodule = _datamodule(trainer)
         self._views.append(judge(outputs, batch, datamodule.scene.root))
         source = move_view(nearest_training_view(datamodule.scene, batch.camera), batch.image.device)
@@ -120,6 +123,7 @@ class EvaluationWriter(pl.Callback):
         sheet = self.folder / "test" / "contact_sheet.png"
         write_png(sheet, contact_sheet(self._pictures, _COLUMNS, labels))
         summary = summarize(self.name, pl_module, self._views)
+        summary["specular_variation"] = judge_variation(self._speculars, _datamodule(trainer).scene)
         write_json(self.folder / "metrics.json", summary)
         print(report(summary, self._warps))  # noqa: T201
         print(f"Scores: {self.folder / 'metrics.json'}\nPictures: {sheet}")  # noqa: T201
@@ -148,6 +152,19 @@ def judge(rendered: dict[str, Tensor], view: View, root: Path) -> dict[str, Any]
         "normal_target_deg": predicted_to_target(rendered),
         "truth": against,
     }
+
+
+def judge_variation(speculars: list[Tensor], scene: Scene) -> dict[str, Any] | None:
+    """What ``metrics.json`` says of the held-out views' gloss; None unless the scene has the truth of all."""
+    views = [scene.views[i] for i in scene.test]
+    truths = [read_truth(scene.root, view.name, view.camera.height, view.camera.width) for view in views]
+    known = [truth for truth in truths if truth is not None]
+    if len(known) < len(views):
+        return None
+    # A length in the files' unit is this long in the world of the loaded scene.
+    depth_unit = 1 / float(scene.source_from_world[:3, 0].norm())
+    variation = specular_variation(speculars, views, known, depth_unit)
+    return None if variation is None else asdict(variation)
 
 
 def summarize(name: RunName, module: NormNeXModule, views: list[dict[str, Any]]) -> dict[str, Any]:

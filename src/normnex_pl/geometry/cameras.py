@@ -1,4 +1,4 @@
-"""Rays through pixels, points onto pixels, and photos at points, for pinhole cameras in OpenCV axes."""
+"""Rays through pixels, points onto pixels, and pictures at points, for pinhole cameras in OpenCV axes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from normnex_pl.types import Camera, Rays, View
+from normnex_pl.types import Camera, Rays
 
 
 def pixel_rays(
@@ -58,29 +58,33 @@ def project(camera: Camera, points: Float[Tensor, "*point 3"]) -> Float[Tensor, 
     return torch.cat([uvw[..., :2] / uvw[..., 2:], in_camera[..., 2:]], dim=-1)
 
 
-def sample_view(
-    view: View, points: Float[Tensor, "height width 3"]
-) -> tuple[Float[Tensor, "height width 3"], Bool[Tensor, "height width"]]:
-    """Reads a photo where it would show points of the world, bilinearly.
+def sample_image(
+    image: Float[Tensor, "image_height image_width channel"],
+    camera: Camera,
+    points: Float[Tensor, "height width 3"],
+) -> tuple[Float[Tensor, "height width channel"], Bool[Tensor, "height width"]]:
+    """Reads a picture where its camera sees points of the world, bilinearly.
 
     Args:
-        view: On the device of the points.
+        image: Of the camera's size.
+        camera: On the device of the points, as the image.
         points: In world space.
 
     Returns:
-        sRGB in [0, 1], beyond the photo's borders that of its border pixels; and which points are in front
-        of the camera and inside the photo.
+        The values, beyond the picture's borders those of its border pixels; and which points are in front of
+        the camera and inside the picture.
     """
-    u, v, depth = project(view.camera, points).unbind(dim=-1)
-    xy = torch.stack([2 * u / view.camera.width - 1, 2 * v / view.camera.height - 1], dim=-1)
+    u, v, depth = project(camera, points).unbind(dim=-1)
+    xy = torch.stack([2 * u / camera.width - 1, 2 * v / camera.height - 1], dim=-1)
     seen = (xy.abs() <= 1).all(dim=-1) & (depth > 0)
-    photo = view.rgb.to(xy.dtype).movedim(-1, 0)[None]
-    colors = F.grid_sample(photo, xy[None], padding_mode="border", align_corners=False)
-    return colors[0].movedim(0, -1), seen
+    channels = image.to(xy.dtype).movedim(-1, 0)[None]
+    values = F.grid_sample(channels, xy[None], padding_mode="border", align_corners=False)
+    return values[0].movedim(0, -1), seen
 
 
 def _transform(
     matrix: Float[Tensor, "*#batch 3 3"], vectors: Float[Tensor, "*batch 3"]
 ) -> Float[Tensor, "*batch 3"]:
     """Matrix times vector. Not by ``@``: mixed precision would round it to bf16, a pixel or more off."""
-    return (matrix * vectors[..., None, :]).sum(dim=-1)
+    x, y, z = vectors[..., None].unbind(dim=-2)
+    return x * matrix[..., :, 0] + y * matrix[..., :, 1] + z * matrix[..., :, 2]
