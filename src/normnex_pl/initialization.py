@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from normnex_pl.errors import UserError
@@ -15,8 +15,8 @@ from normnex_pl.geometry.planes import canvas_grid, canvas_points
 from normnex_pl.model import MPI
 from normnex_pl.types import MPIGeometry, View
 
-# Colour values of all photos that are sorted together: 32 MiB, and a few times that while they are.
-_VALUES_AT_ONCE = 2**23
+# Colour values of all photos that are looked at together: 64 MiB, and a few times that while they are.
+_VALUES_AT_ONCE = 2**24
 
 
 class Initialization(ABC):
@@ -39,8 +39,60 @@ class RandomStart(Initialization):
         """See the base class."""
 
 
+class PhotoStatistic(ABC):
+    """One colour out of those in which many photos show a point."""
+
+    @abstractmethod
+    def __call__(
+        self, colors: Float[Tensor, "view height width 3"], seen: Bool[Tensor, "view height width 1"]
+    ) -> Float[Tensor, "height width 3"]:
+        """The colours of some points.
+
+        Args:
+            colors: sRGB in [0, 1].
+            seen: Which photos really show the point.
+
+        Returns:
+            NaN where no photo does.
+        """
+
+
+class MeanOfPhotos(PhotoStatistic):
+    """The mean: what is right for a base colour from which the view-dependent part deviates both ways."""
+
+    def __call__(
+        self, colors: Float[Tensor, "view height width 3"], seen: Bool[Tensor, "view height width 1"]
+    ) -> Float[Tensor, "height width 3"]:
+        """See the base class."""
+        return (colors * seen).sum(dim=0) / seen.sum(dim=0)
+
+
+class QuantileOfPhotos(PhotoStatistic):
+    """A quantile of each channel: below a half it starts from a base colour to which gloss only adds.
+
+    Args:
+        quantile: From 0, the darkest photo, to 1; of the nearest rank.
+
+    Raises:
+        UserError: It is out of range.
+    """
+
+    def __init__(self, quantile: float) -> None:
+        if not 0 <= quantile <= 1:
+            raise UserError(f"initialization.statistic.quantile: expected 0 to 1, found {quantile}.")
+        self.quantile = quantile
+
+    def __call__(
+        self, colors: Float[Tensor, "view height width 3"], seen: Bool[Tensor, "view height width 1"]
+    ) -> Float[Tensor, "height width 3"]:
+        """See the base class."""
+        # Side by side in memory, the photos' values of a point are sorted many times faster.
+        values = torch.where(seen, colors, torch.nan).movedim(0, -1).contiguous()
+        return values.nanquantile(self.quantile, dim=-1, interpolation="nearest")
+
+
 class PlaneSweep(Initialization):
-    """Each layer starts with what the photos show if all they see lay on it: the median of a plane sweep.
+    """Each layer starts with what the photos show if all they see lay on it: a plane sweep.
 
     Where there is a surface the photos agree, and the layer at its depth starts with its colours; elsewhere
     they blur. From grey, in a short training, textures of many pixels stay grey: each texel is looked at a
@@ -50,18 +102,11 @@ class PlaneSweep(Initialization):
     Plane sweep volumes: Collins, A space-sweep approach to true multi-image matching, CVPR 1996.
 
     Args:
-        quantile: Of the photos' values, channel by channel. Half, the median, is blind to what hides the
-            surface from some photos and to highlights in a few; less than that starts from a darker base
-            colour, as a specular part that only adds light wants it.
-
-    Raises:
-        UserError: The quantile is not from 0 to 1.
+        statistic: Makes one colour out of those of the photos.
     """
 
-    def __init__(self, quantile: float = 0.5) -> None:
-        if not 0 <= quantile <= 1:
-            raise UserError(f"initialization.quantile: expected 0 to 1, found {quantile}.")
-        self.quantile = quantile
+    def __init__(self, statistic: PhotoStatistic = MeanOfPhotos()) -> None:  # noqa: B008 (it has no state)
+        self.statistic = statistic
 
     @torch.no_grad()
     def __call__(self, mpi: MPI, views: Sequence[View]) -> None:
@@ -69,14 +114,19 @@ class PlaneSweep(Initialization):
         texture = mpi.field.base_color
         height, width = texture.raw.shape[-2:]
         for layer, depth in enumerate(mpi.layer_depths.tolist()):
-            colors = plane_sweep(views, depth, mpi.geometry, height, width, self.quantile)
+            colors = sweep_plane(views, depth, mpi.geometry, height, width, self.statistic)
             texture.start_layer(layer, colors.movedim(-1, 0))
 
 
-def plane_sweep(
-    views: Sequence[View], depth: float, geometry: MPIGeometry, height: int, width: int, quantile: float
+def sweep_plane(
+    views: Sequence[View],
+    depth: float,
+    geometry: MPIGeometry,
+    height: int,
+    width: int,
+    statistic: PhotoStatistic,
 ) -> Float[Tensor, "height width 3"]:
-    """A quantile of the colours in which the photos show the points of a plane.
+    """The colours in which photos show the points of a plane.
 
     Args:
         views: At least one; all on one device.
@@ -84,7 +134,7 @@ def plane_sweep(
         geometry: The canvas.
         height: Texels of the result along the canvas.
         width: Texels of the result along the canvas.
-        quantile: From 0 (darkest) to 1, of each channel by itself; the photo of the nearest rank.
+        statistic: Makes one colour out of those of the photos.
 
     Returns:
         sRGB in [0, 1]. Where no photo sees the plane, the mean of their nearest border pixels.
@@ -92,14 +142,13 @@ def plane_sweep(
     grid = canvas_grid(height, width, views[0].camera.K.device)
     points = canvas_points(grid, torch.full_like(grid[..., 0], depth), geometry)
     rows = max(1, _VALUES_AT_ONCE // (len(views) * width * 3))
-    return torch.cat([_quantile_of_views(views, part, quantile) for part in points.split(rows)])
+    return torch.cat([_sweep_points(views, part, statistic) for part in points.split(rows)])
 
 
-def _quantile_of_views(
-    views: Sequence[View], points: Float[Tensor, "height width 3"], quantile: float
+def _sweep_points(
+    views: Sequence[View], points: Float[Tensor, "height width 3"], statistic: PhotoStatistic
 ) -> Float[Tensor, "height width 3"]:
     sampled = [sample_image(view.rgb, view.camera, points) for view in views]
     colors = torch.stack([color for color, _ in sampled])
-    seen = torch.stack([mask for _, mask in sampled])[..., None]
-    chosen = torch.where(seen, colors, torch.nan).nanquantile(quantile, dim=0, interpolation="nearest")
+    chosen = statistic(colors, torch.stack([mask for _, mask in sampled])[..., None])
     return torch.where(chosen.isnan(), colors.mean(dim=0), chosen)

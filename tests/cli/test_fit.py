@@ -123,6 +123,7 @@ def test_metrics_have_exactly_the_documented_keys(run: Path) -> None:
         "views",
         "versions",
         "commit",
+        "specular_variation",
     ]
     assert tuple(summary["test"]) == (*SCORES, *TRUTH_SCORES)
     assert all(tuple(view) == ("name", *SCORES, "truth") for view in summary["views"])
