@@ -7,6 +7,7 @@ shares take the same weights; the limits of the shares are those of Fouhey et al
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from normnex_pl.data.truth import LABELS
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.metrics import mse_to_psnr
+from normnex_pl.plane_sweep import QuantileOfPhotos, colors_at
 from normnex_pl.types import Camera, View, ViewTruth
 
 # A pixel counts as a highlight where gloss adds more than this to its sRGB value, on the mean of the
@@ -134,6 +136,33 @@ def predicted_to_target(rendered: dict[str, Tensor]) -> float | None:
     return float(total / acc.sum()) if acc.sum() > 0 else None
 
 
+def darkest_photos_psnr(
+    views: Sequence[View], view: View, truth: ViewTruth, depth_unit: float
+) -> float | None:
+    """What a diffuse part would score that is as dark as the photos of the true surfaces allow.
+
+    Each point gets the darkest tenth of the photos, channel by channel. Gloss that only adds light can't be
+    darker than what is left of it in the darkest photo; a tenth, since something hides some points.
+
+    Args:
+        views: The training views, on the device of ``view``.
+        view: The one to judge.
+        truth: About it.
+        depth_unit: Length of the truth's unit of depth in the world of the views.
+
+    Returns:
+        PSNR over the surfaces that have a diffuse part; None if there are none.
+    """
+    rays = image_rays(view.camera)
+    points = rays.origins + (depth_unit * truth.depth)[..., None] * rays.directions
+    return masked_psnr(colors_at(views, points, QuantileOfPhotos(0.1)), truth.diffuse, diffuse_mask(truth))
+
+
+def diffuse_mask(truth: ViewTruth) -> Mask:
+    """Where the surface has a diffuse part."""
+    return truth.diffuse.mean(dim=-1) > _LEAST_DIFFUSE
+
+
 def truth_scores(rendered: dict[str, Tensor], view: View, truth: ViewTruth) -> dict[str, Any]:
     """All scores of one view against the truth.
 
@@ -154,7 +183,7 @@ def truth_scores(rendered: dict[str, Tensor], view: View, truth: ViewTruth) -> d
         need no learning, ``normals_constant`` and ``normals_viewdir``.
     """
     camera, diffuse, acc = view.camera, rendered["diffuse"], rendered["acc"]
-    lobe = truth.diffuse.mean(dim=-1) > _LEAST_DIFFUSE
+    lobe = diffuse_mask(truth)
     scores: dict[str, Any] = {
         "diffuse_psnr": masked_psnr(diffuse, truth.diffuse, torch.ones_like(lobe)),
         "diffuse_psnr_lobe": masked_psnr(diffuse, truth.diffuse, lobe),

@@ -45,6 +45,7 @@ SCORES = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal_
 TRUTH_SCORES = (
     "diffuse_psnr",
     "diffuse_psnr_lobe",
+    "darkest_photos_diffuse_psnr_lobe",
     "highlight_psnr",
     "normal_mae_deg",
     "normal_mae_deg_table",

@@ -26,6 +26,7 @@ from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.truth_scores import (
     HIGHLIGHT_THRESHOLD,
     angles_deg,
+    darkest_photos_psnr,
     highlight_mask,
     masked_psnr,
     normal_scores,
@@ -242,6 +243,21 @@ def test_the_diffuse_part_is_judged_everywhere_and_where_there_is_one() -> None:
     lobe = truth.mask != LABELS["mirror"]
     assert scores["photo_diffuse_psnr_lobe"] == pytest.approx(masked_psnr(photo, truth.diffuse, lobe))
     assert scores["highlight_psnr"] is None
+
+
+def test_the_darkest_photo_of_a_point_bounds_its_diffuse_part() -> None:
+    truth = make_truth(random_normals(), four_regions())
+    truth.diffuse[truth.mask == LABELS["mirror"]] = 0  # no diffuse part, not judged
+    here = view_of(reference_camera())
+    photos = [
+        view_of(moved(reference_camera(), x=x), shade) for x, shade in ((-0.1, 200), (0, 128), (0.1, 250))
+    ]
+    best = darkest_photos_psnr(photos, here, truth, 3.0)
+    assert best == pytest.approx(-20 * math.log10(128 / 255 - 0.5), abs=0.01)
+    second = darkest_photos_psnr([photos[0], photos[2]], here, truth, 3.0)
+    assert second == pytest.approx(-20 * math.log10(200 / 255 - 0.5), abs=0.01)
+    black = replace(truth, diffuse=torch.zeros_like(truth.diffuse))
+    assert darkest_photos_psnr(photos, here, black, 3.0) is None
 
 
 def test_highlights_are_judged_by_the_whole_colour_against_the_photo() -> None:

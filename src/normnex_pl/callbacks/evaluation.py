@@ -23,7 +23,7 @@ from normnex_pl.metrics import image_metrics, psnr
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import contact_sheet, error_map, to_bytes, write_png
 from normnex_pl.specular_variation import specular_variation
-from normnex_pl.truth_scores import predicted_to_target, truth_scores
+from normnex_pl.truth_scores import darkest_photos_psnr, predicted_to_target, truth_scores
 from normnex_pl.types import Scene, View
 
 METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal_target_deg")
@@ -31,6 +31,7 @@ METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal
 _TRUTH_METRICS = {
     "diffuse_psnr": ("truth", "diffuse_psnr"),
     "diffuse_psnr_lobe": ("truth", "diffuse_psnr_lobe"),
+    "darkest_photos_diffuse_psnr_lobe": ("truth", "darkest_photos_diffuse_psnr_lobe"),
     "highlight_psnr": ("truth", "highlight_psnr"),
     "normal_mae_deg": ("truth", "normals", "objects", "mean"),
     "normal_mae_deg_table": ("truth", "normals", "table", "mean"),
@@ -109,7 +110,7 @@ class EvaluationWriter(pl.Callback):
         self._pictures.append(pictures)
         self._speculars.append(outputs["specular"].cpu())
         datamodule = _datamodule(trainer)
-        self._views.append(judge(outputs, batch, datamodule.scene.root))
+        self._views.append(judge(outputs, batch, datamodule.scene))
         source = move_view(nearest_training_view(datamodule.scene, batch.camera), batch.image.device)
         near, far = datamodule.geometry.near, datamodule.geometry.far
         self._warps.append(best_plane_warp_psnr(source, batch, near, far))
@@ -135,23 +136,37 @@ def _datamodule(trainer: pl.Trainer) -> SceneDataModule:
     return datamodule
 
 
-def judge(rendered: dict[str, Tensor], view: View, root: Path) -> dict[str, Any]:
+def judge(rendered: dict[str, Tensor], view: View, scene: Scene) -> dict[str, Any]:
     """What ``metrics.json`` says of one view; ``truth`` is None where the scene has none about it.
 
     ``psnr_flat_normals`` is the PSNR with all normals at (0, 0, -1), if colours are looked up by them: as
     high as the other, it shows that they aren't used. ``normal_target_deg`` is the mean angle from
     predicted normals to estimated ones.
     """
-    truth = read_truth(root, view.name, view.camera.height, view.camera.width)
-    against = None if truth is None else truth_scores(rendered, view, move_truth(truth, view.image.device))
     flat = rendered.get("rgb_flat_normals")
     return {
         "name": view.name,
         **image_metrics(rendered["rgb"], view.rgb),
         "psnr_flat_normals": None if flat is None else psnr(flat, view.rgb),
         "normal_target_deg": predicted_to_target(rendered),
-        "truth": against,
+        "truth": _judge_truth(rendered, view, scene),
     }
+
+
+def _judge_truth(rendered: dict[str, Tensor], view: View, scene: Scene) -> dict[str, Any] | None:
+    truth = read_truth(scene.root, view.name, view.camera.height, view.camera.width)
+    if truth is None:
+        return None
+    device = view.image.device
+    truth = move_truth(truth, device)
+    photos = [move_view(scene.views[i], device) for i in scene.train]
+    darkest = darkest_photos_psnr(photos, view, truth, depth_unit(scene))
+    return truth_scores(rendered, view, truth) | {"darkest_photos_diffuse_psnr_lobe": darkest}
+
+
+def depth_unit(scene: Scene) -> float:
+    """Length of the unit of a scene's own files in the world of the loaded scene."""
+    return 1 / float(scene.source_from_world[:3, 0].norm())
 
 
 def judge_variation(speculars: list[Tensor], scene: Scene) -> dict[str, Any] | None:
@@ -161,9 +176,7 @@ def judge_variation(speculars: list[Tensor], scene: Scene) -> dict[str, Any] | N
     known = [truth for truth in truths if truth is not None]
     if len(known) < len(views):
         return None
-    # A length in the files' unit is this long in the world of the loaded scene.
-    depth_unit = 1 / float(scene.source_from_world[:3, 0].norm())
-    variation = specular_variation(speculars, views, known, depth_unit)
+    variation = specular_variation(speculars, views, known, depth_unit(scene))
     return None if variation is None else asdict(variation)
 
 
