@@ -35,10 +35,11 @@ EVAL_OF_RUN = -c $(call word_of,,RUN)/config.yaml $(call word_of,--run.folder=,R
 # that it was made for. Without the stamp, or when the stamp is older than the files that say what to
 # install, the next target installs again; otherwise the environment is used as it is.
 HERE := $(shell pwd | cksum | cut -d' ' -f1)
-TEST_EXTRAS := dev,scenes,capture
+TEST_EXTRAS := dev,scenes,capture,video
 STAMP := $(VENV)/.stamp-$(HERE)-
 FOR_RUNS := $(STAMP)runtime
 FOR_SCENES := $(STAMP)scenes
+FOR_VIDEOS := $(STAMP)video
 FOR_TESTS := $(STAMP)$(TEST_EXTRAS)
 
 ## Usage: make TARGET [NAME=value ...]. Each target first sets up what it needs, once, in .venv.
@@ -55,8 +56,14 @@ train: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GP
 	$(NORMNEX) fit $(call configs,$(VARIANT),$(PRESET)) $(call word_of,--data.scene=,SCENE) $(ON_GPUS) $(ARGS)
 
 .PHONY: eval
+eval: USAGE = make eval RUN=runs/<scene>/<variant>-<preset> [SCENE=path]
 eval: needs-run $(FOR_RUNS) ## RUN=runs/<scene>/<variant>-<preset> [SCENE=path if it moved]: evaluate again
 	$(NORMNEX) test $(EVAL_OF_RUN) $(if $(value SCENE),$(call word_of,--data.scene=,SCENE)) $(ARGS)
+
+.PHONY: video
+video: USAGE = make video RUN=runs/<scene>/<variant>-<preset> [SCENE=path] [ARGS="--path=orbit ..."]
+video: needs-run $(FOR_VIDEOS) ## RUN=path [SCENE=path if it moved] [ARGS="--components render disparity"]: a video
+	$(VENV)/bin/python -m normnex_pl.export.video $(call options,RUN SCENE) $(ARGS)
 
 .PHONY: compare
 compare: USAGE = make compare SCENE=path [VARIANTS="nex_rgb ..."] [ROWS=file] [PRESET=fast] [SEEDS="0 1"] \
@@ -128,7 +135,7 @@ needs-scene:
 
 .PHONY: needs-run
 needs-run:
-	$(if $(value RUN),,$(error RUN is missing. Usage: make eval RUN=runs/<scene>/<variant>-<preset> [SCENE=path]))
+	$(if $(value RUN),,$(error RUN is missing. Usage: $(USAGE)))
 	@test -f $(call word_of,,RUN)/config.yaml || { \
 	  echo $(call word_of,,RUN): no config.yaml there. RUN is the folder of a run, such as runs/demo/nex_rgb-tiny. >&2; \
 	  exit 2; }
@@ -158,5 +165,5 @@ $(STAMP)%: setup.cfg pyproject.toml constraints.txt
 	fi; \
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt \
 	  --editable '.$(if $(filter runtime,$*),,[$*])'; \
-	touch $(if $(filter $(TEST_EXTRAS),$*),$(FOR_RUNS) $(FOR_SCENES)) $@; \
+	touch $(if $(filter $(TEST_EXTRAS),$*),$(FOR_RUNS) $(FOR_SCENES) $(FOR_VIDEOS)) $@; \
 	echo "$(VENV) is ready ($$SECONDS s)"

@@ -104,7 +104,7 @@ def test_help_names_variants_and_presets(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("target", "variable"),
-    [("train", "SCENE"), ("compare", "SCENE"), ("eval", "RUN"), ("scene", "OUT")],
+    [("train", "SCENE"), ("compare", "SCENE"), ("eval", "RUN"), ("video", "RUN"), ("scene", "OUT")],
     ids=str,
 )
 def test_a_forgotten_word_is_named_with_the_usage_before_anything_is_installed(
@@ -206,6 +206,19 @@ def test_eval_takes_the_configuration_of_the_run(project: Project, scene: str | 
     assert project.calls()[-1] == expected + ([f"--data.scene={scene}"] if scene else [])
 
 
+def test_video_passes_every_word_on_whole_with_the_extra_that_it_needs(project: Project) -> None:
+    run = project.folder / "my runs" / "x"
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    result = project.make("video", "RUN=my runs/x", "SCENE=moved here", "ARGS=--path=orbit --frames=3")
+    assert result.returncode == 0, result.stderr
+    assert project.calls()[-1] == [
+        *("python", "-m", "normnex_pl.export.video", "--run=my runs/x", "--scene=moved here"),
+        *("--path=orbit", "--frames=3"),
+    ]
+    assert project.installations() == [".[video]"]
+
+
 def test_scene_renders_with_the_extra_that_it_needs(project: Project) -> None:
     project.make("scene", "OUT=my scene", "WIDTH=64", "ARGS=--views=3")
     script = "experiments/scenes/make_demo.py"
@@ -225,16 +238,18 @@ def test_the_environment_is_used_again(project: Project) -> None:
     assert project.installations() == ["."]
 
 
-def test_an_environment_for_tests_serves_runs_and_scenes_too(project: Project) -> None:
-    for words in (["test"], ["check"], ["demo"], ["scene", "OUT=x"]):
+def test_an_environment_for_tests_serves_runs_scenes_and_videos_too(project: Project) -> None:
+    (project.folder / "x").mkdir()
+    (project.folder / "x" / "config.yaml").touch()
+    for words in (["test"], ["check"], ["demo"], ["scene", "OUT=x"], ["video", "RUN=x"]):
         assert project.make(*words).returncode == 0
-    assert project.installations() == [".[dev,scenes,capture]"]
+    assert project.installations() == [".[dev,scenes,capture,video]"]
 
 
 def test_tests_add_to_an_environment_for_runs(project: Project) -> None:
     project.make("demo")
     project.make("test", "PYTEST_ARGS=-k 'a or b'")
-    assert project.installations() == [".", ".[dev,scenes,capture]"]
+    assert project.installations() == [".", ".[dev,scenes,capture,video]"]
     assert project.calls()[-1] == ["python", "-m", "pytest", "-k", "a or b"]
 
 
