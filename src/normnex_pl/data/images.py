@@ -12,7 +12,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +28,7 @@ from normnex_pl.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-_ENDINGS = (".jpg", ".jpeg", ".png")
+PHOTO_ENDINGS = (".jpg", ".jpeg", ".png")
 _FORMATS = ("JPEG", "PNG")
 _FOLDER_NAME = re.compile(r"images(_\d+(x\d+)?)?")
 _TURNED_BY_90_DEGREES = (5, 6, 7, 8)
@@ -55,24 +55,49 @@ def find_folder(root: Path, width: int | None) -> Path:
     Raises:
         UserError: There is no such folder, all of them are empty, or a photo's header can't be read.
     """
-    if width is not None and width < 1:
-        raise UserError(
-            f"image width: expected a positive number of pixels, found {width}. Choose another width."
-        )
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and _FOLDER_NAME.fullmatch(path.name))
-    if not folders:
-        raise UserError(
-            f"{root}: expected the photos in a folder images/ or images_<n>/ (such as images_4/), found "
-            "neither. Put the photos there, or check the path of the scene."
-        )
+    folders = photo_folders(root, width)
     photos = {folder: list_photos(folder) for folder in folders}
     widths = {folder: read_size(files[0])[0] for folder, files in photos.items() if files}
     if not widths:
         names = ", ".join(f"{folder.name}/" for folder in folders)
         raise UserError(
-            f"{root}: expected photos that end in {', '.join(_ENDINGS)}, found none in {names}. "
+            f"{root}: expected photos that end in {', '.join(PHOTO_ENDINGS)}, found none in {names}. "
             "Copy the photos there."
         )
+    return suitable_folder(widths, width)
+
+
+def photo_folders(root: Path, width: int | None) -> tuple[Path, ...]:
+    """Lists the folders whose names say that they hold photos, of any size.
+
+    Args:
+        root: The folder that holds them.
+        width: Wanted width in pixels, which is checked here.
+
+    Raises:
+        UserError: There is no such folder, or no such width.
+    """
+    if width is not None and width < 1:
+        raise UserError(
+            f"image width: expected a positive number of pixels, found {width}. Choose another width."
+        )
+    children = sorted(root.iterdir()) if root.is_dir() else []
+    folders = tuple(path for path in children if path.is_dir() and _FOLDER_NAME.fullmatch(path.name))
+    if not folders:
+        raise UserError(
+            f"{root}: expected the photos in a folder images/ or images_<n>/ (such as images_4/), found "
+            "neither. Put the photos there, or check the path of the scene."
+        )
+    return folders
+
+
+def suitable_folder(widths: Mapping[Path, int], width: int | None) -> Path:
+    """Chooses a folder by the width of its photos, see `find_folder`.
+
+    Args:
+        widths: Of each folder, in pixels.
+        width: The wanted one; None takes the widest.
+    """
     # min and max take the first of equals: images/ before images_<n>/.
     enough = [folder for folder in widths if width is not None and widths[folder] >= width]
     chosen = min(enough, key=widths.__getitem__) if enough else max(widths, key=widths.__getitem__)
@@ -97,7 +122,7 @@ def list_photos(folder: Path) -> tuple[Path, ...]:
     Returns:
         The files whose name ends as a photo's does, in any capitalisation.
     """
-    files = (path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file())
+    files = (path for path in folder.iterdir() if path.suffix.lower() in PHOTO_ENDINGS and path.is_file())
     return tuple(sorted(path for path in files if not path.name.startswith(".")))
 
 

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from normnex_pl.data.images import find_folder, list_photos, load_photos
+from normnex_pl.data.images import find_folder, list_photos
+from normnex_pl.data.lenses import Lens, check_lens
 from normnex_pl.data.planes import PlaneOverrides
-from normnex_pl.data.scene import Capture, build_scene
-from normnex_pl.data.sidecars import read_planes, read_split
+from normnex_pl.data.posed import PosedPhotos, load_scene
+from normnex_pl.data.reader import SceneReader, check_folder
 from normnex_pl.errors import UserError
 from normnex_pl.types import PlaneSpacing, Scene
 
@@ -28,8 +29,6 @@ _POSES_FILE = "poses_bounds.npy"
 _INTRINSICS_FILE = "hwf_cxcy.npy"
 _LLFF_COLUMNS = 17
 _NEX_COLUMNS = 14
-_ASPECT_TOLERANCE = 0.01
-_LARGEST = 1e9
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,43 @@ class _Poses:
 
     Attributes:
         c2w: Camera to world in OpenCV axes.
-        intrinsics: height, width, fx, fy, cx, cy, for the photos that the poses were estimated from.
+        lenses: For the photos that the poses were estimated from.
         bounds: Near and far depth.
     """
 
     c2w: Float[np.ndarray, "view 3 4"]
-    intrinsics: Float[np.ndarray, "view 6"]
+    lenses: tuple[Lens, ...]
     bounds: Float[np.ndarray, "view 2"]
+
+
+class LLFFReader(SceneReader):
+    """Reads ``poses_bounds.npy``, with 3x5 or (beside ``hwf_cxcy.npy``) 3x4 pose matrices."""
+
+    def recognises(self, root: Path) -> bool:
+        """See the base class."""
+        return (root / _POSES_FILE).exists()
+
+    def read(self, root: Path, width: int | None) -> PosedPhotos:
+        """See the base class."""
+        check_folder(root)
+        poses = _read_poses(root)
+        files = list_photos(find_folder(root, width))
+        if len(files) != len(poses.c2w):
+            raise UserError(
+                f"{root / _POSES_FILE}: expected a row for each of the {len(files)} photos in "
+                f"{files[0].parent.name}/, found {len(poses.c2w)} rows. Remove the photos without a pose, or "
+                "estimate the poses again."
+            )
+        return PosedPhotos(
+            root=root,
+            source=root / _POSES_FILE,
+            files=files,
+            lenses=poses.lenses,
+            c2w=poses.c2w,
+            bounds=poses.bounds,
+            split=None,
+            planes_unit=1.0,
+        )
 
 
 def read_llff(
@@ -70,31 +99,7 @@ def read_llff(
     Raises:
         UserError: A file is missing, damaged or contradicts another; the message names it.
     """
-    _check_folder(root)
-    poses = _read_poses(root)
-    files = list_photos(find_folder(root, width))
-    if len(files) != len(poses.c2w):
-        raise UserError(
-            f"{root / _POSES_FILE}: expected a row for each of the {len(files)} photos in "
-            f"{files[0].parent.name}/, found {len(poses.c2w)} rows. Remove the photos without a pose, or "
-            "estimate the poses again."
-        )
-    names = tuple(path.stem for path in files)
-    split = read_split(root, names, holdout)
-    images = load_photos(files, width)
-    height, loaded_width, _ = images[0].shape
-    _check_aspect(root, poses.intrinsics, loaded_width, height)
-    capture = Capture(
-        root=root,
-        source=root / _POSES_FILE,
-        names=names,
-        images=images,
-        K=scaled_intrinsics(poses.intrinsics, loaded_width, height),
-        c2w=poses.c2w,
-        bounds=poses.bounds,
-    )
-    planes = (overrides or PlaneOverrides()).over(read_planes(root, loaded_width))
-    return build_scene(capture, split, planes.over(PlaneOverrides(spacing=default_spacing)))
+    return load_scene(LLFFReader().read(root, width), width, holdout, overrides, default_spacing)
 
 
 def opencv_from_llff(poses: Float[np.ndarray, "view 3 4"]) -> Float[np.ndarray, "view 3 4"]:
@@ -103,48 +108,13 @@ def opencv_from_llff(poses: Float[np.ndarray, "view 3 4"]) -> Float[np.ndarray, 
     return np.stack([right, down, -backward, position], axis=2)
 
 
-def scaled_intrinsics(
-    intrinsics: Float[np.ndarray, "view 6"], width: int, height: int
-) -> Float[np.ndarray, "view 3 3"]:
-    """Builds K for photos of another size than the intrinsics belong to.
-
-    With pixel centres at integer + 0.5, borders have whole coordinates, so everything scales in proportion.
-
-    Args:
-        intrinsics: height, width, fx, fy, cx, cy.
-        width: Width of the loaded photos in pixels.
-        height: Height of the loaded photos in pixels.
-
-    Returns:
-        Intrinsic matrices in pixels of the loaded photos.
-    """
-    stored_height, stored_width, fx, fy, cx, cy = intrinsics.T
-    K = np.zeros((len(intrinsics), 3, 3))
-    K[:, 0, 0] = fx * width / stored_width
-    K[:, 1, 1] = fy * height / stored_height
-    K[:, 0, 2] = cx * width / stored_width
-    K[:, 1, 2] = cy * height / stored_height
-    K[:, 2, 2] = 1
-    return K
-
-
-def _check_folder(root: Path) -> None:
-    """Raises a UserError unless the scene's folder and its pose file exist."""
-    if not root.exists():
-        raise UserError(f"{root}: expected a folder with a scene, found nothing there. Check the path.")
-    if not root.is_dir():
-        raise UserError(
-            f"{root}: expected a folder with a scene, found a file. Give the folder that holds it."
-        )
+def _read_poses(root: Path) -> _Poses:
+    """Reads both variants of the format."""
     if not (root / _POSES_FILE).exists():
         raise UserError(
             f"{root / _POSES_FILE}: expected the camera poses in this file, found no such file. "
             "Check the path of the scene, or estimate poses from its photos first."
         )
-
-
-def _read_poses(root: Path) -> _Poses:
-    """Reads both variants of the format."""
     rows = _read_array(root / _POSES_FILE)
     has_intrinsics = (root / _INTRINSICS_FILE).exists()
     columns = _NEX_COLUMNS if has_intrinsics else _LLFF_COLUMNS
@@ -159,8 +129,10 @@ def _read_poses(root: Path) -> _Poses:
         intrinsics = np.tile(_read_shared_intrinsics(root / _INTRINSICS_FILE), (len(rows), 1))
     else:
         intrinsics = _centred_intrinsics(matrices[:, :, 4])
-    _check_intrinsics(root / (_INTRINSICS_FILE if has_intrinsics else _POSES_FILE), intrinsics)
-    return _Poses(c2w=opencv_from_llff(matrices[:, :, :4]), intrinsics=intrinsics, bounds=rows[:, -2:])
+    lenses = tuple(Lens(width, height, *rest) for height, width, *rest in intrinsics.tolist())
+    for row, lens in enumerate(lenses):
+        check_lens(f"{root / (_INTRINSICS_FILE if has_intrinsics else _POSES_FILE)}, row {row}", lens)
+    return _Poses(c2w=opencv_from_llff(matrices[:, :, :4]), lenses=lenses, bounds=rows[:, -2:])
 
 
 def _read_shared_intrinsics(path: Path) -> Float[np.ndarray, "6"]:
@@ -178,35 +150,6 @@ def _centred_intrinsics(hwf: Float[np.ndarray, "view 3"]) -> Float[np.ndarray, "
     """Completes height, width and focal length by a principal point in the centre of the image."""
     height, width, focal = hwf.T
     return np.stack([height, width, focal, focal, width / 2, height / 2], axis=1)
-
-
-def _check_intrinsics(path: Path, intrinsics: Float[np.ndarray, "view 6"]) -> None:
-    """Raises a UserError unless sizes and focal lengths are positive and the centre lies in the image."""
-    for row, (height, width, fx, fy, cx, cy) in enumerate(intrinsics):
-        # Chained comparisons, since NaN fails them.
-        plausible = all(1 <= size < _LARGEST for size in (height, width))
-        plausible &= all(0 < focal < _LARGEST for focal in (fx, fy))
-        if not (plausible and 0 < cx < width and 0 < cy < height):
-            raise UserError(
-                f"{path}, row {row}: expected a positive height, width and focal length in pixels, and a "
-                f"principal point inside the image, found height {height:g}, width {width:g}, fx {fx:g}, "
-                f"fy {fy:g}, cx {cx:g}, cy {cy:g}. Estimate the poses again."
-            )
-
-
-def _check_aspect(root: Path, intrinsics: Float[np.ndarray, "view 6"], width: int, height: int) -> None:
-    """Raises a UserError if the photos can't be a scaled copy of those that the poses belong to.
-
-    One percent is allowed, or one pixel where rounding the size of small copies is more than that.
-    """
-    for stored_height, stored_width in intrinsics[:, :2]:
-        expected = width * stored_height / stored_width
-        if not abs(height - expected) <= max(_ASPECT_TOLERANCE * expected, 1):
-            raise UserError(
-                f"{root / _POSES_FILE}: expected photos shaped like the {stored_width:g}x{stored_height:g} "
-                f"pixels that the poses were estimated from, found {width}x{height}. If the photos were "
-                "cropped or turned (also by EXIF) since, undo that; otherwise estimate the poses again."
-            )
 
 
 def _read_array(path: Path) -> Float[np.ndarray, "..."]:

@@ -68,17 +68,18 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
     )
 
 
-def read_split(root: Path, names: Sequence[str], holdout: int) -> Split:
+def read_split(root: Path, names: Sequence[str], holdout: int, stored: Split | None = None) -> Split:
     """Divides the views into those to learn from and those held out.
 
     ``train_image.txt`` and ``val_image.txt`` list photos, one a line, with or without folder and ending.
-    If one of them is missing, all other views are the missing part; if both are, every ``holdout``-th view
-    is held out, beginning with the first.
+    If one of them is missing, all other views are the missing part; if both are, the split that the scene's
+    format itself stores is taken, or else every ``holdout``-th view is held out, beginning with the first.
 
     Args:
         root: The scene's folder.
         names: Names of the views, sorted.
         holdout: Distance between held-out views where the scene has no lists; at least 2.
+        stored: The split in the files of the scene's format, if there is one.
 
     Returns:
         The split; each part holds at least one view.
@@ -90,7 +91,9 @@ def read_split(root: Path, names: Sequence[str], holdout: int) -> Split:
     check_view_count(root, len(names))
     train = _read_list(root / _TRAIN_FILE, names)
     test = _read_list(root / _TEST_FILE, names)
-    if train is None and test is None:
+    if train is None and test is None and stored is not None:
+        train, test = set(stored.train), set(stored.test)
+    elif train is None and test is None:
         if holdout < 2:
             raise UserError(
                 f"holdout: expected 2 or more, so that views are left to learn from, found {holdout}. "
