@@ -1,0 +1,208 @@
+"""Renders a baked multiplane image from its files alone: front to back, until no light is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from normnex_pl.errors import UserError
+from normnex_pl.export.basis_table import TABLES, read_table
+from normnex_pl.export.manifest import AGAIN, MANIFEST, read_file, read_manifest
+from normnex_pl.export.parts import make_background, make_color, make_normals
+from normnex_pl.export.tiled_texture import TiledTexture, read_texture
+from normnex_pl.geometry.cameras import image_rays
+from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
+from normnex_pl.rendering import composite, composite_weights
+from normnex_pl.types import Camera, MPIGeometry, Rays
+
+# A ray ends where less than this share of the light passes: a quarter of an 8-bit level.
+LEAST_LIGHT = 1 / 1024
+
+
+class BakedMPI(nn.Module):
+    """A baked multiplane image.
+
+    Args:
+        manifest: See `manifest`.
+        alpha: A texture a plane.
+        base_color: A texture a layer.
+        features: A texture a layer.
+        table: Of the basis functions.
+    """
+
+    depths: Float[Tensor, "plane"]
+    layer_depths: Float[Tensor, "layer"]
+    table: Float[Tensor, "basis *cells"]
+
+    def __init__(
+        self,
+        manifest: dict[str, Any],
+        alpha: TiledTexture,
+        base_color: TiledTexture,
+        features: TiledTexture,
+        table: Float[Tensor, "basis *cells"],
+    ) -> None:
+        super().__init__()
+        self.manifest = manifest
+        self.geometry = MPIGeometry(**manifest["geometry"])
+        self.sublayers: int = manifest["sublayers"]
+        self.gate: float = manifest["gate"]
+        self.num_color_features: int = manifest["num_color_features"]
+        self.alpha, self.base_color, self.features = alpha, base_color, features
+        self.color = make_color(manifest["color"])
+        self.normals = make_normals(manifest["normals"])
+        self.background = make_background(manifest["background"])
+        self.query = TABLES[manifest["basis"]["query"]]()
+        self.register_buffer("table", table)
+        self.register_buffer("depths", torch.tensor(manifest["depths"]))
+        self.register_buffer("layer_depths", torch.tensor(manifest["layer_depths"]))
+
+    @classmethod
+    def read(cls, folder: Path) -> BakedMPI:
+        """Reads the files.
+
+        Args:
+            folder: ``mpi/`` of a run.
+
+        Raises:
+            UserError: A file is missing, damaged, or of another version.
+        """
+        manifest = read_manifest(folder)
+        try:
+            entry = manifest["basis"]
+            table = np.frombuffer(read_file(folder, entry), "<f2").astype(np.float32)
+            table = np.moveaxis(table.reshape(*entry["shape"], entry["num_basis"]), -1, 0)
+            textures = {name: read_texture(folder, name, kept) for name, kept in manifest["textures"].items()}
+            return cls(manifest, **textures, table=torch.from_numpy(np.ascontiguousarray(table)))
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise UserError(
+                f"{folder / MANIFEST}: expected the entries of its version, found others ({error!r}). {AGAIN}"
+            ) from None
+
+    @torch.no_grad()
+    def render_image(
+        self, camera: Camera, chunk: int = 1 << 17, least_light: float = LEAST_LIGHT
+    ) -> dict[str, Tensor]:
+        """Renders a whole image.
+
+        Args:
+            camera: In the reference frame, on the device of this module.
+            chunk: Rays at once.
+            least_light: See `render`.
+
+        Returns:
+            What `render` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
+        """
+        rays = image_rays(camera)
+        origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
+        chunks = zip(origins.split(chunk), directions.split(chunk), strict=True)
+        parts = [self.render(Rays(*part), least_light) for part in chunks]
+        shape = (camera.height, camera.width)
+        return {name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in parts[0]}
+
+    @torch.no_grad()
+    def render(self, rays: Rays, least_light: float = LEAST_LIGHT) -> dict[str, Tensor]:
+        """Renders rays, with the components of `MPI.components`.
+
+        Args:
+            rays: In the reference frame.
+            least_light: Rays end where a smaller share of the light passes. It bounds the change of a colour.
+        """
+        light = torch.ones_like(rays.origins[:, 0])
+        sums: dict[str, Tensor] = {}
+        for layer in range(len(self.layer_depths)):
+            going = (light >= least_light).nonzero()[:, 0]
+            if not len(going):
+                break
+            some = Rays(rays.origins[going], rays.directions[going])
+            planes, alpha = self._opacity(some, layer)
+            hit = (alpha > 0).any(dim=1).nonzero()[:, 0]
+            struck, alpha = Rays(some.origins[hit], some.directions[hit]), alpha[hit]
+            values, alpha = self._shade(struck, layer, planes[hit], alpha, light[going[hit]])
+            light[going[hit]] *= (1 - alpha).prod(dim=1)
+            for name, value in values.items():
+                total = sums.setdefault(name, value.new_zeros(len(light), value.shape[1]))
+                total[going[hit]] += value
+        return self._components(sums, len(light))
+
+    def _opacity(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray sub 2"], Float[Tensor, "ray sub"]]:
+        """Canvas coordinates on a layer's planes, and opacities there."""
+        planes = torch.arange(layer * self.sublayers, (layer + 1) * self.sublayers, device=self.depths.device)
+        depths = self.depths[planes]
+        coordinates = _meet(rays, depths, self.geometry)
+        inside = (coordinates.abs() <= 1).all(dim=-1)
+        values, present = self.alpha.read(planes, coordinates)
+        alpha = values[..., 0] * (present & inside)
+        if layer == len(self.layer_depths) - 1:
+            alpha = self.background(alpha, coordinates)
+        return coordinates, alpha * planes_ahead(rays, depths)
+
+    def _shade(
+        self,
+        rays: Rays,
+        layer: int,
+        planes: Float[Tensor, "ray sub 2"],
+        alpha: Float[Tensor, "ray sub"],
+        light: Float[Tensor, "ray"],
+    ) -> tuple[dict[str, Tensor], Float[Tensor, "ray sub"]]:
+        """What a layer adds to rays, and its opacities where it has colours."""
+        device = alpha.device
+        base, present = self.base_color.read(torch.tensor(layer, device=device), planes)
+        alpha = alpha * present
+        weights = light[:, None] * composite_weights(alpha)
+        specular, shown = self._features(rays, layer)
+        depths = self.depths[layer * self.sublayers : (layer + 1) * self.sublayers]
+        whole = weights.sum(dim=1, keepdim=True)
+        values = {name: whole * value for name, value in shown.items()} | {
+            "rgb": composite(weights, (base + specular[:, None]).clamp(0, 1)),
+            "diffuse": composite(weights, base),
+            "acc": whole,
+            "depth": (weights * depths).sum(dim=1, keepdim=True),
+            "disparity": (weights / depths).sum(dim=1, keepdim=True),
+        }
+        return values, alpha
+
+    def _features(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray 3"], dict[str, Tensor]]:
+        """The specular part of a layer, and what else there is to show of it."""
+        coordinates = _meet(rays, self.layer_depths[layer : layer + 1], self.geometry)[:, 0]
+        features, present = self.features.read(torch.tensor(layer, device=coordinates.device), coordinates)
+        colors = features[:, None, : self.num_color_features]
+        normals = self.normals(features[:, None, self.num_color_features :])
+        inputs = self.query.coordinates(rays.viewdirs, None if normals is None else normals[:, 0])
+        basis = read_table(self.table, inputs)
+        specular = self.gate * self.color.specular(colors, basis[:, None])[:, 0]
+        shown = {name: part[:, 0] for name, part in self.color.parts(colors).items()}
+        if normals is not None:
+            shown["normals"] = normals[:, 0]
+        there = present[:, None]
+        return specular * there, {name: value * there for name, value in shown.items()}
+
+    def _components(self, sums: dict[str, Tensor], rays: int) -> dict[str, Tensor]:
+        """Components of the sums over the planes; see `MPI.components`."""
+        if not sums:  # no ray met anything
+            empty = self.depths.new_zeros(rays, 3)
+            sums = dict.fromkeys(("rgb", "diffuse"), empty) | dict.fromkeys(
+                ("acc", "depth", "disparity"), empty[:, :1]
+            )
+        acc = sums["acc"][:, 0]
+        mean = sums["depth"][:, 0] / acc.clamp(min=1e-6)
+        shown = sums | {
+            "acc": acc,
+            "depth": torch.where(acc > 1e-6, mean, self.depths[-1]),
+            "disparity": sums["disparity"][:, 0],
+            "specular": sums["rgb"] - sums["diffuse"],
+        }
+        if "normals" in sums:
+            shown["normals"] = F.normalize(sums["normals"], dim=-1, eps=1e-6)
+        return shown
+
+
+def _meet(rays: Rays, depths: Float[Tensor, "plane"], geometry: MPIGeometry) -> Float[Tensor, "ray plane 2"]:
+    """Canvas coordinates that are finite: rays parallel to the planes end up beside the canvas."""
+    return canvas_coordinates(rays, depths, geometry).nan_to_num(nan=2.0).clamp(-2, 2)
