@@ -60,6 +60,11 @@ eval: USAGE = make eval RUN=runs/<scene>/<variant>-<preset> [SCENE=path]
 eval: needs-run $(FOR_RUNS) ## RUN=runs/<scene>/<variant>-<preset> [SCENE=path if it moved]: evaluate again
 	$(NORMNEX) test $(EVAL_OF_RUN) $(if $(value SCENE),$(call word_of,--data.scene=,SCENE)) $(ARGS)
 
+.PHONY: bake
+bake: USAGE = make bake RUN=runs/<scene>/<variant>-<preset> [SCENE=path] [ARGS="--quality=90 ..."]
+bake: needs-run $(FOR_RUNS) ## RUN=path [SCENE=path if it moved]: write the run's mpi/ for viewers, judge it
+	$(VENV)/bin/python -m normnex_pl.export.bake $(call options,RUN SCENE) $(ARGS)
+
 .PHONY: video
 video: USAGE = make video RUN=runs/<scene>/<variant>-<preset> [SCENE=path] [ARGS="--path=orbit ..."]
 video: needs-run $(FOR_VIDEOS) ## RUN=path [SCENE=path if it moved] [ARGS="--components render disparity"]: a video
