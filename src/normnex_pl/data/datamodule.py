@@ -9,8 +9,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from normnex_pl.data.llff import read_llff
 from normnex_pl.data.planes import PlaneOverrides
+from normnex_pl.data.posed import load_scene
+from normnex_pl.data.reader import SceneReader
+from normnex_pl.data.readers import AnyKind
 from normnex_pl.data.sampling import AllViews, ViewSampler, draw_triplets
 from normnex_pl.errors import UserError
 from normnex_pl.geometry.cameras import pixel_rays
@@ -52,6 +54,7 @@ class SceneDataModule(pl.LightningDataModule):
         default_spacing: Of the planes, where neither of these says.
         num_validation_views: Training views to leave out, for choosing settings without the test views.
         seed: Of the rays.
+        reader: Of the scene's files; None finds the kind of the scene by itself (see `AnyKind`).
 
     Raises:
         UserError: The scene can't be read.
@@ -67,11 +70,13 @@ class SceneDataModule(pl.LightningDataModule):
         default_spacing: PlaneSpacing = "depth",
         num_validation_views: int = 0,
         seed: int = 0,
+        reader: SceneReader | None = None,
     ) -> None:
         super().__init__()
         if rays_per_step < 3:
             raise UserError(f"data.rays_per_step: expected at least 3 (one triplet), found {rays_per_step}.")
-        self.scene: Scene = read_llff(Path(scene), width, overrides=planes, default_spacing=default_spacing)
+        posed = (reader or AnyKind()).read(Path(scene), width)
+        self.scene: Scene = load_scene(posed, width, overrides=planes, default_spacing=default_spacing)
         self.train_views, self.validation_views = split_validation(self.scene.train, num_validation_views)
         self.rays_per_step = rays_per_step
         self.sampler = sampler
