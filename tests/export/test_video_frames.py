@@ -173,7 +173,8 @@ def test_a_sheet_shows_every_picture_whole_under_its_title(count: int, columns: 
         assert (frame[top : top + 30, left : left + 400] == panel.picture).all()
         above = frame[top - 26 : top, left : left + 100]
         assert (above < 128).any()
-        assert (above[-2:] == 255).all()
+        assert (above[-3:-1] == 255).all()
+        assert (above[-1] == 192).all()  # a line around the picture
     if legend:
         assert ((frame == 7).all(axis=-1).sum() >= count * 20 * 240) == legend
     for border in (frame[:4], frame[-4:], frame[:, :4], frame[:, -4:]):

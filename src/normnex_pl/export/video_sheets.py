@@ -71,6 +71,9 @@ def labelled_sheet(panels: Sequence[Panel], columns: int) -> Sheet:
         top, left = _MARGIN + sum(heights[:row]), _MARGIN + column * (width + _MARGIN)
         draw.text((left, top), title, "black", font)
         corners.append((top + line, left))
+        # A line around it, so that white ends somewhere too.
+        box = (left - 1, top + line - 1, left + picture_width, top + line + height)
+        draw.rectangle(box, outline="silver")
         if legend.size:
             page.paste(Image.fromarray(legend), (left, top + line + height + _MARGIN))
     return Sheet(np.asarray(page), tuple(corners))
