@@ -76,8 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 for bad input."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     options = parser().parse_args(arguments)
-    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     try:
+        device = _device(options.device)
         settings = _settings(options)
         run = read_run(options.run, options.scene, device)
         print(report(bake_run(run, settings, device)))  # noqa: T201
@@ -85,6 +85,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
     return 0
+
+
+def _device(name: str | None) -> torch.device:
+    """The device of that name, or a GPU if there is one."""
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"--device: expected cpu or cuda, found {name}, which isn't there ({reason})."
+        ) from None
 
 
 def _settings(options: argparse.Namespace) -> BakeSettings:

@@ -48,7 +48,7 @@ class BakeSettings:
         exact: How opacities and features are compressed, whose channels aren't colours.
     """
 
-    threshold: float = 1 / 512
+    threshold: float = 1 / 64
     alpha_pixels: float | None = None
     feature_pixels: float | None = None
     base_color: Encoding = Encoding()  # noqa: RUF009 (frozen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import time
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from normnex_pl.callbacks.report import mean_of
 from normnex_pl.errors import UserError
@@ -39,12 +42,8 @@ def judge_baked(folder: Path, views: Sequence[View], mpi: MPI, device: torch.dev
     judged = []
     for view in views:
         rgb = baked.render_image(view.camera)["rgb"]
-        live = mpi.render_image(view.camera)["rgb"]
         write_png(folder.parent / "test" / f"{view.name}_baked.png", to_bytes(rgb))
-        scores = image_metrics(rgb, view.rgb)
-        judged.append(
-            {"name": view.name, **scores, "psnr_to_live": psnr(rgb, live), "psnr_live": psnr(live, view.rgb)}
-        )
+        judged.append(judge_view(rgb, mpi.render_image(view.camera)["rgb"], view))
     on_disk = sum(path.stat().st_size for path in folder.iterdir())
     camera = views[0].camera if views else None
     return {
@@ -56,6 +55,19 @@ def judge_baked(folder: Path, views: Sequence[View], mpi: MPI, device: torch.dev
         "device": _device_name(device),
         "basis_error": baked.manifest["basis"]["error"],
         "views": judged,
+    }
+
+
+def judge_view(
+    rgb: Float[Tensor, "height width 3"], live: Float[Tensor, "height width 3"], view: View
+) -> dict[str, Any]:
+    """What ``metrics.json`` says of one view: against the photo, and against the live renderer."""
+    to_live = psnr(rgb, live)
+    return {
+        "name": view.name,
+        **image_metrics(rgb, view.rgb),
+        "psnr_to_live": to_live if math.isfinite(to_live) else None,  # infinite where nothing differs
+        "psnr_live": psnr(live, view.rgb),
     }
 
 

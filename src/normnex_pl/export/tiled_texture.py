@@ -149,8 +149,8 @@ class TiledTexture(nn.Module):
         """Index of a texel of a tile among those of all pages."""
         height, width = self.pages.shape[1:3]
         size = self.grid.size
-        per_row = max(1, width // size)
-        per_page = per_row * max(1, height // size)
+        per_row = width // size
+        per_page = per_row * (height // size)
         page, place = slots // per_page, slots % per_page
         y = place // per_row * size + corner[..., 1]
         x = place % per_row * size + corner[..., 0]
@@ -167,7 +167,7 @@ def read_texture(folder: Path, name: str, entry: dict[str, Any]) -> TiledTexture
     grid = TileGrid(shape[0], entry["height"], entry["width"], entry["tile"])
     table = np.frombuffer(read_file(folder, entry["table"]), "<u4").astype(np.int32).reshape(shape)
     size = entry["rows_per_page"] * grid.size, entry["tiles_per_row"] * grid.size
-    pages = np.zeros((max(1, entry["pages"]), max(2, size[0]), max(2, size[1]), entry["channels"]), np.uint8)
+    pages = np.zeros((entry["pages"], *size, entry["channels"]), np.uint8)
     for page, groups in zip(pages, entry["files"], strict=False):
         for group, file in enumerate(groups):
             channels = page[..., group * _GROUP : (group + 1) * _GROUP]

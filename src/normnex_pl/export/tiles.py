@@ -91,16 +91,17 @@ class PageLayout:
 
 
 def layout_pages(slots: int, size: int) -> PageLayout:
-    """Fits tiles onto as few pages as can be, of about the same fill.
+    """Fits tiles onto as few pages as can be, of about the same fill; one without tiles, if there are none.
 
     Raises:
         UserError: They need more pages than a texture array may have layers.
     """
+    slots = max(1, slots)
     for page in PAGE_SIZES:
         side = page // size
         pages = math.ceil(slots / side**2)
         if pages <= MAX_PAGES:
-            rows = math.ceil(math.ceil(slots / max(1, pages)) / side)
+            rows = math.ceil(math.ceil(slots / pages) / side)
             return PageLayout(min(side, slots), rows, pages, size)
     raise UserError(
         f"baked textures: expected at most {MAX_PAGES} pages of {PAGE_SIZES[-1]} texels, found {pages}. "
