@@ -8,6 +8,7 @@ model doesn't have are left out. Where a folder has both forms of the files the 
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from jaxtyping import Float
 from normnex_pl.data.colmap_binary import read_binary
 from normnex_pl.data.colmap_model import PosedImage, SparseModel, SparsePoints, c2w_of
 from normnex_pl.data.colmap_text import read_text
-from normnex_pl.data.depths import Percentiles, depths_from, points_in_picture, robust_bounds
+from normnex_pl.data.depths import Percentiles, check_pose, depths_from, points_in_picture, robust_bounds
 from normnex_pl.data.lenses import Lens, check_lens
 from normnex_pl.data.named_photos import find_photos
 from normnex_pl.data.posed import PosedPhotos
@@ -147,7 +148,8 @@ def visible_points(
 
     Points of other origin have no tracks; then all that project into the picture are taken.
     """
-    tracked = points.xyz[points.observed[points.observer == image.identifier]]
+    # Once each: a photo may have two keypoints of the same point.
+    tracked = points.xyz[np.unique(points.observed[points.observer == image.identifier])]
     return tracked if len(tracked) >= _FEWEST_TRACKS else points_in_picture(points.xyz, c2w, lens)
 
 
@@ -182,7 +184,7 @@ def _lens(folder: Path, model: SparseModel, image: PosedImage) -> Lens:
     if lens is None:
         raise UserError(
             f"{path}: expected a camera {image.camera}, which took '{image.name}', found the cameras "
-            f"{', '.join(map(str, sorted(model.cameras)))}. Take all files from one model."
+            f"{', '.join(map(str, sorted(model.cameras))) or 'none'}. Take all files from one model."
         )
     check_lens(f"{path}, camera {image.camera}", lens)
     return lens
@@ -190,11 +192,13 @@ def _lens(folder: Path, model: SparseModel, image: PosedImage) -> Lens:
 
 def _checked_pose(source: Path, image: PosedImage) -> Float[np.ndarray, "3 4"]:
     """The pose of an image, whose quaternion is nearly of length 1."""
-    length = float(np.linalg.norm(image.quaternion))
+    length = math.hypot(*image.quaternion)
     # Written so that NaN fails; zeros would pass for a rotation later.
     if not 0.9 < length < 1.1:
         raise UserError(
             f"{source}, photo '{image.name}': expected a quaternion of length 1, found one of length "
             f"{length:g}. Estimate the poses again."
         )
-    return c2w_of(image)
+    c2w = c2w_of(image)
+    check_pose(f"{source}, photo '{image.name}'", c2w)
+    return c2w

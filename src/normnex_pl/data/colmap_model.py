@@ -129,7 +129,8 @@ def c2w_of(image: PosedImage) -> Float[np.ndarray, "3 4"]:
     """Camera to world in OpenCV axes, which are COLMAP's too."""
     quaternion = torch.tensor(image.quaternion, dtype=torch.float64)
     rotation = quaternion_to_rotation_matrix(quaternion).numpy()
-    position = -rotation.T @ np.array(image.translation)
+    with np.errstate(over="ignore", invalid="ignore"):  # poses are checked afterwards
+        position = -rotation.T @ np.array(image.translation)
     return np.concatenate([rotation.T, position[:, None]], axis=1)
 
 

@@ -43,12 +43,11 @@ def _read_cameras(path: Path) -> dict[int, Lens]:
     for number, line in _content(path):
         form = "'number model width height parameters...'"
         with _line_of(path, number, line, form):
-            identifier, name, width, height, *values = line.split()
-            if name in kinds:
-                lens = lens_of(kinds[name], float(width), float(height), tuple(map(float, values)))
-                cameras[int(identifier)] = lens
-                continue
-        raise unknown_camera(path, int(identifier), name)
+            words = line.split()
+            identifier, name, (width, height, *values) = int(words[0]), words[1], map(float, words[2:])
+            if name not in kinds:
+                raise unknown_camera(path, identifier, name)
+            cameras[identifier] = lens_of(kinds[name], width, height, values)
     return cameras
 
 
@@ -115,8 +114,8 @@ def _line_of(path: Path, number: int, line: str, form: str) -> Iterator[None]:
     """Turns what parsing a line raises into a UserError."""
     try:
         yield
-    # Words that are no numbers, too few of them, or integers too large for numpy.
-    except (ValueError, OverflowError) as error:
+    # Words that are no numbers, or too few of them.
+    except (ValueError, IndexError) as error:
         raise UserError(
             f"{path}, line {number}: expected {form}, found '{line.strip()[:80]}' ({error}). Export the "
             "model again."

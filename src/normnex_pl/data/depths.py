@@ -15,6 +15,7 @@ from normnex_pl.errors import UserError
 
 # With fewer points a percentile is one point's depth.
 _FEWEST = 8
+_LARGEST = 1e12
 
 
 @dataclass(frozen=True)
@@ -69,22 +70,40 @@ class FixedBounds:
         return np.tile([self.near, self.far], (count, 1))
 
 
+def check_pose(where: str, c2w: Float[np.ndarray, "3 4"]) -> None:
+    """Raises a UserError if a pose can't be computed with; `build_scene` checks the rest.
+
+    Args:
+        where: File and place in it, for the message.
+        c2w: Camera to world.
+    """
+    largest = np.abs(c2w).max()
+    if not largest < _LARGEST:
+        raise UserError(
+            f"{where}: expected a pose of finite numbers below {_LARGEST:g}, found {largest:g}. Estimate the "
+            "poses again."
+        )
+
+
 def depths_from(
     c2w: Float[np.ndarray, "3 4"], points: Float[np.ndarray, "point 3"]
 ) -> Float[np.ndarray, "point"]:
     """Depths of points along the z axis of a camera in OpenCV axes, in the units of both."""
-    return (points - c2w[:, 3]) @ c2w[:, 2]
+    with np.errstate(over="ignore", invalid="ignore"):  # points at infinity are dropped later
+        return (points - c2w[:, 3]) @ c2w[:, 2]
 
 
 def points_in_picture(
     points: Float[np.ndarray, "point 3"], c2w: Float[np.ndarray, "3 4"], lens: Lens
 ) -> Float[np.ndarray, "visible 3"]:
     """Those of the points that are in front of a camera and project into its picture, as a pinhole's."""
-    in_camera = (points - c2w[:, 3]) @ c2w[:, :3]
-    in_camera, points = in_camera[in_camera[:, 2] > 0], points[in_camera[:, 2] > 0]
-    uvw = in_camera @ intrinsic_matrix(lens, round(lens.width), round(lens.height)).T
-    uv = uvw[:, :2] / uvw[:, 2:]
-    return points[((uv >= 0) & (uv <= [lens.width, lens.height])).all(axis=1)]
+    K = intrinsic_matrix(lens, round(lens.width), round(lens.height))
+    with np.errstate(all="ignore"):  # points at infinity and in the camera's plane fail the comparisons
+        in_camera = (points - c2w[:, 3]) @ c2w[:, :3]
+        uvw = in_camera @ K.T
+        uv = uvw[:, :2] / uvw[:, 2:]
+    inside = ((uv >= 0) & (uv <= [lens.width, lens.height])).all(axis=1)
+    return points[inside & (in_camera[:, 2] > 0)]
 
 
 def robust_bounds(

@@ -19,7 +19,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from normnex_pl.data.depths import FixedBounds, Percentiles, depths_from, points_in_picture, robust_bounds
+from normnex_pl.data.depths import (
+    FixedBounds,
+    Percentiles,
+    check_pose,
+    depths_from,
+    points_in_picture,
+    robust_bounds,
+)
 from normnex_pl.data.images import read_size
 from normnex_pl.data.json_files import read_json, read_list, read_number, read_numbers, read_word, refuse
 from normnex_pl.data.lenses import Lens, check_lens
@@ -35,7 +42,7 @@ _PHOTOS = "images/"
 # What isn't named is a pinhole with OpenCV's distortion.
 _CAMERA_MODELS = (None, "OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE")
 _DISTORTION = ("k1", "k2", "p1", "p2", "k3")
-_OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+_OPENCV_FROM_OPENGL = (1.0, -1.0, -1.0, 1.0)  # of the columns right, up, backward and position
 _AFFINE_ROW = (0.0, 0.0, 0.0, 1.0)
 
 
@@ -208,7 +215,9 @@ def _pose(frame: _Frame) -> Float[np.ndarray, "3 4"]:
     matrix = read_numbers(frame.where, frame.fields, key, (3 if rows == 3 else 4, 4))
     if rows == 4 and not np.array_equal(matrix[3], _AFFINE_ROW):
         refuse(frame.where, f"'{key}' that ends with 0, 0, 0, 1", ", ".join(f"{v:g}" for v in matrix[3]))
-    return matrix[:3] @ _OPENCV_FROM_OPENGL
+    c2w = matrix[:3] * _OPENCV_FROM_OPENGL
+    check_pose(frame.where, c2w)
+    return c2w
 
 
 def _stored_split(path: Path, content: Mapping[str, Any], frames: list[_Frame]) -> Split | None:
