@@ -17,12 +17,12 @@ from jaxtyping import Float
 from normnex_pl.data.colmap_binary import read_binary
 from normnex_pl.data.colmap_model import PosedImage, SparseModel, SparsePoints, c2w_of
 from normnex_pl.data.colmap_text import read_text
-from normnex_pl.data.depths import Percentiles, check_pose, depths_from, points_in_picture, robust_bounds
+from normnex_pl.data.depths import Percentiles, depths_from, points_in_picture, robust_bounds
 from normnex_pl.data.lenses import Lens, check_lens
 from normnex_pl.data.named_photos import find_photos
 from normnex_pl.data.posed import PosedPhotos
 from normnex_pl.data.reader import SceneReader, check_folder
-from normnex_pl.data.scene import scene_unit
+from normnex_pl.data.scene import check_pose, scene_unit
 from normnex_pl.errors import UserError
 
 logger = logging.getLogger(__name__)

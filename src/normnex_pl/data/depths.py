@@ -15,7 +15,6 @@ from normnex_pl.errors import UserError
 
 # With fewer points a percentile is one point's depth.
 _FEWEST = 8
-_LARGEST = 1e12
 
 
 @dataclass(frozen=True)
@@ -68,21 +67,6 @@ class FixedBounds:
     def of_views(self, count: int) -> Float[np.ndarray, "view 2"]:
         """The bounds of each of the views."""
         return np.tile([self.near, self.far], (count, 1))
-
-
-def check_pose(where: str, c2w: Float[np.ndarray, "3 4"]) -> None:
-    """Raises a UserError if a pose can't be computed with; `build_scene` checks the rest.
-
-    Args:
-        where: File and place in it, for the message.
-        c2w: Camera to world.
-    """
-    largest = np.abs(c2w).max()
-    if not largest < _LARGEST:
-        raise UserError(
-            f"{where}: expected a pose of finite numbers below {_LARGEST:g}, found {largest:g}. Estimate the "
-            "poses again."
-        )
 
 
 def depths_from(

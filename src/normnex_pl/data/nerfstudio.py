@@ -22,7 +22,6 @@ from jaxtyping import Float
 from normnex_pl.data.depths import (
     FixedBounds,
     Percentiles,
-    check_pose,
     depths_from,
     points_in_picture,
     robust_bounds,
@@ -34,7 +33,7 @@ from normnex_pl.data.named_photos import existing_photo, find_photos, locate_pho
 from normnex_pl.data.ply import read_ply_points
 from normnex_pl.data.posed import PosedPhotos
 from normnex_pl.data.reader import SceneReader, check_folder
-from normnex_pl.data.scene import Split, scene_unit
+from normnex_pl.data.scene import Split, check_pose, scene_unit
 from normnex_pl.errors import UserError
 
 _FILE = "transforms.json"

@@ -69,8 +69,8 @@ def _parse_header(text: str) -> tuple[str, list[tuple[str, int, np.dtype[np.void
             if name:
                 elements.append((name, count, np.dtype(fields)))
             name, count, fields = words[1], int(words[2]), []
-    if name != "vertex" or count < 0:
-        raise ValueError("no element 'vertex' that can be found")
+    if name != "vertex" or count < 0 or not all(layout for _, layout in fields):
+        raise ValueError("no element 'vertex' of fixed size that can be found")
     return order, [*elements, (name, count, np.dtype(fields))]
 
 

@@ -199,23 +199,47 @@ def _check_cameras(capture: Capture) -> None:
             raise UserError(f"{capture.source}, view '{name}': {problem}. Estimate the poses again.")
 
 
+def check_pose(where: str, c2w: Float[np.ndarray, "3 4"]) -> None:
+    """Raises a UserError if a pose is impossible, for readers that compute with it before `build_scene`.
+
+    Args:
+        where: File and place in it, for the message.
+        c2w: Camera to world.
+    """
+    problem = _number_problem(c2w.ravel()) or _rotation_problem(c2w[:, :3])
+    if problem:
+        raise UserError(f"{where}: {problem}. Estimate the poses again.")
+
+
 def _camera_problem(
     K: Float[np.ndarray, "3 3"], c2w: Float[np.ndarray, "3 4"], bounds: Float[np.ndarray, "2"]
 ) -> str | None:
     """Says what was expected of a camera and what was found, or None if all is well."""
-    numbers = np.concatenate([K.ravel(), c2w.ravel(), bounds])
+    if problem := _number_problem(np.concatenate([K.ravel(), c2w.ravel(), bounds])):
+        return problem
+    if min(K[0, 0], K[1, 1]) < _SMALLEST:
+        return f"expected a positive focal length, found {min(K[0, 0], K[1, 1]):g} pixels"
+    if problem := _rotation_problem(c2w[:, :3]):
+        return problem
+    near, far = bounds
+    if not _SMALLEST < near < far:
+        return f"expected depth bounds 0 < near < far, found near {near:g} and far {far:g}"
+    return None
+
+
+def _number_problem(numbers: Float[np.ndarray, "number"]) -> str | None:
+    """Says what is wrong with numbers that nothing can be computed with, or None."""
     if not np.isfinite(numbers).all():
         return "expected finite numbers, found NaN or infinity"
     if np.abs(numbers).max() > _LARGEST:
         return f"expected numbers below {_LARGEST:g}, found {np.abs(numbers).max():g}"
-    if min(K[0, 0], K[1, 1]) < _SMALLEST:
-        return f"expected a positive focal length, found {min(K[0, 0], K[1, 1]):g} pixels"
-    rotation = c2w[:, :3]
+    return None
+
+
+def _rotation_problem(rotation: Float[np.ndarray, "3 3"]) -> str | None:
+    """Says why a matrix is no rotation, or None."""
     if np.abs(rotation.T @ rotation - np.eye(3)).max() > _ROTATION_TOLERANCE:
         return "expected a rotation matrix, found columns that are not perpendicular or not of length 1"
     if np.linalg.det(rotation) < 0:
         return "expected a rotation matrix (determinant 1), found a mirrored one (determinant -1)"
-    near, far = bounds
-    if not _SMALLEST < near < far:
-        return f"expected depth bounds 0 < near < far, found near {near:g} and far {far:g}"
     return None

@@ -25,7 +25,7 @@ from normnex_pl.data.lenses import Lens, check_lens
 from normnex_pl.data.named_photos import existing_photo
 from normnex_pl.data.posed import PosedPhotos
 from normnex_pl.data.reader import SceneReader, check_folder
-from normnex_pl.data.scene import scene_unit
+from normnex_pl.data.scene import check_pose, scene_unit
 
 _FILE = "models.json"
 
@@ -99,4 +99,6 @@ def _pose(where: str, camera: Mapping[str, Any]) -> Float[np.ndarray, "3 4"]:
     orientation = torch.from_numpy(read_numbers(where, camera, "orientation", (3,)))
     position = read_numbers(where, camera, "position", (3,))
     camera_from_world = axis_angle_to_rotation_matrix(orientation[None])[0].numpy()
-    return np.concatenate([camera_from_world.T, position[:, None]], axis=1)
+    c2w = np.concatenate([camera_from_world.T, position[:, None]], axis=1)
+    check_pose(where, c2w)
+    return c2w
