@@ -146,7 +146,9 @@ def test_bounds_are_given_or_from_points_or_from_planes(tmp_path: Path) -> None:
     given_bounds = NerfstudioReader(bounds=FixedBounds(1.5, 30.0)).read(tmp_path, None).bounds
     np.testing.assert_array_equal(given_bounds, [[1.5, 30]] * 3)
     write_nerfstudio(tmp_path, scene, ply_file_path=None)
-    with pytest.raises(UserError, match=r"expected depth bounds .* found neither\. Write 'near far' .* give"):
+    with pytest.raises(
+        UserError, match=r"expected depth bounds .* found no such files\. Write 'near far' .* give"
+    ):
         read(tmp_path)
     (tmp_path / "planes.txt").write_text("2 40")
     np.testing.assert_array_equal(NerfstudioReader().read(tmp_path, None).bounds, [[2, 40]] * 3)
@@ -157,7 +159,7 @@ def test_bounds_are_given_or_from_points_or_from_planes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bounds", [(0, 1), (2, 1), (1, math.inf), (math.nan, 1)])
 def test_impossible_bounds_are_refused(bounds: tuple[float, float]) -> None:
     with pytest.raises(UserError, match="depth bounds: expected 0 < near < far, found"):
-        FixedBounds(*map(float, bounds))
+        FixedBounds(*map(float, bounds)).of_views(2)
 
 
 def set_frame(**changes: Any) -> Callable[[Path], None]:
@@ -256,7 +258,11 @@ BREAKERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "missing points": (
         lambda root: (root / "sparse_pc.ply").unlink(),
-        r"sparse_pc\.ply: expected a PLY file",
+        r"transforms\.json: expected depth bounds from .* found no such files",
+    ),
+    "no points": (
+        lambda root: (root / "sparse_pc.ply").write_bytes(b"ply"),
+        r"sparse_pc\.ply: expected a PLY file of points with x, y and z, found .*no PLY header",
     ),
     "points behind": (
         lambda root: write_ply(root / "sparse_pc.ply", np.array([[0, 0, -1.0]] * 20)),
@@ -289,11 +295,11 @@ JUNK = (
 def test_junk_in_the_file_is_a_scene_or_a_message(data: st.DataObject) -> None:
     scene = captured(3)
     content = transforms_content(replace(scene, points=scene.points[:8]))
+    if data.draw(st.booleans()):
+        content["frames"][1]["transform_matrix"][data.draw(st.integers(0, 3))][3] = data.draw(JUNK)
     holder = data.draw(st.sampled_from([content, content["frames"][0], content["frames"][2]]))
     key = data.draw(st.sampled_from(sorted({*holder, "k1", "train_filenames", "camera_angle_x"})))
     holder[key] = data.draw(JUNK)
-    if data.draw(st.booleans()):
-        content["frames"][1]["transform_matrix"][data.draw(st.integers(0, 3))][3] = data.draw(JUNK)
     with tempfile.TemporaryDirectory() as folder:
         write_nerfstudio(Path(folder), replace(scene, points=scene.points[:8]))
         (Path(folder) / "transforms.json").write_text(json.dumps(content))

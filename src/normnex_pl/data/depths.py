@@ -51,13 +51,6 @@ class FixedBounds:
     near: float
     far: float
 
-    def __post_init__(self) -> None:
-        if not 0 < self.near < self.far < math.inf:
-            raise UserError(
-                f"depth bounds: expected 0 < near < far, found near {self.near:g} and far {self.far:g}. "
-                "Give others."
-            )
-
     @classmethod
     def of_planes_file(cls, root: Path) -> FixedBounds | None:
         """The depths of the planes in ``planes.txt``, if there is such a file."""
@@ -65,7 +58,17 @@ class FixedBounds:
         return None if planes.near is None or planes.far is None else cls(planes.near, planes.far)
 
     def of_views(self, count: int) -> Float[np.ndarray, "view 2"]:
-        """The bounds of each of the views."""
+        """The bounds of each of the views.
+
+        Raises:
+            UserError: They aren't 0 < near < far. Not said by the constructor: the parser of the command line
+                would wrap it, where the bounds may be left out.
+        """
+        if not 0 < self.near < self.far < math.inf:
+            raise UserError(
+                f"depth bounds: expected 0 < near < far, found near {self.near:g} and far {self.far:g}. "
+                "Give others."
+            )
         return np.tile([self.near, self.far], (count, 1))
 
 

@@ -114,8 +114,8 @@ class NerfstudioReader(SceneReader):
         """Given, or robust depths of what each view sees, or those of the planes."""
         if self.bounds is not None:
             return self.bounds.of_views(len(frames))
-        if content.get("ply_file_path"):
-            path = root / read_word(str(root / _FILE), content, "ply_file_path")
+        path = root / str(content.get("ply_file_path") or "")
+        if path.is_file():
             points = read_ply_points(path)
             depths = [
                 depths_from(pose, points_in_picture(points, pose, lens))
@@ -126,9 +126,9 @@ class NerfstudioReader(SceneReader):
         fixed = FixedBounds.of_planes_file(root)
         if fixed is None:
             raise UserError(
-                f"{root / _FILE}: expected depth bounds from the points of a 'ply_file_path' or from "
-                "planes.txt, found neither. Write 'near far' in units of the file to planes.txt, or give "
-                "--data.reader=normnex_pl.data.readers.NerfstudioReader "
+                f"{root / _FILE}: expected depth bounds from the points in the file of 'ply_file_path' or "
+                "from planes.txt, found no such files. Write 'near far' in units of the file to planes.txt, "
+                "or give --data.reader=normnex_pl.data.readers.NerfstudioReader "
                 "--data.reader.bounds='{near: 1, far: 10}'."
             )
         return fixed.of_views(len(frames))
