@@ -14,12 +14,17 @@ from pathlib import Path
 
 import yaml
 
-from normnex_pl.data.images import list_photos
+from normnex_pl.data.images import PHOTO_ENDINGS, list_photos
 from normnex_pl.errors import UserError
 from normnex_pl.files import write_json
 
-# Beside the photos: what data/llff.py, data/sidecars.py and the truth of a rendered scene are read from.
-_DATA_FILES = ("poses_bounds.npy", "hwf_cxcy.npy", "planes.txt", "train_image.txt", "val_image.txt")
+# Beside the photos: what the readers in data/ and the truth of a rendered scene are read from.
+_DATA_FILES = (
+    *("poses_bounds.npy", "hwf_cxcy.npy", "models.json", "transforms.json"),
+    *("planes.txt", "train_image.txt", "val_image.txt"),
+)
+_MODEL_FOLDER, _MODEL_ENDINGS = "sparse", (".bin", ".txt")
+_POINTS_ENDING = ".ply"
 _PHOTO_FOLDERS = "images*"
 _TRUTH_FOLDER = "truth"
 # Where a checkout keeps what a run is made of: other files may change without changing a run.
@@ -102,7 +107,20 @@ def _hash_data(scene: Path) -> str:
     for folder in scene.glob(_PHOTO_FOLDERS):
         files += list_photos(folder) if folder.is_dir() else ()
     files += [path for path in (scene / _TRUTH_FOLDER).rglob("*") if path.is_file()]
-    return _hash_files(scene, sorted(files))
+    files += [path for path in scene.rglob("*") if _may_be_read(path.relative_to(scene)) and path.is_file()]
+    return _hash_files(scene, sorted(set(files)))
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether a file is one that scenes of other kinds than LLFF have: photos anywhere, a model, points."""
+    folders, ending = path.parts[:-1], path.suffix.lower()
+    if any(part.startswith(".") for part in path.parts):
+        return False
+    return (
+        (ending in PHOTO_ENDINGS and len(folders) > 0)
+        or (ending in _MODEL_ENDINGS and _MODEL_FOLDER in folders)
+        or ending == _POINTS_ENDING
+    )
 
 
 def _hash_files(root: Path, files: Iterable[Path]) -> str:

@@ -59,9 +59,17 @@ def test_one_byte_of_the_data_counts(scene: Path, package: Path, name: str) -> N
     assert changed(scene, package, before) == ["data"]
 
 
-@pytest.mark.parametrize("name", ["val_image.txt", "hwf_cxcy.npy", "images/b.png", "truth/b.npz"])
+OF_OTHER_KINDS = ["models.json", "transforms.json", "cam_00/a.JPG", "dense/images/left/a.png", "points.ply"]
+MODELS = ["sparse/0/images.bin", "sparse/points3D.txt", "dense/sparse/cameras.bin"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["val_image.txt", "hwf_cxcy.npy", "images/b.png", "truth/b.npz", *OF_OTHER_KINDS, *MODELS],
+)
 def test_a_new_file_of_the_data_counts(scene: Path, package: Path, name: str) -> None:
     before = fingerprint(CONFIG, scene, package)
+    (scene / name).parent.mkdir(parents=True, exist_ok=True)
     (scene / name).write_bytes(b"")
     assert changed(scene, package, before) == ["data"]
 

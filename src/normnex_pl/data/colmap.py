@@ -64,6 +64,7 @@ class ColmapReader(SceneReader):
                 "found none. Check the path of the scene, or estimate poses from its photos first."
             )
         folder, photos = place
+        _warn_of_others(folder)
         model = read_model(folder)
         source = folder / f"images{_ending(folder)}"
         images, files = _sorted_by_file(
@@ -115,7 +116,6 @@ def find_model(root: Path) -> tuple[Path, Path] | None:
     for model, photos in _PLACES:
         folder = root / model
         if any((folder / f"cameras{ending}").exists() for ending in (".bin", ".txt")):
-            _warn_of_others(folder)
             return folder, root / photos
     return None
 

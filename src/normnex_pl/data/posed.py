@@ -1,6 +1,6 @@
 """From what a reader found in a scene's files to photos of one size with pinhole cameras, and to a `Scene`.
 
-Every reader ends here: the photos are loaded, scaled to the wanted width, undistorted where their lens
+Every reader ends here. The photos are loaded, scaled to the wanted width, undistorted where their lens
 isn't a pinhole, and cropped to the size that they have in common.
 """
 
