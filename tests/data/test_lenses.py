@@ -98,7 +98,7 @@ def test_places_agree_with_colmap() -> None:
     np.testing.assert_allclose(places, expected, atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     k1=st.floats(-0.1, 0.2),
     k2=st.floats(-0.02, 0.05),

@@ -290,7 +290,7 @@ JUNK = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_junk_in_the_file_is_a_scene_or_a_message(data: st.DataObject) -> None:
     scene = captured(3)
