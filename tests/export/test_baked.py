@@ -237,6 +237,14 @@ def test_what_no_view_sees_is_not_stored(tmp_path: Path) -> None:
     assert bool((table[:, -1, -1] < 0).all())
 
 
+def test_a_model_that_diverged_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    mpi = make("rgb")
+    mpi.field.features[0, 0, 0, 0] = torch.nan
+    with pytest.raises(UserError, match=r"expected finite opacities, colours and features"):
+        baked(mpi, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def broken(folder: Path, change: str) -> str:
     """Damages a baked folder in some way; returns what the message has to say."""
     manifest = json.loads((folder / "manifest.json").read_text())

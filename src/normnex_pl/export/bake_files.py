@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from normnex_pl.errors import UserError
 from normnex_pl.export.bake_textures import (
     TextureSizes,
     bake_alpha,
@@ -123,6 +124,11 @@ def _write_textures(
 
     alpha, base_color = bake_alpha(mpi, sizes.alpha), bake_base_color(mpi, sizes.base_color)
     features = bake_features(mpi, sizes.features)
+    if not all(bool(values.isfinite().all()) for values in (alpha, base_color, features)):
+        raise UserError(
+            "the model: expected finite opacities, colours and features, found others. Training diverged: "
+            "train again with lower learning rates."
+        )
     slots = [assign_slots(of, threshold) for of in (weights.alpha, weights.base_color, weights.features)]
     ranges = value_ranges(features, cover(slots[2] != ABSENT, grids.features))
     return {
