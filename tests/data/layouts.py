@@ -77,6 +77,15 @@ def world_to_camera(c2w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
     return np.array([w, x, y, z]), -c2w[:, :3].T @ c2w[:, 3]
 
 
+def _colmap_folder(root: Path, scene: Captured, place: str) -> Path:
+    """Writes the photos, and makes the folder of the model."""
+    photos = root / "dense" if place.startswith("dense") else root
+    write_photos(photos / "images", scene.names)
+    folder = root / place
+    folder.mkdir(parents=True)
+    return folder
+
+
 def write_colmap_binary(
     root: Path,
     scene: Captured,
@@ -85,10 +94,7 @@ def write_colmap_binary(
     parameters: tuple[float, ...] | None = None,
 ) -> Path:
     """Identifiers that aren't indices, images in reverse order, keypoints that must be skipped."""
-    photos = root / "dense" if place.startswith("dense") else root
-    write_photos(photos / "images", scene.names)
-    folder = root / place
-    folder.mkdir(parents=True)
+    folder = _colmap_folder(root, scene, place)
     values = scene.pinhole if parameters is None else parameters
     camera = struct.pack(f"<IiQQ{len(values)}d", 7, COLMAP_MODELS[model], *scene.size, *values)
     (folder / "cameras.bin").write_bytes(struct.pack("<Q", 1) + camera)
@@ -121,10 +127,7 @@ def write_colmap_text(
     parameters: tuple[float, ...] | None = None,
 ) -> Path:
     """With comments; every other image has no keypoints, which leaves an empty line."""
-    photos = root / "dense" if place.startswith("dense") else root
-    write_photos(photos / "images", scene.names)
-    folder = root / place
-    folder.mkdir(parents=True)
+    folder = _colmap_folder(root, scene, place)
     width, height = scene.size
     values = scene.pinhole if parameters is None else parameters
     words = " ".join(repr(float(value)) for value in values)

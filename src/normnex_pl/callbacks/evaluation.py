@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from normnex_pl.baselines import best_plane_warp_psnr, nearest_training_view
 from normnex_pl.callbacks.report import mean_of, report, view_label
+from normnex_pl.checkout import checkout_commit
 from normnex_pl.data.datamodule import SceneDataModule, move_view
 from normnex_pl.data.truth import move_truth, read_truth
 from normnex_pl.files import write_json
@@ -24,7 +24,7 @@ from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import contact_sheet, error_map, to_bytes, write_png
 from normnex_pl.specular_variation import specular_variation
 from normnex_pl.truth_scores import darkest_photos_psnr, predicted_to_target, truth_scores
-from normnex_pl.types import Scene, View
+from normnex_pl.types import Scene, View, ViewTruth
 
 METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal_target_deg")
 # Of what the test has means of, by name: where a view has the value. Normals matter most where the gloss is.
@@ -74,6 +74,7 @@ class EvaluationWriter(pl.Callback):
         self._pictures: list[list[np.ndarray]] = []
         self._warps: list[float] = []
         self._speculars: list[Tensor] = []
+        self._truths: list[ViewTruth | None] = []
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Reads the truth about the held-out views once, so that a bad file is refused before the training.
@@ -89,7 +90,8 @@ class EvaluationWriter(pl.Callback):
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forgets an earlier evaluation."""
-        self._views, self._pictures, self._warps, self._speculars = [], [], [], []
+        self._views, self._pictures, self._warps = [], [], []
+        self._speculars, self._truths = [], []
 
     def on_test_batch_end(
         self,
@@ -108,9 +110,11 @@ class EvaluationWriter(pl.Callback):
         for component, picture in zip(_COLUMNS, pictures, strict=True):
             write_png(self.folder / "test" / f"{batch.name}_{component}.png", picture)
         self._pictures.append(pictures)
-        self._speculars.append(outputs["specular"].cpu())
         datamodule = _datamodule(trainer)
-        self._views.append(judge(outputs, batch, datamodule.scene))
+        known = read_truth(datamodule.scene.root, batch.name, batch.camera.height, batch.camera.width)
+        self._views.append(judge(outputs, batch, known, datamodule.scene))
+        self._speculars.append(outputs["specular"].cpu())
+        self._truths.append(known)
         source = move_view(nearest_training_view(datamodule.scene, batch.camera), batch.image.device)
         near, far = datamodule.geometry.near, datamodule.geometry.far
         self._warps.append(best_plane_warp_psnr(source, batch, near, far))
@@ -124,7 +128,9 @@ class EvaluationWriter(pl.Callback):
         sheet = self.folder / "test" / "contact_sheet.png"
         write_png(sheet, contact_sheet(self._pictures, _COLUMNS, labels))
         summary = summarize(self.name, pl_module, self._views)
-        summary["specular_variation"] = judge_variation(self._speculars, _datamodule(trainer).scene)
+        summary["specular_variation"] = judge_variation(
+            self._speculars, self._truths, _datamodule(trainer).scene
+        )
         write_json(self.folder / "metrics.json", summary)
         print(report(summary, self._warps))  # noqa: T201
         print(f"Scores: {self.folder / 'metrics.json'}\nPictures: {sheet}")  # noqa: T201
@@ -136,7 +142,7 @@ def _datamodule(trainer: pl.Trainer) -> SceneDataModule:
     return datamodule
 
 
-def judge(rendered: dict[str, Tensor], view: View, scene: Scene) -> dict[str, Any]:
+def judge(rendered: dict[str, Tensor], view: View, truth: ViewTruth | None, scene: Scene) -> dict[str, Any]:
     """What ``metrics.json`` says of one view; ``truth`` is None where the scene has none about it.
 
     ``psnr_flat_normals`` is the PSNR with all normals at (0, 0, -1), if colours are looked up by them: as
@@ -149,14 +155,11 @@ def judge(rendered: dict[str, Tensor], view: View, scene: Scene) -> dict[str, An
         **image_metrics(rendered["rgb"], view.rgb),
         "psnr_flat_normals": None if flat is None else psnr(flat, view.rgb),
         "normal_target_deg": predicted_to_target(rendered),
-        "truth": _judge_truth(rendered, view, scene),
+        "truth": None if truth is None else _judge_truth(rendered, view, truth, scene),
     }
 
 
-def _judge_truth(rendered: dict[str, Tensor], view: View, scene: Scene) -> dict[str, Any] | None:
-    truth = read_truth(scene.root, view.name, view.camera.height, view.camera.width)
-    if truth is None:
-        return None
+def _judge_truth(rendered: dict[str, Tensor], view: View, truth: ViewTruth, scene: Scene) -> dict[str, Any]:
     device = view.image.device
     truth = move_truth(truth, device)
     photos = [move_view(scene.views[i], device) for i in scene.train]
@@ -169,10 +172,11 @@ def depth_unit(scene: Scene) -> float:
     return 1 / float(scene.source_from_world[:3, 0].norm())
 
 
-def judge_variation(speculars: list[Tensor], scene: Scene) -> dict[str, Any] | None:
+def judge_variation(
+    speculars: list[Tensor], truths: list[ViewTruth | None], scene: Scene
+) -> dict[str, Any] | None:
     """What ``metrics.json`` says of the held-out views' gloss; None unless the scene has the truth of all."""
     views = [scene.views[i] for i in scene.test]
-    truths = [read_truth(scene.root, view.name, view.camera.height, view.camera.width) for view in views]
     known = [truth for truth in truths if truth is not None]
     if len(known) < len(views):
         return None
@@ -198,7 +202,7 @@ def summarize(name: RunName, module: NormNeXModule, views: list[dict[str, Any]])
         "test": {name: mean_of(views, path) for name, path in paths.items()},
         "views": views,
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONED},
-        "commit": _commit(),
+        "commit": checkout_commit(),
     }
 
 
@@ -208,13 +212,4 @@ def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """The checkout's commit, marked where the tree differs from it; None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +11,12 @@ from typing import Any
 
 import torch
 
+from normnex_pl.checkout import checkout_commit
 from normnex_pl.data.datamodule import move_view
 from normnex_pl.errors import UserError
 from normnex_pl.export.bake_files import BakeSettings, bake
 from normnex_pl.export.bake_scores import check_metrics, judge_baked, report, store_scores
-from normnex_pl.export.run_input import TrainedRun, read_run
+from normnex_pl.export.run_input import TrainedRun, find_device, read_run
 from normnex_pl.export.tiled_texture import Encoding
 
 FOLDER = "mpi"
@@ -32,22 +32,13 @@ def bake_run(run: TrainedRun, settings: BakeSettings, device: torch.device) -> d
         "variant": run.variant,
         "preset": run.preset,
         "steps": run.module.record.steps,
-        "commit": _commit(),
+        "commit": checkout_commit(),
     }
     bake(run.module.mpi, cameras, run.folder / FOLDER, settings, provenance)
     views = [move_view(scene.views[i], device) for i in scene.test]
     scores = judge_baked(run.folder / FOLDER, views, run.module.mpi, device)
     store_scores(run.folder, scores)
     return scores
-
-
-def _commit() -> str | None:
-    """The checkout's commit, marked where the tree differs from it; None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     options = parser().parse_args(arguments)
     try:
-        device = _device(options.device)
+        device = find_device(options.device, "cpu or cuda")
         settings = _settings(options)
         run = read_run(options.run, options.scene, device)
         print(report(bake_run(run, settings, device)))  # noqa: T201
@@ -85,19 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
     return 0
-
-
-def _device(name: str | None) -> torch.device:
-    """The device of that name, or a GPU if there is one."""
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"--device: expected cpu or cuda, found {name}, which isn't there ({reason})."
-        ) from None
 
 
 def _settings(options: argparse.Namespace) -> BakeSettings:

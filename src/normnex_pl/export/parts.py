@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any
 
@@ -72,10 +73,7 @@ def background_name(background: Background) -> str:
     Raises:
         UserError: It has no name there.
     """
-    for name, known in _BACKGROUNDS.items():
-        if type(background) is known:
-            return name
-    raise _unknown("model.background", "ClearBackground or OpaqueLastPlane", background)
+    return _name_of(background, _BACKGROUNDS, "model.background", "ClearBackground or OpaqueLastPlane")
 
 
 def make_background(name: str) -> Background:
@@ -89,15 +87,19 @@ def normals_name(normals: NormalModel) -> str:
     Raises:
         UserError: It has no name there.
     """
-    for name, known in _NORMALS.items():
-        if type(normals) is known:
-            return name
-    raise _unknown("model.normals", "NoNormals, PredictedNormals or FlatNormals", normals)
+    return _name_of(normals, _NORMALS, "model.normals", "NoNormals, PredictedNormals or FlatNormals")
 
 
 def make_normals(name: str) -> NormalModel:
     """The model of normals of that name."""
     return _NORMALS[name]()
+
+
+def _name_of(part: object, names: Mapping[str, type], setting: str, expected: str) -> str:
+    for name, known in names.items():
+        if type(part) is known:
+            return name
+    raise _unknown(setting, expected, part)
 
 
 def _unknown(setting: str, expected: str, found: object) -> UserError:

@@ -61,6 +61,27 @@ def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedR
     return TrainedRun(folder, variant, preset, module.eval().requires_grad_(False), data)
 
 
+def find_device(name: str | None, expected: str) -> torch.device:
+    """The device of that name, or a GPU if there is one.
+
+    Args:
+        name: As ``--device`` has it.
+        expected: What the command takes, for its message.
+
+    Raises:
+        UserError: There is no such device.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"--device: expected {expected}, found {name}, which isn't there ({reason})."
+        ) from error
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from normnex_pl.errors import UserError
 from normnex_pl.export.paths import PATHS, CameraPath, Rig, rig_of_cameras, rig_of_geometry
+from normnex_pl.export.run_input import find_device
 from normnex_pl.export.video_files import LARGEST_GIF_RATE, WRITERS, Encoding
 from normnex_pl.export.video_frames import PHOTO, FrameSource, available_components
-from normnex_pl.export.video_run import find_device, load_alone, load_with_scene
+from normnex_pl.export.video_run import load_alone, load_with_scene
 from normnex_pl.export.video_sheets import columns_for, sheet_for
 from normnex_pl.module import NormNeXModule
 from normnex_pl.types import MPIGeometry, Scene
@@ -107,7 +108,7 @@ def make_videos(options: argparse.Namespace) -> list[Path]:
 
 def load(options: argparse.Namespace) -> tuple[NormNeXModule, Scene | None]:
     """The model of a run, and its scene unless the user does without."""
-    device = find_device(options.device)
+    device = find_device(options.device, "a device of this machine")
     if options.no_scene:
         return load_alone(options.run, device), None
     return load_with_scene(options.run, options.scene, device)

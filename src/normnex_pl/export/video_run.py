@@ -46,21 +46,6 @@ def load_alone(folder: Path, device: torch.device) -> NormNeXModule:
     return NormNeXModule.load_from_checkpoint(checkpoint, map_location=device, weights_only=True).eval()
 
 
-def find_device(name: str | None) -> torch.device:
-    """The device of that name, or a GPU if there is one.
-
-    Raises:
-        UserError: There is no such device.
-    """
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device: expected a device of this machine, found {name} ({reason}).") from error
-
-
 def _named_scene(config: Path) -> Path | None:
     """The scene's folder in a run's configuration; None where `read_run` has something to say of the file."""
     try:

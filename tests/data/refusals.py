@@ -1,0 +1,24 @@
+"""What all readers owe whoever gives them a broken scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from normnex_pl.errors import UserError
+
+
+def check_one_clear_message(
+    root: Path, read: Callable[[Path], object], breaker: Callable[[Path], object], says: str
+) -> None:
+    """A scene that can be read is broken; the message names the scene, in one line that ends in a stop."""
+    read(root)
+    breaker(root)
+    with pytest.raises(UserError, match=says) as caught:
+        read(root)
+    message = str(caught.value)
+    assert message.startswith(str(root))
+    assert message.endswith(".")
+    assert "\n" not in message
