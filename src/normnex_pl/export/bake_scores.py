@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.callbacks.report import mean_of
+from normnex_pl.comparison import format_value
 from normnex_pl.errors import UserError
 from normnex_pl.export.baked import BakedMPI
 from normnex_pl.files import write_json
@@ -123,7 +124,7 @@ def report(scores: dict[str, Any]) -> str:
     """What is said in the terminal."""
     lines = [
         f"{view['name']}: baked {view['psnr']:.2f} dB, live {view['psnr_live']:.2f} dB, "
-        f"one to the other {view['psnr_to_live']:.2f} dB"
+        f"one to the other {format_value(view['psnr_to_live'], 2)} dB"
         for view in scores["views"]
     ]
     size = scores["frame_size"]
