@@ -139,6 +139,8 @@ def _quieten_lightning() -> None:
     warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\)", FutureWarning)
     # It counts the steps of one epoch; rows are written by the step of the whole training.
     warnings.filterwarnings("ignore", "The number of training batches", PossibleUserWarning)
+    # One process is right on a cluster too, on its login node or within an allocation.
+    warnings.filterwarnings("ignore", "The `srun` command is available", PossibleUserWarning)
 
 
 def main(args: Sequence[str] | None = None) -> None:
