@@ -21,14 +21,16 @@ from normnex_pl.callbacks import (
     FiniteLossGuard,
     InitialPlanes,
     LastCheckpoint,
+    RankCheck,
     RecordKeeper,
     RunProgressBar,
+    StopOnSignal,
 )
 from normnex_pl.callbacks.components import PictureSettings
 from normnex_pl.callbacks.evaluation import RunName
 from normnex_pl.csv_log import MetricsCSV
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.errors import UserError
+from normnex_pl.errors import STOPPED, RunStoppedError, UserError
 from normnex_pl.initialization import Initialization
 from normnex_pl.module import NormNeXModule
 from normnex_pl.runs import RunFolder, RunSettings, check_geometry
@@ -75,12 +77,15 @@ class NormNeXCLI(LightningCLI):
         config = self.config_init[self.subcommand]
         name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
         record = RecordKeeper()
+        last = LastCheckpoint(self.run.checkpoint, config.checkpoint_every)
         callbacks = [
             RunProgressBar(),
             record,
             FiniteLossGuard(self.run.checkpoint),
             EvaluationWriter(self.run.path, name),
-            LastCheckpoint(self.run.checkpoint, config.checkpoint_every),
+            RankCheck(self.run.checkpoint),
+            last,
+            StopOnSignal(last),
             # Behind the checkpoint: what goes wrong in drawing costs no training.
             ComponentPictures(self.run.path, config.pictures, record),
         ]
@@ -159,6 +164,9 @@ def main(args: Sequence[str] | None = None) -> None:
         )
     except (UserError, ArgumentError) as error:
         sys.exit(_fail(error))
+    except RunStoppedError as stopped:
+        print(stopped, file=sys.stderr)  # noqa: T201
+        sys.exit(STOPPED)
     except ValueError as error:
         # The parser wraps what constructors of list items raise.
         if not isinstance(error.__cause__, UserError):

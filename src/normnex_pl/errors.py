@@ -1,4 +1,4 @@
-"""The one exception that users see as a plain message."""
+"""The exceptions that users see as a plain message."""
 
 
 class UserError(Exception):
@@ -6,3 +6,14 @@ class UserError(Exception):
 
     The command line prints it on stderr without a stack trace and exits with status 2.
     """
+
+
+class RunStoppedError(Exception):
+    """A run that was asked to stop has saved its checkpoint; the message says at which step.
+
+    The command line prints it on stderr and exits with `STOPPED`, by which a cluster's script knows that the
+    same command goes on.
+    """
+
+
+STOPPED = 75  # EX_TEMPFAIL of sysexits.h: try again

@@ -37,6 +37,7 @@ from normnex_pl.losses import (
 from normnex_pl.metrics import mse_to_psnr, psnr
 from normnex_pl.model import MPI, composite_normals
 from normnex_pl.normal_maps import normal_diagnostics, target_normals
+from normnex_pl.ranks import is_mine
 from normnex_pl.schedules import Schedule
 from normnex_pl.types import MPIGeometry, RayBatch, Rays, RenderOutput, View
 
@@ -62,7 +63,8 @@ class TrainingRecord(nn.Module):
     Attributes:
         steps: Optimiser steps.
         seconds: Wall-clock time of the training loop, without evaluation.
-        rays: Rays rendered for training.
+        rays: Rays rendered for training, on all ranks.
+        ranks: Processes that train together, each with a device.
         peak_gpu_gib: Largest allocation on the GPU, or None without one.
     """
 
@@ -71,11 +73,12 @@ class TrainingRecord(nn.Module):
         self.steps = 0
         self.seconds = 0.0
         self.rays = 0
+        self.ranks = 1
         self.peak_gpu_gib: float | None = None
 
     def get_extra_state(self) -> dict[str, Any]:
         """Part of the module's state."""
-        return {name: getattr(self, name) for name in ("steps", "seconds", "rays", "peak_gpu_gib")}
+        return {name: getattr(self, name) for name in ("steps", "seconds", "rays", "ranks", "peak_gpu_gib")}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Part of the module's state."""
@@ -219,13 +222,16 @@ class NormNeXModule(pl.LightningModule):
         rendered = self.mpi.render_image(batch.camera, self.chunk)["rgb"]
         self.log("val/psnr", psnr(rendered, batch.rgb), batch_size=1)
 
-    def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor]:
-        """Renders a held-out view; callbacks judge it.
+    def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor] | None:
+        """Renders a held-out view; callbacks judge it. Of several ranks one renders it, the others pass.
 
         Returns:
             What `MPI.components` gives; with an estimator ``target_normals``; and where colours are looked up
-            by normals, ``rgb_flat_normals``: the colours if all normals were (0, 0, -1).
+            by normals, ``rgb_flat_normals``: the colours if all normals were (0, 0, -1). None where another
+            rank renders the view.
         """
+        if not is_mine(self.trainer, batch_idx):
+            return None
         shown = self.mpi.render_image(batch.camera, self.chunk)
         if self.estimator is not None:
             shown["target_normals"] = target_normals(self.mpi, self.estimator, batch, self.chunk)

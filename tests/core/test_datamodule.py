@@ -108,19 +108,25 @@ def test_the_sampler_chooses_among_the_training_views(folder: Path) -> None:
     assert not set(views) & set(data.scene.test)
 
 
-def test_the_sampler_is_told_the_seed_the_step_and_the_number_of_views(folder: Path) -> None:
+def test_the_sampler_is_told_the_seed_the_step_the_rank_and_the_number_of_views(folder: Path) -> None:
     calls = []
 
     class Recorder(ViewSampler):
         def draw(
-            self, seed: int, step: int, num_triplets: int, num_views: int, generator: torch.Generator
+            self,
+            seed: int,
+            step: int,
+            rank: int,
+            num_triplets: int,
+            num_views: int,
+            generator: torch.Generator,
         ) -> torch.Tensor:
-            calls.append((seed, step, num_triplets, num_views))
+            calls.append((seed, step, rank, num_triplets, num_views))
             return torch.zeros(num_triplets, dtype=torch.long)
 
     data = SceneDataModule(folder, sampler=Recorder(), rays_per_step=30, num_validation_views=1, seed=5)
     data.draw_rays(17, 2, CPU)
-    assert calls == [(5, 17, 10, len(data.train_views))]
+    assert calls == [(5, 17, 2, 10, len(data.train_views))]
 
 
 def test_an_epoch_has_a_step_for_each_training_view(folder: Path) -> None:

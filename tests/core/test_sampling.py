@@ -45,7 +45,7 @@ def test_one_view_a_step_and_all_of_them_once_an_epoch(num_views: int, epoch: in
     sampler = OneView()
     seen = []
     for step in range(epoch * num_views, (epoch + 1) * num_views):
-        views = sampler.draw(seed, step, 7, num_views, generator(step))
+        views = sampler.draw(seed, step, 0, 7, num_views, generator(step))
         assert views.shape == (7,)
         assert (views == views[0]).all()
         seen.append(int(views[0]))
@@ -55,16 +55,30 @@ def test_one_view_a_step_and_all_of_them_once_an_epoch(num_views: int, epoch: in
 def test_one_view_orders_differ_between_epochs_and_seeds() -> None:
     def order(seed: int, epoch: int) -> tuple[int, ...]:
         steps = range(9 * epoch, 9 * (epoch + 1))
-        return tuple(int(OneView().draw(seed, step, 1, 9, generator())[0]) for step in steps)
+        return tuple(int(OneView().draw(seed, step, 0, 1, 9, generator())[0]) for step in steps)
 
     assert len({order(0, epoch) for epoch in range(5)}) == 5
     assert order(0, 0) != order(1, 0)
     assert order(0, 3) == order(0, 3)
 
 
+@few
+@given(st.integers(1, 12), st.integers(0, 30), st.integers(0, 5))
+def test_ranks_see_different_views_of_which_each_has_all_in_an_epoch(
+    num_views: int, step: int, seed: int
+) -> None:
+    def view(rank: int, step: int) -> int:
+        return int(OneView().draw(seed, step, rank, 1, num_views, generator())[0])
+
+    assert sorted(view(rank, step) for rank in range(num_views)) == list(range(num_views))
+    epoch = range(num_views)
+    for rank in (1, num_views + 1):
+        assert sorted(view(rank, step) for step in epoch) == list(epoch)
+
+
 def test_all_views_are_mixed_evenly_in_each_step() -> None:
     for step in range(3):
-        views = AllViews().draw(0, step, 3000, 5, generator(step))
+        views = AllViews().draw(0, step, 0, 3000, 5, generator(step))
         counts = torch.bincount(views, minlength=5)
         assert counts.shape == (5,)
         assert (counts - 600).abs().max() < 100

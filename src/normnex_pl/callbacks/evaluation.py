@@ -22,6 +22,7 @@ from normnex_pl.files import write_json
 from normnex_pl.metrics import image_metrics, psnr
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import contact_sheet, error_map, to_bytes, write_png
+from normnex_pl.ranks import gather
 from normnex_pl.specular_variation import specular_variation
 from normnex_pl.truth_scores import darkest_photos_psnr, predicted_to_target, truth_scores
 from normnex_pl.types import Scene, View, ViewTruth
@@ -59,8 +60,32 @@ class RunName:
     preset: str
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """A held-out view as the rank that rendered it hands it to the first one.
+
+    Attributes:
+        position: Among the held-out views.
+        scores: What ``metrics.json`` says of it.
+        pictures: Those of the contact sheet.
+        warp: PSNR of the nearest training photo, warped through the plane that suits best.
+        specular: What the model adds to the diffuse part.
+        truth: What the scene knows of the view.
+    """
+
+    position: int
+    scores: dict[str, Any]
+    pictures: list[np.ndarray]
+    warp: float
+    specular: Tensor
+    truth: ViewTruth | None
+
+
 class EvaluationWriter(pl.Callback):
     """Writes pictures of each held-out view, a contact sheet and ``metrics.json``.
+
+    Several ranks take turns: each judges the views that it has rendered, as one rank alone would, and the
+    first one writes the summary.
 
     Args:
         folder: The run folder.
@@ -70,11 +95,7 @@ class EvaluationWriter(pl.Callback):
     def __init__(self, folder: Path, name: RunName) -> None:
         self.folder = folder
         self.name = name
-        self._views: list[dict[str, Any]] = []
-        self._pictures: list[list[np.ndarray]] = []
-        self._warps: list[float] = []
-        self._speculars: list[Tensor] = []
-        self._truths: list[ViewTruth | None] = []
+        self._judged: list[_Judged] = []
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Reads the truth about the held-out views once, so that a bad file is refused before the training.
@@ -90,8 +111,7 @@ class EvaluationWriter(pl.Callback):
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forgets an earlier evaluation."""
-        self._views, self._pictures, self._warps = [], [], []
-        self._speculars, self._truths = [], []
+        self._judged = []
 
     def on_test_batch_end(
         self,
@@ -102,37 +122,38 @@ class EvaluationWriter(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Judges one view and writes its pictures; all ranks render, the first one judges."""
-        if not trainer.is_global_zero:
+        """Judges a view that this rank has rendered, and writes its pictures."""
+        if outputs is None:
             return
         truth = batch.rgb
         pictures = [to_bytes(outputs["rgb"]), to_bytes(truth), error_map(outputs["rgb"], truth)]
         for component, picture in zip(_COLUMNS, pictures, strict=True):
             write_png(self.folder / "test" / f"{batch.name}_{component}.png", picture)
-        self._pictures.append(pictures)
         datamodule = _datamodule(trainer)
         known = read_truth(datamodule.scene.root, batch.name, batch.camera.height, batch.camera.width)
-        self._views.append(judge(outputs, batch, known, datamodule.scene))
-        self._speculars.append(outputs["specular"].cpu())
-        self._truths.append(known)
+        scores = judge(outputs, batch, known, datamodule.scene)
         source = move_view(nearest_training_view(datamodule.scene, batch.camera), batch.image.device)
         near, far = datamodule.geometry.near, datamodule.geometry.far
-        self._warps.append(best_plane_warp_psnr(source, batch, near, far))
+        warp = best_plane_warp_psnr(source, batch, near, far)
+        specular = outputs["specular"].cpu()
+        self._judged.append(_Judged(batch_idx, scores, pictures, warp, specular, known))
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the summary and prints it."""
+        """Gathers what the ranks have judged, writes the summary and prints it."""
+        everything = [view for judged in gather(trainer, self._judged) for view in judged]
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, NormNeXModule)
-        labels = [view_label(view) for view in self._views]
+        judged = sorted(everything, key=lambda view: view.position)
+        views = [view.scores for view in judged]
+        labels = [view_label(view) for view in views]
         sheet = self.folder / "test" / "contact_sheet.png"
-        write_png(sheet, contact_sheet(self._pictures, _COLUMNS, labels))
-        summary = summarize(self.name, pl_module, self._views)
-        summary["specular_variation"] = judge_variation(
-            self._speculars, self._truths, _datamodule(trainer).scene
-        )
+        write_png(sheet, contact_sheet([view.pictures for view in judged], _COLUMNS, labels))
+        summary = summarize(self.name, pl_module, views)
+        speculars, truths = [view.specular for view in judged], [view.truth for view in judged]
+        summary["specular_variation"] = judge_variation(speculars, truths, _datamodule(trainer).scene)
         write_json(self.folder / "metrics.json", summary)
-        print(report(summary, self._warps))  # noqa: T201
+        print(report(summary, [view.warp for view in judged]))  # noqa: T201
         print(f"Scores: {self.folder / 'metrics.json'}\nPictures: {sheet}")  # noqa: T201
 
 
@@ -193,6 +214,7 @@ def summarize(name: RunName, module: NormNeXModule, views: list[dict[str, Any]])
         "variant": name.variant,
         "preset": name.preset,
         "steps": record.steps,
+        "ranks": record.ranks,
         "train_seconds": round(record.seconds, 3),
         "rays_per_second": round(record.rays / record.seconds, 1) if record.seconds else None,
         "peak_gpu_gib": record.peak_gpu_gib,

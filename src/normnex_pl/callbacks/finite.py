@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from normnex_pl.errors import UserError
+from normnex_pl.ranks import stop_all
 
 
 class FiniteLossGuard(pl.Callback):
@@ -55,8 +56,9 @@ class FiniteLossGuard(pl.Callback):
             if self.checkpoint.exists()
             else "No checkpoint had been written yet"
         )
-        raise UserError(
+        message = (
             f"The loss or a weight is not a finite number (found at step {trainer.global_step}, looked at "
             f"every {self.every_n_steps} steps). {kept}. Lower the learning rates "
             "(model.optimizer.learning_rates) or train in full precision (trainer.precision=32-true)."
         )
+        stop_all(trainer, UserError(message))

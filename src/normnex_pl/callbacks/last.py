@@ -28,18 +28,20 @@ class LastCheckpoint(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
         """Saves after each ``every_n_steps`` steps."""
         if trainer.global_step % self.every_n_steps == 0:
-            self._save(trainer)
+            self.save(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Saves the last step; behind it Lightning takes the model off the device, but not the optimiser."""
-        if trainer.global_step != self._saved_step:
-            self._save(trainer)
+        self.save(trainer)
 
-    def _save(self, trainer: pl.Trainer) -> None:
-        """Writes the checkpoint whole or not at all. All ranks have to call it; the first one writes.
+    def save(self, trainer: pl.Trainer) -> None:
+        """Writes the checkpoint of this step whole or not at all, once.
 
-        The logged rows go first: a resumed run won't log the steps before the checkpoint again.
+        All ranks have to call it; the first one writes. The logged rows go first: a resumed run won't log the
+        steps before the checkpoint again.
         """
+        if trainer.global_step == self._saved_step:
+            return
         for logger in trainer.loggers:
             logger.save()
         if trainer.is_global_zero:

@@ -32,6 +32,8 @@ class RecordKeeper(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock."""
+        assert isinstance(pl_module, NormNeXModule)
+        pl_module.record.ranks = trainer.world_size
         self.resume(pl_module)
 
     def on_train_batch_end(

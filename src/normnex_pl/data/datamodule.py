@@ -48,7 +48,8 @@ class SceneDataModule(pl.LightningDataModule):
     Args:
         scene: The scene's folder.
         width: Wanted width of the photos in pixels; None takes the widest folder as it is.
-        rays_per_step: Rays of one step and rank; rounded down to whole triplets.
+        rays_per_step: Rays of one step on each rank, which all are different: n ranks render n times as many
+            in a step. Rounded down to whole triplets.
         sampler: Which views a step looks at.
         planes: Where the planes shall stand; stronger than the scene's ``planes.txt``.
         default_spacing: Of the planes, where neither of these says.
@@ -116,7 +117,7 @@ class SceneDataModule(pl.LightningDataModule):
         seed = (self.seed * 1_000_003 + step) * 4_099 + rank
         generator = torch.Generator(device).manual_seed(seed)
         num_triplets = self.rays_per_step // 3
-        views = self.sampler.draw(self.seed, step, num_triplets, len(images), generator)
+        views = self.sampler.draw(self.seed, step, rank, num_triplets, len(images), generator)
         pixels = draw_triplets(num_triplets, images.shape[1], images.shape[2], generator)
         rgb = images[views[:, None], pixels[..., 1], pixels[..., 0]].float() / 255
         return RayBatch(pixel_rays(K[views, None], c2w[views, None], pixels), rgb)

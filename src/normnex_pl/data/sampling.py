@@ -14,16 +14,17 @@ class ViewSampler(ABC):
 
     @abstractmethod
     def draw(
-        self, seed: int, step: int, num_triplets: int, num_views: int, generator: torch.Generator
+        self, seed: int, step: int, rank: int, num_triplets: int, num_views: int, generator: torch.Generator
     ) -> Integer[Tensor, "_"]:
-        """Draws view indices for one step.
+        """Draws view indices for one step of one rank.
 
         Args:
             seed: Of the whole training.
             step: Of the whole training.
+            rank: Of the process among those of the run.
             num_triplets: How many to draw.
             num_views: Training views, of which there are as many as steps in an epoch.
-            generator: Of this step; its device is where the indices are wanted.
+            generator: Of this step and rank; its device is where the indices are wanted.
 
         Returns:
             An index in [0, num_views) for each triplet.
@@ -34,22 +35,25 @@ class AllViews(ViewSampler):
     """Mixes rays of all training views in each step: gradients vary less than with one view a step."""
 
     def draw(
-        self, seed: int, step: int, num_triplets: int, num_views: int, generator: torch.Generator
+        self, seed: int, step: int, rank: int, num_triplets: int, num_views: int, generator: torch.Generator
     ) -> Integer[Tensor, "_"]:
         """See the base class."""
         return torch.randint(num_views, (num_triplets,), generator=generator, device=generator.device)
 
 
 class OneView(ViewSampler):
-    """One training view a step, all of them once an epoch in a new order, as the paper does."""
+    """One training view a step, all of them once an epoch in a new order, as the paper does.
+
+    Ranks go through the same order, each a view ahead of the one before it: views differ more than pixels.
+    """
 
     def draw(
-        self, seed: int, step: int, num_triplets: int, num_views: int, generator: torch.Generator
+        self, seed: int, step: int, rank: int, num_triplets: int, num_views: int, generator: torch.Generator
     ) -> Integer[Tensor, "_"]:
         """See the base class."""
         epoch, position = divmod(step, num_views)
         order = torch.randperm(num_views, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
-        return torch.full((num_triplets,), int(order[position]), device=generator.device)
+        return torch.full((num_triplets,), int(order[(position + rank) % num_views]), device=generator.device)
 
 
 def draw_triplets(
