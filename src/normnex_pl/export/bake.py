@@ -16,10 +16,9 @@ from normnex_pl.data.datamodule import move_view
 from normnex_pl.errors import UserError
 from normnex_pl.export.bake_files import BakeSettings, bake
 from normnex_pl.export.bake_scores import check_metrics, judge_baked, report, store_scores
+from normnex_pl.export.manifest import FOLDER
 from normnex_pl.export.run_input import TrainedRun, find_device, read_run
 from normnex_pl.export.tiled_texture import Encoding
-
-FOLDER = "mpi"
 
 
 def bake_run(run: TrainedRun, settings: BakeSettings, device: torch.device) -> dict[str, Any]:

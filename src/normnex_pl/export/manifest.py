@@ -57,6 +57,7 @@ from normnex_pl.errors import UserError
 
 FORMAT = "normnex-mpi"
 VERSION = 1
+FOLDER = "mpi"  # of a run
 MANIFEST = "manifest.json"
 AGAIN = "Bake the run again (make bake RUN=...)."
 

@@ -1,0 +1,132 @@
+"""A web server of a few folders' files, and of nothing else."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+# What there is to serve; browsers refuse modules of another type, and nosniff makes them believe it.
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".webp": "image/webp",
+    ".png": "image/png",
+    ".bin": "application/octet-stream",
+    ".vert": "text/plain; charset=utf-8",
+    ".frag": "text/plain; charset=utf-8",
+    ".glsl": "text/plain; charset=utf-8",
+}
+_INDEX = "index.html"
+
+
+def find_file(target: str, roots: Mapping[str, Path]) -> Path | None:
+    """The file that a request asks for.
+
+    Args:
+        target: Of the request: a path, encoded as in addresses, and perhaps a query.
+        roots: Folders by the first part of the path; "" has all other files.
+
+    Returns:
+        A file of a known kind inside of one of the folders, links resolved; None for anything else.
+    """
+    try:
+        path = unquote(urlsplit(target).path, errors="strict")
+    except ValueError:
+        return None
+    first, _, rest = path.removeprefix("/").partition("/")
+    prefix, inside = (first, rest) if first in roots and first else ("", path.removeprefix("/"))
+    parts = (inside or _INDEX).split("/")
+    # Only plain names: neither "..", nor hidden files, nor what some system takes for a separator.
+    if not path.startswith("/") or any(
+        not part or part.startswith(".") or set(part) & set("\\:\0") for part in parts
+    ):
+        return None
+    root = roots[prefix].resolve()
+    found = root.joinpath(*parts).resolve()
+    if not found.is_relative_to(root) or found.suffix not in _TYPES or not found.is_file():
+        return None
+    return found
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ViewServer
+    server_version = "normnex"
+    sys_version = ""
+    protocol_version = "HTTP/1.1"
+    timeout = 30  # seconds that a silent connection is kept
+
+    def do_GET(self) -> None:
+        """Sends a file."""
+        self._answer(with_content=True)
+
+    def do_HEAD(self) -> None:
+        """Sends what `do_GET` would, without the content."""
+        self._answer(with_content=False)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing: what is asked for is in the browser's own tools."""
+
+    def _answer(self, with_content: bool) -> None:
+        if not self.server.knows(self.headers.get("Host", "")):
+            self.send_error(HTTPStatus.FORBIDDEN)
+            return
+        path = find_file(self.path, self.server.roots)
+        try:
+            content = None if path is None else path.read_bytes()
+        except OSError:
+            content = None
+        if path is None or content is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", _TYPES[path.suffix])
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        if with_content:
+            self.wfile.write(content)
+
+
+class ViewServer(ThreadingHTTPServer):
+    """Serves folders at an address of this computer.
+
+    Args:
+        address: Address and port; port 0 takes a free one.
+        roots: See `find_file`.
+    """
+
+    daemon_threads = True
+    # Else a second server could take over the port of the first on some systems.
+    allow_reuse_port = False
+
+    def __init__(self, address: tuple[str, int], roots: Mapping[str, Path]) -> None:
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, _Handler)
+        self.roots = dict(roots)
+        self.address = str(self.server_address[0])  # in numbers, also where a name was given
+
+    @property
+    def url(self) -> str:
+        """Where the viewer is."""
+        name = f"[{self.address}]" if ":" in self.address else self.address
+        return f"http://{name}:{self.server_port}/"
+
+    def knows(self, host: str) -> bool:
+        """Whether a request means this server, by its header ``Host``.
+
+        On the loopback address only its own names count: a site elsewhere whose name is made to point
+        here can't read the files by a visitor's browser.
+        """
+        if not ipaddress.ip_address(self.address).is_loopback:
+            return True
+        return host in {f"{name}:{self.server_port}" for name in ("localhost", "127.0.0.1", "[::1]")}

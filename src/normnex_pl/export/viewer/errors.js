@@ -1,0 +1,17 @@
+// What a person sees instead of a picture.
+
+/** Bad input, or a browser that can't: what was expected, what was found, what to do. */
+export class ViewerError extends Error {
+  /**
+   * @param {string} title One line.
+   * @param {string} message What was expected and what was found; names the file.
+   * @param {string} advice What to do.
+   */
+  constructor(title, message, advice) {
+    super(message);
+    this.title = title;
+    this.advice = advice;
+  }
+}
+
+export const BAKE_AGAIN = "Bake the run again (make bake RUN=...) and reload this page.";

@@ -1,0 +1,299 @@
+// A viewer of baked multiplane images: puts the parts together and decides when to draw.
+//
+// In the address: `?mpi=path` names the folder of the image (default: mpi/), `mode=depth` what is shown first,
+// `controls=0` hides the controls.
+//
+// For scripts, `window.viewer` has
+//   setCamera({c2w, fx, fy, cx, cy, width, height} or null)   a camera in pixels and OpenCV axes, three rows of
+//       four in the reference camera's frame; the canvas takes its size. null gives the view back to the person.
+//   setMode(name), setGain(number), setPlanes("all" | "upto" | "only", number)   as the controls do
+//   settled()   a promise: all is loaded, and the picture stands still at its full resolution
+//   camera      what is shown now
+
+import { ViewerError } from "./errors.js";
+import { Folder } from "./files.js";
+import { makeContext } from "./gl.js";
+import { Tilt, listen, pressKey } from "./input.js";
+import { loadManifest, loadTextures } from "./loader.js";
+import { Pace } from "./pace.js";
+import { Panel, showProblem, showProgress, showRate } from "./panel.js";
+import { limitsOf, resized } from "./pose.js";
+import { MODES, Renderer, readShaders } from "./renderer.js";
+import { View } from "./view.js";
+
+const STILL_AFTER = 120; // ms without a change, after which the picture is drawn at its full resolution
+const MOST_DETAIL = 2; // pixels of the canvas for one of the photos: more would only be blurred
+const FIRST_SCALE = 0.25; // of the frame that tells how fast the device is
+const LOST_FOR = 8000; // ms that a lost context may take to come back
+
+const find = (id) => document.getElementById(id);
+
+class Viewer {
+  constructor() {
+    this.parameters = new URLSearchParams(location.search);
+    this.canvas = find("picture");
+    this.pace = new Pace();
+    this.look = { mode: MODES.includes(this.parameters.get("mode")) ? this.parameters.get("mode") : "full", gain: 1 };
+    this.waiting = []; // for the picture to stand still
+    this.loading = null; // aborts the loading under way
+    this.loaded = false;
+    this.stale = true; // something other than the camera has changed
+    this.sharp = false; // the picture has its full resolution
+    this.row = 0; // of a still frame, up to which it is drawn
+    this.changed = 0; // when the picture changed last
+    this.requested = false;
+  }
+
+  async start() {
+    find("static").remove();
+    const url = this.#folder();
+    this.gl = makeContext(this.canvas);
+    showProgress(0);
+    const shaders = readShaders(new Folder(new URL("shaders/", import.meta.url)));
+    shaders.catch(() => {}); // awaited below
+    this.manifest = await loadManifest(url);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)");
+    this.view = new View(limitsOf(this.manifest), this.manifest.camera, () => calm.matches);
+    this.panel = new Panel(this.manifest, this.look, () => this.#touch());
+    this.panel.collapsed = this.parameters.get("controls") === "0" || innerHeight < 420;
+    this.#connect();
+    this.#watchContext(url, await shaders);
+    await this.#load(url, await shaders);
+  }
+
+  setCamera(camera) {
+    this.view.fixed = camera;
+    this.#resize();
+  }
+
+  setMode(mode) {
+    this.panel.setMode(mode);
+  }
+
+  setGain(gain) {
+    this.panel.setGain(gain);
+  }
+
+  setPlanes(range, plane) {
+    this.panel.setPlanes(range, plane);
+  }
+
+  settled() {
+    this.#request();
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  get camera() {
+    return this.view.camera(this.canvas.width, this.canvas.height);
+  }
+
+  /** The image's folder; only folders of this site. */
+  #folder() {
+    const path = this.parameters.get("mpi") ?? "mpi/";
+    const url = URL.canParse(path, location.href) ? new URL(path, location.href) : null;
+    if (url?.origin !== location.origin) {
+      throw new ViewerError(
+        "No such folder", `mpi=${path}: expected a folder on this site, found an address elsewhere.`,
+        "Copy the folder beside the viewer.",
+      );
+    }
+    if (!url.pathname.endsWith("/")) url.pathname += "/";
+    return url;
+  }
+
+  async #load(url, shaders) {
+    this.loading?.abort();
+    this.loading = new AbortController();
+    const { signal } = this.loading;
+    this.loaded = false;
+    this.renderer = new Renderer(this.gl, this.manifest, shaders);
+    this.#resize();
+    const onPage = () => this.#touch();
+    await loadTextures(url, this.renderer, showProgress, onPage, signal);
+    if (signal.aborted) return;
+    this.loaded = true;
+    showProgress(null);
+    this.#request();
+  }
+
+  #watchContext(url, shaders) {
+    let timer;
+    this.canvas.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault(); // so that it can come back
+      this.loading?.abort();
+      this.renderer = null;
+      showProgress(0);
+      timer = setTimeout(() => showProblem(new ViewerError(
+        "The graphics card was taken away", "The browser has lost its WebGL context and got no other one.",
+        "Close other pages that draw a lot, then try again.",
+      )), LOST_FOR);
+    });
+    this.canvas.addEventListener("webglcontextrestored", () => {
+      clearTimeout(timer);
+      showProblem(null);
+      this.gl = makeContext(this.canvas);
+      this.#load(url, shaders).catch(fail);
+    });
+  }
+
+  #connect() {
+    new ResizeObserver(() => this.#resize()).observe(find("stage"));
+    const moved = () => {
+      this.#setSway(false);
+      this.#request();
+    };
+    listen(this.canvas, this.view, moved);
+    find("reset").onclick = () => this.#reset();
+    find("sway").onclick = () => this.#setSway(!this.view.swaying);
+    find("toggle").onclick = () => this.#toggle();
+    find("fullscreen").hidden = !document.fullscreenEnabled;
+    find("fullscreen").onclick = () => this.#fullscreen();
+    const tilt = new Tilt(this.view, () => this.#request());
+    find("tilt").hidden = !Tilt.possible;
+    find("tilt").onclick = () => this.#setTilt(tilt);
+    addEventListener("keydown", (event) => this.#key(event));
+    document.addEventListener("visibilitychange", () => this.#request());
+  }
+
+  /** Keys mean something while the picture, or nothing, has the focus; controls have their own. */
+  #key(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (![this.canvas, document.body].includes(event.target)) return;
+    const actions = {
+      r: () => this.#reset(), home: () => this.#reset(), " ": () => this.#setSway(!this.view.swaying),
+      h: () => this.#toggle(), f: () => this.#fullscreen(),
+    };
+    const mode = MODES[Number(event.key) - 1];
+    const action = actions[event.key.toLowerCase()];
+    if (mode) this.setMode(mode);
+    else if (action) action();
+    else if (pressKey(event, this.view)) this.#setSway(false);
+    else return;
+    event.preventDefault();
+    this.#request();
+  }
+
+  #reset() {
+    this.#setSway(false);
+    this.view.reset();
+    this.#request();
+  }
+
+  #setSway(on) {
+    this.view.swaying = on;
+    find("sway").setAttribute("aria-pressed", String(on));
+    this.#request();
+  }
+
+  async #setTilt(tilt) {
+    if (tilt.on) tilt.stop();
+    else if (!(await tilt.start())) find("tilt").title = "The device doesn't allow it.";
+    this.#setSway(false);
+    find("tilt").setAttribute("aria-pressed", String(tilt.on));
+  }
+
+  #toggle() {
+    this.panel.collapsed = !this.panel.collapsed;
+  }
+
+  #fullscreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else document.documentElement.requestFullscreen?.().catch(() => {});
+  }
+
+  /** Gives the canvas the largest size that fits the stage in the photos' proportions. */
+  #resize() {
+    const ratio = devicePixelRatio || 1;
+    const { fixed } = this.view;
+    const photo = fixed ?? this.manifest.camera;
+    const stage = find("stage").getBoundingClientRect();
+    const fit = Math.min(stage.width / photo.width, stage.height / photo.height);
+    const scale = fixed ? 1 / ratio : fit;
+    const detail = fixed ? 1 : Math.min(fit * ratio, MOST_DETAIL);
+    const [width, height] = [photo.width, photo.height].map((side) => Math.max(1, Math.round(side * detail)));
+    Object.assign(this.canvas.style, { width: `${photo.width * scale}px`, height: `${photo.height * scale}px` });
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      Object.assign(this.canvas, { width, height }); // which also clears it
+    }
+    this.#touch();
+  }
+
+  #touch() {
+    this.stale = true;
+    this.#request();
+  }
+
+  #request() {
+    if (this.requested || !this.renderer) return;
+    this.requested = true;
+    requestAnimationFrame((now) => {
+      this.requested = false;
+      try {
+        this.#frame(now);
+      } catch (error) {
+        fail(error);
+      }
+    });
+  }
+
+  #frame(now) {
+    if (!this.renderer?.ready || this.gl.isContextLost()) return;
+    if (!this.pace.full) this.#measure();
+    const moving = this.view.step(now);
+    if (moving || this.stale) {
+      this.#drawMoving(now, moving);
+    } else if (!this.sharp && now - this.changed > STILL_AFTER) {
+      this.#drawStill();
+    }
+    showRate(this.pace.rate, moving);
+    if (moving || !this.sharp || this.view.swaying) {
+      this.#request();
+    } else {
+      this.view.rest();
+      this.pace.rest();
+      if (this.loaded) this.waiting.splice(0).forEach((resolve) => resolve());
+    }
+  }
+
+  /** How fast the device is, by a small frame. */
+  #measure() {
+    const small = resized(this.camera, FIRST_SCALE);
+    this.renderer.draw("moving", small, this.look);
+    this.renderer.finish("moving"); // compiles, on many devices
+    const start = performance.now();
+    this.renderer.draw("moving", small, this.look);
+    this.renderer.finish("moving");
+    this.pace.guess(Math.max(0.5, performance.now() - start), FIRST_SCALE);
+  }
+
+  #drawMoving(now, moving) {
+    this.stale = false;
+    this.changed = now;
+    this.row = 0;
+    const { scale } = this.pace;
+    this.sharp = scale === 1;
+    this.renderer.draw("moving", this.sharp ? this.camera : resized(this.camera, scale), this.look);
+    this.renderer.show("moving");
+    if (moving) this.pace.frame(now);
+  }
+
+  /** Draws a part of the picture at its full resolution, and shows it when it is whole. */
+  #drawStill() {
+    const { camera } = this;
+    const next = Math.min(camera.height, this.row + Math.ceil(camera.height / this.pace.bands));
+    this.renderer.draw("still", camera, this.look, [this.row, next]);
+    this.row = next;
+    if (next < camera.height) return;
+    this.renderer.show("still");
+    this.sharp = true;
+  }
+}
+
+function fail(error) {
+  if (!(error instanceof ViewerError)) console.error(error);
+  showProgress(null);
+  showProblem(error);
+}
+
+window.viewer = new Viewer();
+window.viewer.start().catch(fail);

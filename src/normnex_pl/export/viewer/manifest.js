@@ -1,0 +1,98 @@
+// The manifest of a baked multiplane image: export/manifest.py in normnex_pl describes it.
+
+import { BAKE_AGAIN, ViewerError } from "./errors.js";
+import { damaged } from "./files.js";
+
+export const MANIFEST = "manifest.json";
+const FORMAT = "normnex-mpi";
+const VERSION = 1;
+
+// What has to be there, by the type of its leaves; `[kind]` is a list of them.
+const TEXTURE = {
+  height: "number", width: "number", tile: "number", rows: "number", columns: "number", channels: "number",
+  tiles_per_row: "number", rows_per_page: "number", pages: "number", slots: "number",
+  table: { file: "string", bytes: "number", sha256: "string" },
+  files: [[{ file: "string", bytes: "number", sha256: "string" }]],
+  ranges: [[["number"]]],
+};
+const CAMERA = { fx: "number", fy: "number", cx: "number", cy: "number", width: "number", height: "number" };
+const SHAPE = {
+  geometry: { ...CAMERA, offset: "number", near: "number", far: "number" },
+  depths: ["number"], layer_depths: ["number"], sublayers: "number", gate: "number",
+  background: ["clear", "opaque_last_plane"],
+  color: { model: ["rgb", "ycbcr", "additive_ycbcr"], signed: "boolean" },
+  normals: ["none", "predicted", "flat"], num_color_features: "number",
+  basis: {
+    query: ["view", "reflection"], shape: ["number"], num_basis: "number",
+    file: "string", bytes: "number", sha256: "string",
+  },
+  textures: { alpha: TEXTURE, base_color: TEXTURE, features: TEXTURE },
+  viewpoints: [[["number"]]], camera: CAMERA, bytes: { disk: "number" },
+};
+
+/**
+ * @param {ArrayBuffer} content Of the file.
+ * @returns {object} The manifest, in which all entries that the viewer needs are of their types.
+ */
+export function parseManifest(content) {
+  let manifest;
+  try {
+    manifest = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(content));
+  } catch (error) {
+    throw damaged(MANIFEST, "JSON", `a damaged file (${error.message})`);
+  }
+  if (manifest?.format !== FORMAT) {
+    throw damaged(MANIFEST, `the format ${FORMAT}`, describe(manifest?.format));
+  }
+  if (manifest.version !== VERSION) {
+    const advice = manifest.version > VERSION ? "Take the viewer of a newer normnex_pl." : BAKE_AGAIN;
+    const message = `${MANIFEST}: expected version ${VERSION}, found ${describe(manifest.version)}.`;
+    throw new ViewerError("Another version", message, advice);
+  }
+  checkShape(manifest, SHAPE, "");
+  checkSizes(manifest);
+  return manifest;
+}
+
+function checkShape(value, kind, path) {
+  const names = Array.isArray(kind) && kind.length > 1;
+  if (typeof kind === "string" ? typeof value !== kind : names && !kind.includes(value)) {
+    throw damaged(MANIFEST, `${path} to be ${names ? kind.join(" or ") : `a ${kind}`}`, describe(value));
+  }
+  if (typeof kind === "string" || names) return;
+  if (typeof value !== "object" || value === null || Array.isArray(kind) !== Array.isArray(value)) {
+    throw damaged(MANIFEST, `${path} to be ${Array.isArray(kind) ? "a list" : "an object"}`, describe(value));
+  }
+  if (Array.isArray(kind)) {
+    value.forEach((item, index) => checkShape(item, kind[0], `${path}[${index}]`));
+  } else {
+    for (const [name, inner] of Object.entries(kind)) {
+      checkShape(value[name], inner, path ? `${path}.${name}` : name);
+    }
+  }
+}
+
+/** Lists that have to fit each other. */
+function checkSizes(manifest) {
+  const planes = manifest.depths.length;
+  const layers = manifest.layer_depths.length;
+  const counts = { alpha: planes, base_color: layers, features: layers };
+  const groups = Math.ceil(manifest.textures.features.channels / 3);
+  const files = { alpha: 1, base_color: 1, features: groups };
+  let fits = planes > 0 && planes === layers * manifest.sublayers;
+  for (const [name, texture] of Object.entries(manifest.textures)) {
+    if (!(name in counts)) continue;
+    fits &&= texture.ranges.length === counts[name] && texture.files.length === texture.pages;
+    fits &&= texture.files.every((page) => page.length === files[name]);
+    fits &&= texture.ranges.every((range) => range.length === texture.channels);
+    fits &&= texture.table.bytes === 4 * counts[name] * texture.rows * texture.columns;
+  }
+  const cells = manifest.basis.shape.reduce((product, size) => product * size, 1);
+  fits &&= manifest.basis.bytes === 2 * cells * manifest.basis.num_basis;
+  if (!fits) throw damaged(MANIFEST, "planes, layers, tables and files that fit each other", "others");
+}
+
+function describe(value) {
+  const text = value === undefined ? "nothing" : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+}

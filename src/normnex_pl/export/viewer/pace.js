@@ -1,0 +1,59 @@
+// How fine to draw so that motion stays fluent, and how many frames a second that gives.
+
+const SLOW = 42; // ms a frame, above which frames become smaller
+const FAST = 21; // below which they become larger
+const AIM = 28; // for the first guess
+const PAUSE = 1000; // ms without a frame, after which another motion begins
+const LEAST_SCALE = 0.25;
+const MEMORY = 0.2; // weight of a new frame in the mean
+const PATIENCE = 6; // frames between two changes
+const BAND = 30; // ms that a part of a still frame may take
+
+export class Pace {
+  constructor() {
+    this.scale = 1; // of the sides of a moving frame
+    this.full = 0; // ms, estimated, of a frame of scale 1
+    this.mean = null; // ms between frames
+    this.last = null;
+    this.since = 0; // frames since the last change of scale
+  }
+
+  /** A first guess, from the time of a frame of some scale. */
+  guess(ms, scale) {
+    this.full = ms / scale ** 2;
+    this.scale = Math.min(1, Math.max(LEAST_SCALE, Math.sqrt(AIM / this.full)));
+  }
+
+  /** Notes a moving frame. */
+  frame(now) {
+    const passed = this.last === null ? PAUSE : now - this.last;
+    this.last = now;
+    this.since += 1;
+    if (passed >= PAUSE) return;
+    this.mean = this.mean === null ? passed : this.mean + MEMORY * (passed - this.mean);
+    if (this.mean > SLOW) this.full = Math.max(this.full, this.mean / this.scale ** 2);
+    if (this.since < PATIENCE) return;
+    if (this.mean > SLOW && this.scale > LEAST_SCALE) this.#change(0.8);
+    else if (this.mean < FAST && this.scale < 1) this.#change(1.15);
+  }
+
+  /** Motion has ended. */
+  rest() {
+    this.last = null;
+  }
+
+  /** Frames a second of the last motion; null before any. */
+  get rate() {
+    return this.mean === null ? null : 1000 / this.mean;
+  }
+
+  /** Parts that a still frame is drawn in, so that the page answers in between. */
+  get bands() {
+    return Math.min(32, Math.max(1, Math.ceil(this.full / BAND)));
+  }
+
+  #change(factor) {
+    this.scale = Math.min(1, Math.max(LEAST_SCALE, this.scale * factor));
+    this.since = 0;
+  }
+}

@@ -1,0 +1,94 @@
+// Where the viewer's camera may be, and the camera of a state: pure functions.
+//
+// A state is a position x, y, z in the reference camera's frame (right, down, forward, in world units), from
+// which the camera looks at one point; a zoom, which enlarges the picture; and panX, panY, by which the enlarged
+// picture is shifted, in shares of its width and height.
+
+export const HOME = Object.freeze({ x: 0, y: 0, z: 0, zoom: 1, panX: 0, panY: 0 });
+const MOST_ZOOM = 6;
+const LARGEST_APPROACH = 0.5; // share of the way to the first plane, as in export/paths.py
+const FOCUS_SHARE = 0.75; // where between the planes the camera looks, linear in disparity, likewise
+
+/** Bounds of the state: the box around the training cameras, which always holds the reference camera. */
+export function limitsOf(manifest) {
+  const { near, far } = manifest.geometry;
+  const span = (axis) => {
+    const values = [0, ...manifest.viewpoints.map((c2w) => c2w[axis][3])];
+    return [Math.min(...values), Math.max(...values)];
+  };
+  const depth = span(2);
+  return {
+    x: span(0),
+    y: span(1),
+    z: [depth[0], Math.min(depth[1], LARGEST_APPROACH * near)],
+    focus: 1 / ((1 - FOCUS_SHARE) / near + FOCUS_SHARE / far),
+  };
+}
+
+/** The nearest state within the limits. */
+export function clampState(state, limits) {
+  const zoom = clamp(state.zoom, [1, MOST_ZOOM]);
+  const pan = [(1 - zoom) / 2, (zoom - 1) / 2];
+  return {
+    x: clamp(state.x, limits.x),
+    y: clamp(state.y, limits.y),
+    z: clamp(state.z, limits.z),
+    zoom,
+    panX: clamp(state.panX, pan),
+    panY: clamp(state.panY, pan),
+  };
+}
+
+/** Enlarges the picture by a factor; the point (x, y), in shares from its middle, stays where it is. */
+export function zoomed(state, factor, x, y, limits) {
+  const zoom = clamp(state.zoom * factor, [1, MOST_ZOOM]);
+  const grown = zoom / state.zoom;
+  const panX = x - (x - state.panX) * grown;
+  const panY = y - (y - state.panY) * grown;
+  return clampState({ ...state, zoom, panX, panY }, limits);
+}
+
+/** The camera of a state, for a picture of some size that has the proportions of the photos. */
+export function cameraOf(state, limits, photo, width, height) {
+  const scale = state.zoom * (width / photo.width);
+  const scaleY = state.zoom * (height / photo.height);
+  return {
+    width,
+    height,
+    fx: photo.fx * scale,
+    fy: photo.fy * scaleY,
+    cx: (photo.cx - photo.width / 2) * scale + width * (0.5 + state.panX),
+    cy: (photo.cy - photo.height / 2) * scaleY + height * (0.5 + state.panY),
+    c2w: lookAt([state.x, state.y, state.z], [0, 0, limits.focus]),
+  };
+}
+
+/** Camera to world of a camera that has a point in the middle of its view; three rows of four. */
+export function lookAt(position, target) {
+  const forward = normalize(target.map((value, axis) => value - position[axis]));
+  const right = normalize(cross([0, 1, 0], forward));
+  const down = cross(forward, right);
+  return [0, 1, 2].map((axis) => [right[axis], down[axis], forward[axis], position[axis]]);
+}
+
+/** A camera whose picture is smaller by a factor and shows the same. */
+export function resized(camera, factor) {
+  const width = Math.max(1, Math.round(camera.width * factor));
+  const height = Math.max(1, Math.round(camera.height * factor));
+  const [x, y] = [width / camera.width, height / camera.height];
+  const { fx, fy, cx, cy, c2w } = camera;
+  return { width, height, fx: fx * x, fy: fy * y, cx: cx * x, cy: cy * y, c2w };
+}
+
+export function clamp(value, [low, high]) {
+  return Math.min(high, Math.max(low, value));
+}
+
+function cross(a, b) {
+  return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+}
+
+function normalize(v) {
+  const length = Math.hypot(...v);
+  return v.map((value) => value / length);
+}

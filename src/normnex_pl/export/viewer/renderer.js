@@ -1,0 +1,172 @@
+// Draws a multiplane image: which program, which uniforms, and frames in parts.
+
+import { makeProgram, makeTexture, uniformsOf } from "./gl.js";
+import { TiledTexture, basisTexture, depthColorTexture, layerTexture, planeTexture } from "./textures.js";
+
+export const MODES = ["full", "diffuse", "specular", "normals", "depth", "alpha"]; // as in mpi.frag
+const SHADERS = ["screen.vert", "tiles.glsl", "basis.glsl", "color.glsl", "mpi.frag"];
+const TILED = { alpha: "alpha", base_color: "base", features: "feature" }; // names of uniforms
+
+/** @returns {Promise<object>} The shaders' texts by their names. */
+export async function readShaders(folder) {
+  const texts = SHADERS.map(async (name) => new TextDecoder().decode(await folder.fetch(name)));
+  return Object.fromEntries((await Promise.all(texts)).map((text, index) => [SHADERS[index], text]));
+}
+
+/** What the shaders are compiled for: the parts of the model, by their names in the manifest. */
+function definitions(manifest) {
+  const { basis, color, textures } = manifest;
+  const [width, height] = [basis.shape.at(-1), basis.shape.at(-2)];
+  const slices = basis.shape.length > 2 ? basis.shape[0] : 1;
+  const values = {
+    NUM_PLANES: manifest.depths.length,
+    NUM_LAYERS: manifest.layer_depths.length,
+    SUBLAYERS: manifest.sublayers,
+    GATE: `float(${manifest.gate})`,
+    NUM_BASIS: basis.num_basis,
+    BASIS_GROUPS: Math.ceil(basis.num_basis / 4),
+    BASIS_SIZE: `ivec3(${width}, ${height}, ${slices})`,
+    FEATURE_GROUPS: Math.ceil(textures.features.channels / 3),
+    COLOR_FEATURES: manifest.num_color_features,
+    [`COLOR_${color.model.toUpperCase()}`]: 1,
+    [`NORMALS_${manifest.normals.toUpperCase()}`]: 1,
+    ...(color.signed && { LUMA_SIGNED: 1 }),
+    ...(basis.query === "reflection" && { BY_REFLECTION: 1 }),
+    ...(manifest.background === "opaque_last_plane" && { OPAQUE_LAST_PLANE: 1 }),
+  };
+  return Object.entries(values).map(([name, value]) => `#define ${name} ${value}\n`).join("");
+}
+
+const VERSION = "#version 300 es\n";
+const PRECISION = ["float", "int", "sampler2D", "sampler2DArray", "usampler2D"]
+  .map((type) => `precision highp ${type};\n`).join("");
+
+export class Renderer {
+  /** @param {object} shaders See `readShaders`. */
+  constructor(gl, manifest, shaders) {
+    this.gl = gl;
+    this.manifest = manifest;
+    const parts = ["tiles.glsl", "basis.glsl", "color.glsl", "mpi.frag"].map((name) => shaders[name]);
+    const fragment = VERSION + PRECISION + definitions(manifest) + parts.join("\n");
+    this.program = makeProgram(gl, VERSION + shaders["screen.vert"], fragment);
+    this.uniforms = uniformsOf(gl, this.program);
+    this.tiled = Object.fromEntries(
+      Object.keys(TILED).map((name) => [name, new TiledTexture(gl, name, manifest.textures[name])]),
+    );
+    this.planes = planeTexture(gl, manifest);
+    this.layers = layerTexture(gl, manifest);
+    this.depthColors = depthColorTexture(gl);
+    this.frames = {}; // of several sizes, by their purposes
+    gl.useProgram(this.program);
+    this.#setGeometry();
+  }
+
+  /** @param {ArrayBuffer} content Of the file of the basis functions. */
+  setBasis(content) {
+    this.basis = basisTexture(this.gl, this.manifest.basis, content);
+  }
+
+  /** Whether there is anything to draw. */
+  get ready() {
+    return this.tiled.alpha.loaded > 0 && this.tiled.base_color.loaded > 0;
+  }
+
+  /**
+   * Draws a frame, or some of its rows.
+   *
+   * @param {string} purpose Frames of one purpose share their pixels: rows that aren't drawn stay as they were.
+   * @param {object} camera width, height, fx, fy, cx, cy in pixels, and c2w, three rows of four.
+   * @param {{mode: string, gain: number, planes: [number, number]}} look What of the image is shown.
+   * @param {[number, number]} rows The first and the one behind the last, from the bottom.
+   */
+  draw(purpose, camera, look, rows = [0, camera.height]) {
+    const { gl, uniforms } = this;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.#frame(purpose, camera.width, camera.height).buffer);
+    gl.viewport(0, 0, camera.width, camera.height);
+    gl.enable(gl.SCISSOR_TEST);
+    gl.scissor(0, rows[0], camera.width, rows[1] - rows[0]);
+    gl.useProgram(this.program);
+    this.#bindTextures();
+    const c = camera.c2w;
+    gl.uniform1f(uniforms.frameHeight, camera.height);
+    gl.uniform2f(uniforms.focal, camera.fx, camera.fy);
+    gl.uniform2f(uniforms.principal, camera.cx, camera.cy);
+    gl.uniformMatrix3fv(uniforms.rotation, false, [0, 1, 2].flatMap((j) => c.map((row) => row[j])));
+    gl.uniform3f(uniforms.origin, c[0][3], c[1][3], c[2][3]);
+    gl.uniform1i(uniforms.mode, MODES.indexOf(look.mode));
+    gl.uniform1f(uniforms.gain, look.gain);
+    gl.uniform2i(uniforms.shown, ...look.planes);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+    gl.disable(gl.SCISSOR_TEST);
+  }
+
+  /** Shows a frame on the canvas, which may have another size. */
+  show(purpose) {
+    const { gl } = this;
+    const { buffer, width, height } = this.frames[purpose];
+    const [right, top] = [gl.drawingBufferWidth, gl.drawingBufferHeight];
+    gl.bindFramebuffer(gl.READ_FRAMEBUFFER, buffer);
+    gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, null);
+    const filter = width === right && height === top ? gl.NEAREST : gl.LINEAR;
+    gl.blitFramebuffer(0, 0, width, height, 0, 0, right, top, gl.COLOR_BUFFER_BIT, filter);
+  }
+
+  /** Waits for the graphics card by reading a pixel of a frame. */
+  finish(purpose) {
+    const { gl } = this;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.frames[purpose].buffer);
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+  }
+
+  #frame(purpose, width, height) {
+    const { gl } = this;
+    const old = this.frames[purpose];
+    if (old?.width === width && old.height === height) return old;
+    if (old) {
+      gl.deleteFramebuffer(old.buffer);
+      gl.deleteTexture(old.texture);
+    }
+    const texture = makeTexture(gl, gl.TEXTURE_2D, gl.NEAREST, gl.RGBA8, width, height);
+    const buffer = gl.createFramebuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, buffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    this.frames[purpose] = { buffer, texture, width, height };
+    return this.frames[purpose];
+  }
+
+  #setGeometry() {
+    const { gl, uniforms, manifest: { geometry: g } } = this;
+    gl.uniform2f(uniforms.canvasFocal, g.fx, g.fy);
+    gl.uniform2f(uniforms.canvasCentre, g.cx + g.offset, g.cy + g.offset);
+    gl.uniform2f(uniforms.canvasSize, g.width + 2 * g.offset, g.height + 2 * g.offset);
+    gl.uniform2f(uniforms.depthRange, g.near, g.far);
+    for (const [name, short] of Object.entries(TILED)) {
+      const { entry, width, height } = this.tiled[name];
+      gl.uniform2i(uniforms[`${short}Grid.texels`], entry.width, entry.height);
+      gl.uniform2i(uniforms[`${short}Grid.tiles`], entry.columns, entry.rows);
+      gl.uniform2f(uniforms[`${short}Grid.page`], width, height);
+      gl.uniform1i(uniforms[`${short}Grid.tile`], entry.tile);
+    }
+  }
+
+  #bindTextures() {
+    const { gl, uniforms } = this;
+    const textures = [
+      ["planes", gl.TEXTURE_2D, this.planes],
+      ["layers", gl.TEXTURE_2D, this.layers],
+      ["depthColors", gl.TEXTURE_2D, this.depthColors],
+      ["basisTable", gl.TEXTURE_2D_ARRAY, this.basis],
+    ];
+    for (const [name, short] of Object.entries(TILED)) {
+      const { table, pages, loaded } = this.tiled[name];
+      textures.push([`${short}Table`, gl.TEXTURE_2D, table], [`${short}Pages`, gl.TEXTURE_2D_ARRAY, pages]);
+      gl.uniform1i(uniforms[`${short}Grid.loaded`], loaded);
+    }
+    textures.forEach(([name, target, texture], unit) => {
+      gl.activeTexture(gl.TEXTURE0 + unit);
+      gl.bindTexture(target, texture);
+      gl.uniform1i(uniforms[name], unit);
+    });
+    gl.activeTexture(gl.TEXTURE0 + textures.length); // what is made next disturbs none of them
+  }
+}

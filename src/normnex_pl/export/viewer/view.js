@@ -1,0 +1,98 @@
+// What the camera does over time: it follows what is wanted of it, softly, or sways by itself.
+
+import { HOME, cameraOf, clampState, zoomed } from "./pose.js";
+
+const SOFTNESS = 70; // ms in which two thirds of a way are made
+const SWAY_PERIOD = 7000; // ms
+const SWAY_SHARE = 0.7; // of the limits
+const NEXT_TO_NOTHING = 1e-3; // of a limit's width or of a picture's: nobody sees it
+
+export class View {
+  /**
+   * @param {object} limits See `limitsOf`.
+   * @param {object} photo The camera of the photos.
+   * @param {() => boolean} calm Whether to move without any softness: who asked for less motion gets none.
+   */
+  constructor(limits, photo, calm) {
+    this.limits = limits;
+    this.photo = photo;
+    this.calm = calm;
+    this.wanted = { ...HOME };
+    this.shown = { ...HOME };
+    this.fixed = null; // a camera that is shown whatever else is wanted
+    this.swaySince = null;
+    this.last = null;
+  }
+
+  /** The way from one end of the limits to the other, or 0. */
+  span(axis) {
+    return this.limits[axis][1] - this.limits[axis][0];
+  }
+
+  /** Moves the camera by shares of the limits. */
+  move(dx, dy, dz = 0) {
+    const { x, y, z } = this.wanted;
+    this.to({ x: x + dx * this.span("x"), y: y + dy * this.span("y"), z: z + dz * this.span("z") });
+  }
+
+  /** Shifts an enlarged picture, by shares of its size. */
+  pan(dx, dy) {
+    this.to({ panX: this.wanted.panX + dx, panY: this.wanted.panY + dy });
+  }
+
+  zoom(factor, x = 0, y = 0) {
+    this.to(zoomed(this.wanted, factor, x, y, this.limits));
+  }
+
+  to(part) {
+    this.wanted = clampState({ ...this.wanted, ...part }, this.limits);
+  }
+
+  reset() {
+    this.swaying = false;
+    this.to(HOME);
+  }
+
+  get swaying() {
+    return this.swaySince !== null;
+  }
+
+  set swaying(on) {
+    if (on !== this.swaying) this.swaySince = on ? performance.now() : null;
+  }
+
+  /** Goes on to a point in time; returns whether the camera has moved. */
+  step(now) {
+    const passed = this.last === null ? 0 : now - this.last;
+    this.last = now;
+    if (this.swaying) this.#sway(now);
+    const share = this.calm() ? 1 : 1 - Math.exp(-passed / SOFTNESS);
+    let moved = false;
+    for (const key of Object.keys(HOME)) {
+      const rest = this.wanted[key] - this.shown[key];
+      if (rest === 0) continue;
+      const width = key in this.limits ? this.span(key) : 1;
+      this.shown[key] = Math.abs(rest) < NEXT_TO_NOTHING * width ? this.wanted[key] : this.shown[key] + share * rest;
+      moved = true;
+    }
+    return moved && this.fixed === null;
+  }
+
+  /** Time stands still until the next step. */
+  rest() {
+    this.last = null;
+  }
+
+  camera(width, height) {
+    return this.fixed ?? cameraOf(this.shown, this.limits, this.photo, width, height);
+  }
+
+  #sway(now) {
+    const turn = ((now - this.swaySince) / SWAY_PERIOD) * 2 * Math.PI;
+    const place = (axis, wave) => {
+      const [low, high] = this.limits[axis];
+      return (low + high) / 2 + (wave * SWAY_SHARE * (high - low)) / 2;
+    };
+    this.to({ x: place("x", Math.sin(turn)), y: place("y", Math.cos(turn)) });
+  }
+}
