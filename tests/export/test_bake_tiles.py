@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from torch import Tensor
 from core.small import few
 from normnex_pl.errors import UserError
 from normnex_pl.export.quantize import LEVELS, dequantize, largest_error, quantize, value_ranges
-from normnex_pl.export.tiled_texture import TiledTexture
+from normnex_pl.export.tiled_texture import TiledTexture, texel_bytes
 from normnex_pl.export.tiles import (
     ABSENT,
     MAX_PAGES,
@@ -23,6 +24,7 @@ from normnex_pl.export.tiles import (
     cut_tiles,
     layout_pages,
     pack_pages,
+    unpack_page,
 )
 
 grids = st.builds(
@@ -39,8 +41,9 @@ def random(seed: int, *shape: int) -> Tensor:
 
 
 def tiled(codes: Tensor, slots: Tensor, grid: TileGrid, ranges: Tensor) -> TiledTexture:
-    tiles = cut_tiles(codes, slots, grid)
-    return TiledTexture(grid, slots, pack_pages(tiles, layout_pages(len(tiles), grid.size)), ranges)
+    filled = texel_bytes(codes.shape[1]) - codes.shape[1]
+    tiles = F.pad(cut_tiles(codes, slots, grid), (0, filled, 0, 0, 0, 0, 0, 1))  # one more: never none
+    return TiledTexture(grid, slots, tiles, ranges)
 
 
 @few
@@ -101,6 +104,16 @@ def test_pages_are_what_phones_open_and_hold_all_tiles(slots: int, size: int) ->
     assert slots <= layout.pages * places
     if layout.pages <= 64:
         assert layout.width <= 2048
+
+
+@few
+@given(st.integers(0, 300), st.sampled_from([1, 3]))
+def test_pages_give_back_their_tiles(slots: int, channels: int) -> None:
+    tiles = (random(slots, slots, 16, 16, channels) * 255).to(torch.uint8)
+    layout = layout_pages(slots, 16)
+    pages = pack_pages(tiles, layout).numpy()
+    back = np.concatenate([unpack_page(page, layout) for page in pages])
+    np.testing.assert_array_equal(back[:slots], tiles.numpy())
 
 
 @few

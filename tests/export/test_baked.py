@@ -34,7 +34,7 @@ from normnex_pl.components import (
 from normnex_pl.errors import UserError
 from normnex_pl.export import bake_files
 from normnex_pl.export.bake_files import BakeSettings, bake
-from normnex_pl.export.baked import LEAST_LIGHT, BakedMPI
+from normnex_pl.export.baked import LEAST_LIGHT, BakedMPI, TorchRenderer
 from normnex_pl.export.basis_table import TOLERANCE
 from normnex_pl.export.quantize import LEVELS, largest_error
 from normnex_pl.geometry.cameras import image_rays
@@ -176,7 +176,7 @@ def test_features_are_read_at_the_layers_and_planes_at_the_planes_from_every_vie
 def test_components_are_those_of_the_live_renderer(name: str, tmp_path: Path) -> None:
     mpi = make(name)
     camera = reference_camera()
-    live, ours = mpi.render_image(camera), baked(mpi, tmp_path).render_image(camera, chunk=50)
+    live, ours = mpi.render_image(camera), baked(mpi, tmp_path).render_image(camera, TorchRenderer(chunk=50))
     assert set(ours) == set(live)
     for component, values in live.items():
         assert ours[component].shape == values.shape, component

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Float16
 from torch import Tensor, nn
 
 from normnex_pl.errors import UserError
@@ -20,6 +22,17 @@ from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
 from normnex_pl.rendering import composite, composite_weights
 from normnex_pl.types import Camera, MPIGeometry, Rays
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """A way to render images of a baked multiplane image."""
+
+    name: ClassVar[str]
+
+    def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
+        """See `BakedMPI.render_image`."""
+
 
 # A ray ends where less than this share of the light passes: a quarter of an 8-bit level.
 LEAST_LIGHT = 1 / 1024
@@ -38,7 +51,7 @@ class BakedMPI(nn.Module):
 
     depths: Float[Tensor, "plane"]
     layer_depths: Float[Tensor, "layer"]
-    table: Float[Tensor, "basis *cells"]
+    table: Float16[Tensor, "*cells basis"]
 
     def __init__(
         self,
@@ -46,7 +59,7 @@ class BakedMPI(nn.Module):
         alpha: TiledTexture,
         base_color: TiledTexture,
         features: TiledTexture,
-        table: Float[Tensor, "basis *cells"],
+        table: Float16[Tensor, "*cells basis"],
     ) -> None:
         super().__init__()
         self.manifest = manifest
@@ -76,35 +89,31 @@ class BakedMPI(nn.Module):
         manifest = read_manifest(folder)
         try:
             entry = manifest["basis"]
-            table = np.frombuffer(read_file(folder, entry), "<f2").astype(np.float32)
-            table = np.moveaxis(table.reshape(*entry["shape"], entry["num_basis"]), -1, 0)
+            table = np.frombuffer(read_file(folder, entry), "<f2").astype(np.float16)
+            table = table.reshape(*entry["shape"], entry["num_basis"])
             textures = {name: read_texture(folder, name, kept) for name, kept in manifest["textures"].items()}
-            return cls(manifest, **textures, table=torch.from_numpy(np.ascontiguousarray(table)))
+            return cls(manifest, **textures, table=torch.from_numpy(table))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise UserError(
                 f"{folder / MANIFEST}: expected the entries of its version, found others ({error!r}). {AGAIN}"
             ) from None
 
-    @torch.no_grad()
-    def render_image(
-        self, camera: Camera, chunk: int = 1 << 17, least_light: float = LEAST_LIGHT
-    ) -> dict[str, Tensor]:
+    @property
+    def memory(self) -> int:
+        """Bytes of textures and tables."""
+        return sum(buffer.nbytes for buffer in self.buffers())
+
+    def render_image(self, camera: Camera, renderer: Renderer | None = None) -> dict[str, Tensor]:
         """Renders a whole image.
 
         Args:
             camera: In the reference frame, on the device of this module.
-            chunk: Rays at once.
-            least_light: See `render`.
+            renderer: The one that suits the device if None.
 
         Returns:
             What `render` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
         """
-        rays = image_rays(camera)
-        origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
-        chunks = zip(origins.split(chunk), directions.split(chunk), strict=True)
-        parts = [self.render(Rays(*part), least_light) for part in chunks]
-        shape = (camera.height, camera.width)
-        return {name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in parts[0]}
+        return (renderer or find_renderer(self.depths.device))(self, camera)
 
     @torch.no_grad()
     def render(self, rays: Rays, least_light: float = LEAST_LIGHT) -> dict[str, Tensor]:
@@ -175,7 +184,7 @@ class BakedMPI(nn.Module):
         colors = features[:, None, : self.num_color_features]
         normals = self.normals(features[:, None, self.num_color_features :])
         inputs = self.query.coordinates(rays.viewdirs, None if normals is None else normals[:, 0])
-        basis = read_table(self.table, inputs)
+        basis = read_table(self.table.movedim(-1, 0).float(), inputs)
         specular = self.gate * self.color.specular(colors, basis[:, None])[:, 0]
         shown = {name: part[:, 0] for name, part in self.color.parts(colors).items()}
         if normals is not None:
@@ -201,6 +210,39 @@ class BakedMPI(nn.Module):
         if "normals" in sums:
             shown["normals"] = F.normalize(sums["normals"], dim=-1, eps=1e-6)
         return shown
+
+
+@dataclass(frozen=True)
+class TorchRenderer:
+    """Renders on any device, by `BakedMPI.render`.
+
+    Attributes:
+        least_light: See there.
+        chunk: Rays at once; 300 bytes each for each plane of a layer, about.
+    """
+
+    name: ClassVar[str] = "torch"
+
+    least_light: float = LEAST_LIGHT
+    chunk: int = 1 << 16
+
+    def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
+        """See `Renderer`."""
+        rays = image_rays(camera)
+        origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
+        chunks = zip(origins.split(self.chunk), directions.split(self.chunk), strict=True)
+        parts = [baked.render(Rays(*part), self.least_light) for part in chunks]
+        shape = (camera.height, camera.width)
+        return {name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in parts[0]}
+
+
+def find_renderer(device: torch.device) -> Renderer:
+    """The fastest renderer of a device: Triton's kernel on a GPU, if Triton is there."""
+    if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
+        from normnex_pl.export.triton_renderer import TritonRenderer  # can't be imported everywhere
+
+        return TritonRenderer()
+    return TorchRenderer()
 
 
 def _meet(rays: Rays, depths: Float[Tensor, "plane"], geometry: MPIGeometry) -> Float[Tensor, "ray plane 2"]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -16,9 +19,20 @@ from torch import Tensor, nn
 from normnex_pl.errors import UserError
 from normnex_pl.export.manifest import AGAIN, describe_file, read_file
 from normnex_pl.export.quantize import dequantize, quantize
-from normnex_pl.export.tiles import ABSENT, TileGrid, cut_tiles, layout_pages, locate, pack_pages
+from normnex_pl.export.tiles import (
+    ABSENT,
+    PageLayout,
+    TileGrid,
+    cut_tiles,
+    layout_pages,
+    locate,
+    pack_pages,
+    unpack_page,
+)
 
 _GROUP = 3  # channels a picture
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -59,14 +73,14 @@ def write_texture(
     codes = torch.stack([quantize(*one) for one in zip(values[:, None], ranges[:, None], strict=True)])[:, 0]
     tiles = cut_tiles(codes, slots, grid)
     layout = layout_pages(len(tiles), grid.size)
-    files = []
-    for page, pixels in enumerate(pack_pages(tiles, layout).cpu().numpy()):
-        groups = _pictures(pixels)
-        stems = [
-            f"{name}_{page:03d}" + (f"_{group}" if len(groups) > 1 else "") for group in range(len(groups))
-        ]
-        paths = [encoding.write(group, folder / stem) for group, stem in zip(groups, stems, strict=True)]
-        files.append([describe_file(path) for path in paths])
+    pages = [_pictures(pixels) for pixels in pack_pages(tiles, layout).cpu().numpy()]
+    jobs = [
+        (picture, folder / (f"{name}_{page:03d}" + (f"_{group}" if len(pictures) > 1 else "")))
+        for page, pictures in enumerate(pages)
+        for group, picture in enumerate(pictures)
+    ]
+    written = iter(_in_parallel(lambda job: describe_file(encoding.write(*job)), jobs))
+    files = [[next(written) for _ in pictures] for pictures in pages]
     table = folder / f"{name}_tiles.bin"
     table.write_bytes((slots - ABSENT).cpu().numpy().astype("<u4").tobytes())
     return {
@@ -86,6 +100,12 @@ def write_texture(
     }
 
 
+def _in_parallel(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+    """Results by threads: what takes long, compressing and decompressing, lets others run meanwhile."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, items))
+
+
 def _pictures(pixels: UInt8[np.ndarray, "height width channel"]) -> list[np.ndarray]:
     """Groups of three channels, the last one filled up with zeros; a single channel stays alone."""
     channels = pixels.shape[-1]
@@ -101,26 +121,32 @@ class TiledTexture(nn.Module):
     Attributes:
         grid: How the textures are cut.
         slots: Of each tile, or `ABSENT`.
-        pages: Bytes of the tiles.
+        tiles: Bytes of the tiles, by slot; at least one. A texel with several channels is filled up to whole
+            words of four bytes, which a graphics card reads at once.
         ranges: Of the bytes' values.
     """
 
     slots: Int[Tensor, "texture row column"]
-    pages: UInt8[Tensor, "page height width channel"]
+    tiles: UInt8[Tensor, "slot size size byte"]
     ranges: Float[Tensor, "texture channel 2"]
 
     def __init__(
         self,
         grid: TileGrid,
         slots: Int[Tensor, "texture row column"],
-        pages: UInt8[Tensor, "page height width channel"],
+        tiles: UInt8[Tensor, "slot size size byte"],
         ranges: Float[Tensor, "texture channel 2"],
     ) -> None:
         super().__init__()
         self.grid = grid
         self.register_buffer("slots", slots)
-        self.register_buffer("pages", pages)
+        self.register_buffer("tiles", tiles)
         self.register_buffer("ranges", ranges)
+
+    @property
+    def memory(self) -> int:
+        """Bytes."""
+        return sum(buffer.nbytes for buffer in self.buffers())
 
     def read(
         self, textures: Int[Tensor, "*#sample"], coordinates: Float[Tensor, "*sample 2"]
@@ -137,24 +163,20 @@ class TiledTexture(nn.Module):
         row, column, inside = locate(self.grid, coordinates)
         slots = self.slots[textures, row, column]
         present = slots != ABSENT
-        corner = (inside - 0.5).floor().clamp(0, self.grid.size - 2)
+        size = self.grid.size
+        corner = (inside - 0.5).floor().clamp(0, size - 2)
         x, y = (inside - 0.5 - corner).unsqueeze(-1).unbind(dim=-2)
-        first, width = self._texel(slots.clamp(min=0), corner.int()), self.pages.shape[2]
-        texels = self.pages.view(-1, self.pages.shape[-1])
+        left, top = corner.long().unbind(dim=-1)
+        first = (slots.clamp(min=0).long() * size + top) * size + left
+        texels = self.tiles.flatten(0, 2)[:, : self.ranges.shape[1]]
         upper = torch.lerp(texels[first].float(), texels[first + 1].float(), x)
-        lower = torch.lerp(texels[first + width].float(), texels[first + width + 1].float(), x)
+        lower = torch.lerp(texels[first + size].float(), texels[first + size + 1].float(), x)
         return dequantize(torch.lerp(upper, lower, y), self.ranges[textures]), present
 
-    def _texel(self, slots: Int[Tensor, "*sample"], corner: Int[Tensor, "*sample 2"]) -> Tensor:
-        """Index of a texel of a tile among those of all pages."""
-        height, width = self.pages.shape[1:3]
-        size = self.grid.size
-        per_row = width // size
-        per_page = per_row * (height // size)
-        page, place = slots // per_page, slots % per_page
-        y = place // per_row * size + corner[..., 1]
-        x = place % per_row * size + corner[..., 0]
-        return (page.long() * height + y) * width + x
+
+def texel_bytes(channels: int) -> int:
+    """Bytes of a texel in memory."""
+    return 1 if channels == 1 else 4 * -(-channels // 4)
 
 
 def read_texture(folder: Path, name: str, entry: dict[str, Any]) -> TiledTexture:
@@ -166,16 +188,26 @@ def read_texture(folder: Path, name: str, entry: dict[str, Any]) -> TiledTexture
     shape = len(entry["ranges"]), entry["rows"], entry["columns"]
     grid = TileGrid(shape[0], entry["height"], entry["width"], entry["tile"])
     table = np.frombuffer(read_file(folder, entry["table"]), "<u4").astype(np.int32).reshape(shape)
-    size = entry["rows_per_page"] * grid.size, entry["tiles_per_row"] * grid.size
-    pages = np.zeros((entry["pages"], *size, entry["channels"]), np.uint8)
-    for page, groups in zip(pages, entry["files"], strict=False):
-        for group, file in enumerate(groups):
-            channels = page[..., group * _GROUP : (group + 1) * _GROUP]
-            channels[:] = _decode(folder, file, size)[..., : channels.shape[-1]]
+    layout = PageLayout(entry["tiles_per_row"], entry["rows_per_page"], entry["pages"], grid.size)
+    places = layout.tiles_per_row * layout.rows_per_page
+    tiles = np.zeros((max(1, entry["slots"]), grid.size, grid.size, texel_bytes(entry["channels"])), np.uint8)
     slots = torch.from_numpy(table) + ABSENT
-    if grid.shape != shape or int(slots.max()) >= entry["slots"] or len(entry["files"]) != entry["pages"]:
+    if (
+        grid.shape != shape
+        or int(slots.max()) >= entry["slots"]
+        or not len(entry["files"]) == entry["pages"] >= len(tiles) / places
+    ):
         raise UserError(f"{folder}: expected the tables of {name} to fit each other, found others. {AGAIN}")
-    return TiledTexture(grid, slots, torch.from_numpy(pages), torch.tensor(entry["ranges"]))
+
+    def read_page(page: int) -> None:
+        some = tiles[page * places : (page + 1) * places]
+        for group, file in enumerate(entry["files"][page]):
+            first, last = group * _GROUP, min((group + 1) * _GROUP, entry["channels"])
+            pixels = _decode(folder, file, (layout.height, layout.width))[..., : last - first]
+            some[..., first:last] = unpack_page(pixels, layout)[: len(some)]
+
+    _in_parallel(read_page, range(entry["pages"]))
+    return TiledTexture(grid, slots, torch.from_numpy(tiles), torch.tensor(entry["ranges"]))
 
 
 def _decode(folder: Path, entry: dict[str, Any], size: tuple[int, int]) -> UInt8[np.ndarray, "_ _ 3"]:

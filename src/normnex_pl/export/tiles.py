@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
@@ -184,3 +185,12 @@ def pack_pages(
     by_place = padded.view(layout.pages, layout.rows_per_page, layout.tiles_per_row, *tiles.shape[1:])
     shape = (layout.pages, layout.height, layout.width, tiles.shape[-1])
     return by_place.transpose(2, 3).reshape(shape)
+
+
+def unpack_page(
+    page: UInt8[np.ndarray, "height width channel"], layout: PageLayout
+) -> UInt8[np.ndarray, "place size size channel"]:
+    """The tiles of a page, in the order of their slots."""
+    size = layout.size
+    rows = page.reshape(layout.rows_per_page, size, layout.tiles_per_row, size, page.shape[-1])
+    return rows.swapaxes(1, 2).reshape(-1, size, size, page.shape[-1])

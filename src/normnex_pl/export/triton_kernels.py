@@ -1,0 +1,532 @@
+"""The baked multiplane image as one GPU program a block of pixels: functions of Triton.
+
+A program holds a block of pixels and goes through the planes front to back. It reads the textures as they
+are stored, bytes in tiles, at four texels a sample; nothing is decoded ahead. Pixels whose ray has ended, or
+that meet no tile, read nothing. A plane where no pixel of the block has any opacity costs no colour, and the
+features of a layer are read once, at the first of its planes that any pixel sees.
+
+What `manifest` says of colours, normals and the basis is chosen by passing one function or another as an
+argument. Triton knows no types but its own: the functions say by names what they take. ``[pixel]`` is the
+shape of a block.
+"""
+
+from __future__ import annotations
+
+from typing import no_type_check
+
+import triton
+import triton.language as tl
+
+START = tl.constexpr(0.2)  # see `components.normals.PredictedNormals`
+# Rays as flat as this, by the ratio of their components, meet no plane on the canvas.
+FLATTEST = tl.constexpr(1e-6)
+
+
+@triton.jit
+@no_type_check
+def mix(upper_left, upper_right, lower_left, lower_right, x, y):
+    """Bilinear interpolation; x and y in [0, 1]."""
+    upper = upper_left + (upper_right - upper_left) * x
+    lower = lower_left + (lower_right - lower_left) * x
+    return upper + (lower - upper) * y
+
+
+@triton.jit
+@no_type_check
+def locate(slots, texture, u, v, seen, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr):
+    """Finds the texels of points, as `tiles.locate` does.
+
+    Args:
+        slots: Table of the tiles.
+        texture: Which texture.
+        u: From 0 to 1 across the canvas; beyond it its border is meant.
+        v: From 0 to 1 down the canvas.
+        seen: Points that count.
+        HEIGHT: Texels of a texture.
+        WIDTH: Texels of a texture.
+        SIZE: Texels along a stored tile.
+
+    Returns:
+        Index of the upper left texel of four, x and y between them, and whether there is a tile.
+    """
+    SHOWN: tl.constexpr = SIZE - 2  # without its border of one texel
+    ROWS: tl.constexpr = (HEIGHT + SHOWN - 1) // SHOWN
+    COLUMNS: tl.constexpr = (WIDTH + SHOWN - 1) // SHOWN
+    x = tl.minimum(tl.maximum(tl.where(seen, u, 0.0) * WIDTH, 0.0), WIDTH)
+    y = tl.minimum(tl.maximum(tl.where(seen, v, 0.0) * HEIGHT, 0.0), HEIGHT)
+    column = tl.minimum((x * (1.0 / SHOWN)).to(tl.int32), COLUMNS - 1)
+    row = tl.minimum((y * (1.0 / SHOWN)).to(tl.int32), ROWS - 1)
+    slot = tl.load(slots + (texture * ROWS + row) * COLUMNS + column, mask=seen, other=-1)
+    # One texel more for the border, half a one less since texels are told by their centres.
+    x = x - (column * SHOWN).to(tl.float32) + 0.5
+    y = y - (row * SHOWN).to(tl.float32) + 0.5
+    left = tl.minimum(x.to(tl.int32), SIZE - 2)
+    top = tl.minimum(y.to(tl.int32), SIZE - 2)
+    first = slot.to(tl.int64) * (SIZE * SIZE) + (top * SIZE + left)
+    return first, x - left.to(tl.float32), y - top.to(tl.float32), slot >= 0
+
+
+@triton.jit
+@no_type_check
+def read_bytes(texels, first, x, y, there, STRIDE: tl.constexpr, SIZE: tl.constexpr):
+    """One byte of each texel, bilinearly, in [0, 255]; 0 where nothing is there."""
+    at = texels + first * STRIDE
+    a = tl.load(at, mask=there, other=0).to(tl.float32)
+    b = tl.load(at + STRIDE, mask=there, other=0).to(tl.float32)
+    c = tl.load(at + SIZE * STRIDE, mask=there, other=0).to(tl.float32)
+    d = tl.load(at + (SIZE + 1) * STRIDE, mask=there, other=0).to(tl.float32)
+    return mix(a, b, c, d, x, y)
+
+
+@triton.jit
+@no_type_check
+def value_of(code, ranges, channel):
+    """The value of a byte by the range of its texture and channel."""
+    low = tl.load(ranges + 2 * channel)
+    high = tl.load(ranges + 2 * channel + 1)
+    return low + code * ((high - low) / 255)
+
+
+@triton.jit
+@no_type_check
+def byte_of(word, INDEX: tl.constexpr):
+    """One of the four bytes of a word, as a number."""
+    return ((word >> (8 * INDEX)) & 255).to(tl.float32)
+
+
+@triton.jit
+@no_type_check
+def read_feature(texels, first, x, y, there, ranges, channel, STRIDE: tl.constexpr, SIZE: tl.constexpr):
+    """One feature ``[pixel]``."""
+    return value_of(read_bytes(texels + channel, first, x, y, there, STRIDE, SIZE), ranges, channel)
+
+
+@triton.jit
+@no_type_check
+def tanh(x):
+    """By the logistic function, which is accurate to 1e-7 here."""
+    return 2 * tl.sigmoid(2 * x) - 1
+
+
+@triton.jit
+@no_type_check
+def weighted_sum(
+    texels, first, x, y, there, ranges, basis, FROM: tl.constexpr, N: tl.constexpr, N_WIDE: tl.constexpr,
+    STRIDE: tl.constexpr, SIZE: tl.constexpr,
+):  # fmt: skip
+    """Sum of tanh(k_n) H_n ``[pixel]``, k_n being the features from ``FROM`` on; ``basis`` ``[pixel, n]``."""
+    n = tl.arange(0, N_WIDE)
+    known = n < N
+    channels = (texels + FROM + n)[None, :]
+    codes = read_bytes(
+        channels, first[:, None], x[:, None], y[:, None], there[:, None] & known[None, :], STRIDE, SIZE
+    )
+    low = tl.load(ranges + 2 * (FROM + n), mask=known, other=0.0)
+    high = tl.load(ranges + 2 * (FROM + n) + 1, mask=known, other=0.0)
+    coefficients = low[None, :] + codes * ((high - low) / 255)[None, :]
+    return tl.sum(tanh(coefficients) * basis, axis=1)
+
+
+# Colour models: the specular part (red, green, blue), then tint, Cb and Cr where the model has them. They
+# read the features at four texels from `first` on; `least_luma` is 0 where light only adds, or -infinity.
+
+
+@triton.jit
+@no_type_check
+def rgb(
+    texels, first, x, y, there, ranges, basis, least_luma, N: tl.constexpr, N_WIDE: tl.constexpr,
+    STRIDE: tl.constexpr, SIZE: tl.constexpr,
+):  # fmt: skip
+    """`RGBColor`."""
+    red = weighted_sum(texels, first, x, y, there, ranges, basis, 0, N, N_WIDE, STRIDE, SIZE)
+    green = weighted_sum(texels, first, x, y, there, ranges, basis, N, N, N_WIDE, STRIDE, SIZE)
+    blue = weighted_sum(texels, first, x, y, there, ranges, basis, 2 * N, N, N_WIDE, STRIDE, SIZE)
+    none = tl.zeros_like(red)
+    return red, green, blue, none, none, none
+
+
+@triton.jit
+@no_type_check
+def luma_and_chroma(
+    texels, first, x, y, there, ranges, basis, least_luma, N: tl.constexpr, N_WIDE: tl.constexpr,
+    STRIDE: tl.constexpr, SIZE: tl.constexpr,
+):  # fmt: skip
+    """Tint times luma, RGB(1, Cb, Cr), tint, Cb and Cr."""
+    tint = tl.sigmoid(read_feature(texels, first, x, y, there, ranges, 0, STRIDE, SIZE))
+    cb = 0.5 * tanh(read_feature(texels, first, x, y, there, ranges, 1, STRIDE, SIZE))
+    cr = 0.5 * tanh(read_feature(texels, first, x, y, there, ranges, 2, STRIDE, SIZE))
+    luma = weighted_sum(texels, first, x, y, there, ranges, basis, 3, N, N_WIDE, STRIDE, SIZE)
+    red, green, blue = 1 + 1.402 * cr, 1 - 0.344136 * cb - 0.714136 * cr, 1 + 1.772 * cb
+    return tint * tl.maximum(luma, least_luma), red, green, blue, tint, cb, cr
+
+
+@triton.jit
+@no_type_check
+def ycbcr(
+    texels, first, x, y, there, ranges, basis, least_luma, N: tl.constexpr, N_WIDE: tl.constexpr,
+    STRIDE: tl.constexpr, SIZE: tl.constexpr,
+):  # fmt: skip
+    """`YCbCrColor`."""
+    light, red, green, blue, tint, cb, cr = luma_and_chroma(
+        texels, first, x, y, there, ranges, basis, least_luma, N, N_WIDE, STRIDE, SIZE
+    )
+    return light * red, light * green, light * blue, tint, cb, cr
+
+
+@triton.jit
+@no_type_check
+def additive_ycbcr(
+    texels, first, x, y, there, ranges, basis, least_luma, N: tl.constexpr, N_WIDE: tl.constexpr,
+    STRIDE: tl.constexpr, SIZE: tl.constexpr,
+):  # fmt: skip
+    """`AdditiveYCbCrColor`."""
+    light, red, green, blue, tint, cb, cr = luma_and_chroma(
+        texels, first, x, y, there, ranges, basis, least_luma, N, N_WIDE, STRIDE, SIZE
+    )
+    return light + red - 1, light + green - 1, light + blue - 1, tint, cb, cr
+
+
+# Models of normals: x, y and z from the features behind those of the colour.
+
+
+@triton.jit
+@no_type_check
+def no_normals(
+    texels, first, x, y, there, ranges, FROM: tl.constexpr, STRIDE: tl.constexpr, SIZE: tl.constexpr
+):
+    """`NoNormals`."""
+    none = tl.zeros_like(x)
+    return none, none, none
+
+
+@triton.jit
+@no_type_check
+def flat_normals(
+    texels, first, x, y, there, ranges, FROM: tl.constexpr, STRIDE: tl.constexpr, SIZE: tl.constexpr
+):
+    """`FlatNormals`."""
+    none = tl.zeros_like(x)
+    return none, none, none - 1
+
+
+@triton.jit
+@no_type_check
+def predicted_normals(
+    texels, first, x, y, there, ranges, FROM: tl.constexpr, STRIDE: tl.constexpr, SIZE: tl.constexpr
+):
+    """`PredictedNormals`."""
+    nx = read_feature(texels, first, x, y, there, ranges, FROM, STRIDE, SIZE)
+    ny = read_feature(texels, first, x, y, there, ranges, FROM + 1, STRIDE, SIZE)
+    nz = read_feature(texels, first, x, y, there, ranges, FROM + 2, STRIDE, SIZE) - START
+    scale = 1 / tl.maximum(tl.sqrt(nx * nx + ny * ny + nz * nz), 1e-12)
+    return nx * scale, ny * scale, nz * scale
+
+
+# The basis functions ``[pixel, n]`` from their table. A query is two functions: what a ray looks up once, and
+# what it looks up on each layer, by that layer's normals.
+
+
+@triton.jit
+@no_type_check
+def cell_of(u, CELLS: tl.constexpr):
+    """The cell of a table's axis that a coordinate in [0, 1] lies in, and where in it."""
+    scaled = tl.minimum(tl.maximum(u, 0.0), 1.0) * (CELLS - 1)
+    cell = tl.minimum(scaled.to(tl.int32), CELLS - 2)
+    return cell, (scaled - cell.to(tl.float32))[:, None]
+
+
+@triton.jit
+@no_type_check
+def read_plane(table, first, x, y, WIDTH: tl.constexpr, N: tl.constexpr, N_WIDE: tl.constexpr):
+    """Bilinear reading of the functions at four cells from ``first`` on."""
+    n = tl.arange(0, N_WIDE)[None, :]
+    at = table + first[:, None] * N + n
+    known = n < N
+    a = tl.load(at, mask=known, other=0).to(tl.float32)
+    b = tl.load(at + N, mask=known, other=0).to(tl.float32)
+    c = tl.load(at + WIDTH * N, mask=known, other=0).to(tl.float32)
+    d = tl.load(at + (WIDTH + 1) * N, mask=known, other=0).to(tl.float32)
+    return mix(a, b, c, d, x, y)
+
+
+@triton.jit
+@no_type_check
+def basis_of_view(
+    table, vx, vy, vz, DEPTH: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, N: tl.constexpr,
+    N_WIDE: tl.constexpr,
+):  # fmt: skip
+    """`ViewTable`: all of it is known of a ray."""
+    column, x = cell_of((vx + 1) * 0.5, WIDTH)
+    row, y = cell_of((vy + 1) * 0.5, HEIGHT)
+    return read_plane(table, row * WIDTH + column, x, y, WIDTH, N, N_WIDE)
+
+
+@triton.jit
+@no_type_check
+def same_basis(
+    basis, table, vx, vy, vz, nx, ny, nz, DEPTH: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr,
+    N: tl.constexpr, N_WIDE: tl.constexpr,
+):  # fmt: skip
+    """What the ray has, whatever the normals."""
+    return basis
+
+
+@triton.jit
+@no_type_check
+def no_basis(
+    table, vx, vy, vz, DEPTH: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, N: tl.constexpr,
+    N_WIDE: tl.constexpr,
+):  # fmt: skip
+    """Nothing is known before the normals are."""
+    return vx[:, None] + tl.zeros([1, N_WIDE], tl.float32)
+
+
+@triton.jit
+@no_type_check
+def basis_of_reflection(
+    basis, table, vx, vy, vz, nx, ny, nz, DEPTH: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr,
+    N: tl.constexpr, N_WIDE: tl.constexpr,
+):  # fmt: skip
+    """`ReflectionTable`. A normal and its opposite mirror alike: only the cosine needs to be flipped."""
+    along = vx * nx + vy * ny + vz * nz
+    rx, ry, rz = vx - 2 * along * nx, vy - 2 * along * ny, vz - 2 * along * nz
+    scale = 1 / (tl.abs(rx) + tl.abs(ry) + tl.abs(rz))
+    px, py = rx * scale, ry * scale
+    folded_x = tl.where(px < 0, tl.abs(py) - 1, 1 - tl.abs(py))
+    folded_y = tl.where(py < 0, tl.abs(px) - 1, 1 - tl.abs(px))
+    column, x = cell_of((tl.where(rz > 0, folded_x, px) + 1) * 0.5, WIDTH)
+    row, y = cell_of((tl.where(rz > 0, folded_y, py) + 1) * 0.5, HEIGHT)
+    slice_, z = cell_of(tl.abs(along), DEPTH)
+    first = (slice_ * HEIGHT + row) * WIDTH + column
+    front = read_plane(table, first, x, y, WIDTH, N, N_WIDE)
+    back = read_plane(table, first + HEIGHT * WIDTH, x, y, WIDTH, N, N_WIDE)
+    return front + (back - front) * z
+
+
+@triton.jit
+@no_type_check
+def cast_rays(K, c2w, column, row):
+    """Origin (three numbers) and directions ``[pixel]`` of rays: `cameras.pixel_rays`."""
+    y = (row.to(tl.float32) + 0.5 - tl.load(K + 5)) / tl.load(K + 4)
+    x = (column.to(tl.float32) + 0.5 - tl.load(K + 2) - tl.load(K + 1) * y) / tl.load(K)
+    vx = x * tl.load(c2w) + y * tl.load(c2w + 1) + tl.load(c2w + 2)
+    vy = x * tl.load(c2w + 4) + y * tl.load(c2w + 5) + tl.load(c2w + 6)
+    vz = x * tl.load(c2w + 8) + y * tl.load(c2w + 9) + tl.load(c2w + 10)
+    return tl.load(c2w + 3), tl.load(c2w + 7), tl.load(c2w + 11), vx, vy, vz
+
+
+@triton.jit
+@no_type_check
+def read_opacity(
+    texels, slots, ranges, plane, u, v, seen, first_opaque,
+    HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr,
+):  # fmt: skip
+    """Opacity of a plane ``[pixel]``; 0 where it isn't seen."""
+    first, x, y, there = locate(slots, plane, u, v, seen, HEIGHT, WIDTH, SIZE)
+    alpha = value_of(read_bytes(texels, first, x, y, there, 1, SIZE), ranges, plane)
+    return tl.where(seen & (plane >= first_opaque), 1.0, tl.where(there, alpha, 0.0))
+
+
+@triton.jit
+@no_type_check
+def read_base_color(
+    words, slots, ranges, layer, u, v, seen, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr
+):
+    """Red, green and blue of a layer ``[pixel]``, and whether there is a tile."""
+    first, x, y, there = locate(slots, layer, u, v, seen, HEIGHT, WIDTH, SIZE)
+    at = words + first
+    a = tl.load(at, mask=there, other=0)
+    b = tl.load(at + 1, mask=there, other=0)
+    c = tl.load(at + SIZE, mask=there, other=0)
+    d = tl.load(at + SIZE + 1, mask=there, other=0)
+    red = mix(byte_of(a, 0), byte_of(b, 0), byte_of(c, 0), byte_of(d, 0), x, y)
+    green = mix(byte_of(a, 1), byte_of(b, 1), byte_of(c, 1), byte_of(d, 1), x, y)
+    blue = mix(byte_of(a, 2), byte_of(b, 2), byte_of(c, 2), byte_of(d, 2), x, y)
+    ranges += 6 * layer
+    return value_of(red, ranges, 0), value_of(green, ranges, 1), value_of(blue, ranges, 2), there
+
+
+@triton.jit
+@no_type_check
+def store3(out, area, a, b, c, mask):
+    """Writes three channels of an image."""
+    tl.store(out, a, mask=mask)
+    tl.store(out + area, b, mask=mask)
+    tl.store(out + 2 * area, c, mask=mask)
+
+
+@triton.jit
+@no_type_check
+def clamped(x):
+    """Within [0, 1]."""
+    return tl.minimum(tl.maximum(x, 0.0), 1.0)
+
+
+@triton.jit
+@no_type_check
+def render_kernel(
+    out, K, c2w, width, height,
+    focal_x, focal_y, centre_x, centre_y,
+    depths, layer_depths,
+    alpha_texels, alpha_slots, alpha_ranges,
+    base_words, base_slots, base_ranges,
+    feature_texels, feature_slots, feature_ranges,
+    table, gate, least_luma, least_light, first_opaque,
+    LAYERS: tl.constexpr, SUBLAYERS: tl.constexpr,
+    ALPHA_HEIGHT: tl.constexpr, ALPHA_WIDTH: tl.constexpr, ALPHA_SIZE: tl.constexpr,
+    BASE_HEIGHT: tl.constexpr, BASE_WIDTH: tl.constexpr, BASE_SIZE: tl.constexpr,
+    FEATURE_HEIGHT: tl.constexpr, FEATURE_WIDTH: tl.constexpr, FEATURE_SIZE: tl.constexpr,
+    STRIDE: tl.constexpr, FEATURES: tl.constexpr, COLOR_FEATURES: tl.constexpr,
+    TABLE_DEPTH: tl.constexpr, TABLE_HEIGHT: tl.constexpr, TABLE_WIDTH: tl.constexpr,
+    N: tl.constexpr, N_WIDE: tl.constexpr,
+    COLOR: tl.constexpr, NORMALS: tl.constexpr, RAY_BASIS: tl.constexpr, LAYER_BASIS: tl.constexpr,
+    BLOCK_WIDTH: tl.constexpr, BLOCK_HEIGHT: tl.constexpr,
+):  # fmt: skip
+    """Renders a block of pixels; a grid of programs renders an image.
+
+    Args:
+        out: ``[18, height, width]``: rgb, diffuse, specular, tint, chroma, normals, acc, depth, disparity.
+        K: Intrinsics, 3x3.
+        c2w: Camera to world, 3x4.
+        width: Pixels of the image.
+        height: Pixels of the image.
+        focal_x: Of the canvas, in widths of the canvas.
+        focal_y: In heights of the canvas.
+        centre_x: Principal point from the left border of the canvas, in widths.
+        centre_y: From its upper border, in heights.
+        depths: Of the planes.
+        layer_depths: Of the layers.
+        alpha_texels: Bytes.
+        alpha_slots: Table of tiles ``[plane, row, column]``, -1 where there is none.
+        alpha_ranges: ``[plane, 1, 2]``.
+        base_words: Four bytes a texel, the lowest three being red, green and blue.
+        base_slots: Table of tiles of the layers.
+        base_ranges: ``[layer, 3, 2]``.
+        feature_texels: Bytes, ``STRIDE`` a texel.
+        feature_slots: Table of tiles of the layers.
+        feature_ranges: ``[layer, feature, 2]``.
+        table: Of the basis functions, which are its fastest axis.
+        gate: Factor of the specular part.
+        least_luma: See the colour models.
+        least_light: A ray ends in front of a layer that less of its light reaches.
+        first_opaque: Planes from this one on are opaque on the canvas.
+        LAYERS: How many.
+        SUBLAYERS: Planes a layer.
+        ALPHA_HEIGHT: Texels of a texture of opacities, as the next one.
+        ALPHA_WIDTH: Its width.
+        ALPHA_SIZE: Texels along a stored tile.
+        BASE_HEIGHT: Of base colours, as the next two.
+        BASE_WIDTH: Its width.
+        BASE_SIZE: Of a tile.
+        FEATURE_HEIGHT: Of features, as the next two.
+        FEATURE_WIDTH: Its width.
+        FEATURE_SIZE: Of a tile.
+        STRIDE: Bytes of a texel of the features.
+        FEATURES: Its channels, ...
+        COLOR_FEATURES: ... those in front of the normals'.
+        TABLE_DEPTH: Cells along the slowest axis of the table, if it has three.
+        TABLE_HEIGHT: Cells along the second axis.
+        TABLE_WIDTH: Cells along the fastest one.
+        N: Basis functions.
+        N_WIDE: The next power of two.
+        COLOR: A colour model.
+        NORMALS: A model of normals.
+        RAY_BASIS: What is looked up once.
+        LAYER_BASIS: What is looked up on each layer.
+        BLOCK_WIDTH: Pixels of a block: a power of two.
+        BLOCK_HEIGHT: Likewise.
+    """
+    pixel = tl.arange(0, BLOCK_WIDTH * BLOCK_HEIGHT)
+    column = tl.program_id(0) * BLOCK_WIDTH + pixel % BLOCK_WIDTH
+    row = tl.program_id(1) * BLOCK_HEIGHT + pixel // BLOCK_WIDTH
+    in_image = (column < width) & (row < height)
+    ox, oy, oz, vx, vy, vz = cast_rays(K, c2w, column, row)
+    # Where a ray is on the canvas, from 0 to 1, is linear in the inverse depth: start + turn / depth.
+    steep = tl.abs(vz) > (tl.abs(vx) + tl.abs(vy)) * FLATTEST
+    slope_x, slope_y = vx / tl.where(steep, vz, 1.0), vy / tl.where(steep, vz, 1.0)
+    start_x, turn_x = focal_x * slope_x + centre_x, focal_x * (ox - slope_x * oz)
+    start_y, turn_y = focal_y * slope_y + centre_y, focal_y * (oy - slope_y * oz)
+    scale = 1 / tl.sqrt(vx * vx + vy * vy + vz * vz)
+    vx, vy, vz = vx * scale, vy * scale, vz * scale
+    ray_basis = RAY_BASIS(table, vx, vy, vz, TABLE_DEPTH, TABLE_HEIGHT, TABLE_WIDTH, N, N_WIDE)
+
+    none = tl.zeros_like(vx)
+    light = none + 1
+    red, green, blue, diffuse_red, diffuse_green, diffuse_blue = none, none, none, none, none, none
+    tints, cbs, crs, nxs, nys, nzs = none, none, none, none, none, none
+    acc, depth_sum, disparity = none, none, none
+    for layer in range(LAYERS):
+        going = in_image & steep & (light >= least_light)
+        if tl.max(going.to(tl.int32), axis=0) > 0:
+            unread = 1  # the features of this layer
+            gloss_red, gloss_green, gloss_blue, tint, cb, cr = none, none, none, none, none, none
+            nx, ny, nz = none, none, none
+            for plane in range(layer * SUBLAYERS, (layer + 1) * SUBLAYERS):
+                depth = tl.load(depths + plane)
+                u, v = start_x + turn_x / depth, start_y + turn_y / depth
+                seen = going & (u >= 0) & (u <= 1) & (v >= 0) & (v <= 1) & ((depth - oz) * vz > 0)
+                alpha = read_opacity(
+                    alpha_texels, alpha_slots, alpha_ranges, plane, u, v, seen, first_opaque,
+                    ALPHA_HEIGHT, ALPHA_WIDTH, ALPHA_SIZE,
+                )  # fmt: skip
+                if tl.max((alpha > 0).to(tl.int32), axis=0) > 0:
+                    if unread > 0:
+                        unread = 0
+                        middle = tl.load(layer_depths + layer)
+                        first, x, y, there = locate(
+                            feature_slots, layer, start_x + turn_x / middle, start_y + turn_y / middle, going,
+                            FEATURE_HEIGHT, FEATURE_WIDTH, FEATURE_SIZE,
+                        )  # fmt: skip
+                        ranges = feature_ranges + 2 * FEATURES * layer
+                        nx, ny, nz = NORMALS(
+                            feature_texels, first, x, y, there, ranges, COLOR_FEATURES, STRIDE, FEATURE_SIZE
+                        )
+                        basis = LAYER_BASIS(
+                            ray_basis, table, vx, vy, vz, nx, ny, nz,
+                            TABLE_DEPTH, TABLE_HEIGHT, TABLE_WIDTH, N, N_WIDE,
+                        )  # fmt: skip
+                        gloss_red, gloss_green, gloss_blue, tint, cb, cr = COLOR(
+                            feature_texels, first, x, y, there, ranges, basis, least_luma,
+                            N, N_WIDE, STRIDE, FEATURE_SIZE,
+                        )  # fmt: skip
+                        shown = tl.where(there, 1.0, 0.0)
+                        gloss_red, gloss_green = gate * shown * gloss_red, gate * shown * gloss_green
+                        gloss_blue = gate * shown * gloss_blue
+                        tint, cb, cr = shown * tint, shown * cb, shown * cr
+                        nx, ny, nz = shown * nx, shown * ny, shown * nz
+                    base_red, base_green, base_blue, there = read_base_color(
+                        base_words, base_slots, base_ranges, layer, u, v, alpha > 0,
+                        BASE_HEIGHT, BASE_WIDTH, BASE_SIZE,
+                    )  # fmt: skip
+                    alpha = tl.where(there, alpha, 0.0)
+                    weight = light * alpha
+                    light = light - weight
+                    red += weight * clamped(base_red + gloss_red)
+                    green += weight * clamped(base_green + gloss_green)
+                    blue += weight * clamped(base_blue + gloss_blue)
+                    diffuse_red += weight * base_red
+                    diffuse_green += weight * base_green
+                    diffuse_blue += weight * base_blue
+                    tints += weight * tint
+                    cbs += weight * cb
+                    crs += weight * cr
+                    nxs += weight * nx
+                    nys += weight * ny
+                    nzs += weight * nz
+                    acc += weight
+                    depth_sum += weight * depth
+                    disparity += weight / depth
+
+    # See `BakedMPI` for what follows.
+    depth_sum = tl.where(
+        acc > 1e-6, depth_sum / tl.maximum(acc, 1e-6), tl.load(depths + LAYERS * SUBLAYERS - 1)
+    )
+    scale = 1 / tl.maximum(tl.sqrt(nxs * nxs + nys * nys + nzs * nzs), 1e-6)
+    area = width * height
+    out += row * width + column
+    store3(out, area, red, green, blue, in_image)
+    store3(out + 3 * area, area, diffuse_red, diffuse_green, diffuse_blue, in_image)
+    store3(out + 6 * area, area, red - diffuse_red, green - diffuse_green, blue - diffuse_blue, in_image)
+    store3(out + 9 * area, area, tints, cbs, crs, in_image)
+    store3(out + 12 * area, area, nxs * scale, nys * scale, nzs * scale, in_image)
+    store3(out + 15 * area, area, acc, depth_sum, disparity, in_image)
