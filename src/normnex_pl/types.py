@@ -120,6 +120,23 @@ class MPIGeometry:
 
 
 @dataclass(frozen=True)
+class PlaneReasons:
+    """Why the planes of a scene stand where they do: a clause each, for people.
+
+    Attributes:
+        reference: Of the view in whose frame they stand.
+        depths: Of the first and the last one.
+        spacing: Of what is uniform between them.
+        offset: Of the padding.
+    """
+
+    reference: str = ""
+    depths: str = ""
+    spacing: str = ""
+    offset: str = ""
+
+
+@dataclass(frozen=True)
 class Scene:
     """A forward-facing capture, ready for training.
 
@@ -132,6 +149,10 @@ class Scene:
         reference: Index of the view in whose frame the MPI lives.
         geometry: The MPI that suits the scene.
         source_from_world: Takes points of this scene's world to the frame of the capture's own files.
+        points: Those of a sparse reconstruction that the training views see, in the world; None if there are
+            none.
+        reasons: Why `geometry` and `reference` are what they are.
+        planes_unit: Length in ``planes.txt`` that is 1 in the world.
     """
 
     name: str
@@ -142,6 +163,9 @@ class Scene:
     reference: int
     geometry: MPIGeometry
     source_from_world: Float[Tensor, "4 4"]
+    points: Float[Tensor, "point 3"] | None = None
+    reasons: PlaneReasons = PlaneReasons()
+    planes_unit: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ _PLACES = (
     ("sparse/0", "."),
     ("sparse", "."),
 )
+# Where a model may be below the scene's folder.
+MODEL_FOLDERS = tuple(model for model, _ in _PLACES)
 _PARTS = ("cameras", "images", "points3D")
 # Fewer tracks than this, as in models whose points were made elsewhere, say nothing about what a view sees.
 _FEWEST_TRACKS = 8
@@ -82,6 +84,7 @@ class ColmapReader(SceneReader):
             bounds=bounds,
             split=None,
             planes_unit=scene_unit(bounds),
+            points=model.points.xyz,
         )
 
     def _bounds(
@@ -150,7 +153,7 @@ def visible_points(
     """
     # Once each: a photo may have two keypoints of the same point.
     tracked = points.xyz[np.unique(points.observed[points.observer == image.identifier])]
-    return tracked if len(tracked) >= _FEWEST_TRACKS else points_in_picture(points.xyz, c2w, lens)
+    return tracked if len(tracked) >= _FEWEST_TRACKS else points.xyz[points_in_picture(points.xyz, c2w, lens)]
 
 
 def _ending(folder: Path) -> str:

@@ -77,7 +77,7 @@ def read_binary(folder: Path) -> SparseModel:
     return SparseModel(
         cameras=_read_cameras(folder / "cameras.bin"),
         images=_read_images(folder / "images.bin"),
-        points=_read_points(folder / "points3D.bin"),
+        points=read_binary_points(folder / "points3D.bin"),
     )
 
 
@@ -107,7 +107,7 @@ def _read_images(path: Path) -> tuple[PosedImage, ...]:
     return tuple(images)
 
 
-def _read_points(path: Path) -> SparsePoints:
+def read_binary_points(path: Path) -> SparsePoints:
     """Reads positions and tracks; colours and errors are left out."""
     xyz, tracks = [], []
     with _whole(path) as cursor:

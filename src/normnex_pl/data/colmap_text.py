@@ -32,7 +32,7 @@ def read_text(folder: Path) -> SparseModel:
     return SparseModel(
         cameras=_read_cameras(folder / "cameras.txt"),
         images=_read_images(folder / "images.txt"),
-        points=_read_points(folder / "points3D.txt"),
+        points=read_text_points(folder / "points3D.txt"),
     )
 
 
@@ -66,7 +66,7 @@ def _read_images(path: Path) -> tuple[PosedImage, ...]:
     return tuple(images)
 
 
-def _read_points(path: Path) -> SparsePoints:
+def read_text_points(path: Path) -> SparsePoints:
     """Reads ``number x y z red green blue error (image keypoint)...``, a point a line."""
     xyz: list[tuple[float, float, float]] = []
     observed, observer = list[int](), list[int]()

@@ -9,6 +9,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from normnex_pl.data.automatic_planes import AutomaticPlanes
+from normnex_pl.data.placement import PlanePlacement
 from normnex_pl.data.planes import PlaneOverrides
 from normnex_pl.data.posed import load_scene
 from normnex_pl.data.reader import SceneReader
@@ -16,7 +18,7 @@ from normnex_pl.data.readers import AnyKind
 from normnex_pl.data.sampling import AllViews, ViewSampler, draw_triplets
 from normnex_pl.errors import UserError
 from normnex_pl.geometry.cameras import pixel_rays
-from normnex_pl.types import Camera, MPIGeometry, PlaneSpacing, RayBatch, Scene, View
+from normnex_pl.types import Camera, MPIGeometry, RayBatch, Scene, View
 
 
 class _Indices(Sized):
@@ -52,7 +54,7 @@ class SceneDataModule(pl.LightningDataModule):
             in a step. Rounded down to whole triplets.
         sampler: Which views a step looks at.
         planes: Where the planes shall stand; stronger than the scene's ``planes.txt``.
-        default_spacing: Of the planes, where neither of these says.
+        placement: Decides where the planes stand, where neither of these says; None is `AutomaticPlanes`.
         num_validation_views: Training views to leave out, for choosing settings without the test views.
         seed: Of the rays.
         reader: Of the scene's files; None finds the kind of the scene by itself (see `AnyKind`).
@@ -68,7 +70,7 @@ class SceneDataModule(pl.LightningDataModule):
         rays_per_step: int = 8000,
         sampler: ViewSampler = AllViews(),  # noqa: B008 (it has no state)
         planes: PlaneOverrides = PlaneOverrides(),  # noqa: B008 (frozen)
-        default_spacing: PlaneSpacing = "depth",
+        placement: PlanePlacement | None = None,
         num_validation_views: int = 0,
         seed: int = 0,
         reader: SceneReader | None = None,
@@ -77,7 +79,9 @@ class SceneDataModule(pl.LightningDataModule):
         if rays_per_step < 3:
             raise UserError(f"data.rays_per_step: expected at least 3 (one triplet), found {rays_per_step}.")
         posed = (reader or AnyKind()).read(Path(scene), width)
-        self.scene: Scene = load_scene(posed, width, overrides=planes, default_spacing=default_spacing)
+        self.scene: Scene = load_scene(
+            posed, width, overrides=planes, placement=placement or AutomaticPlanes()
+        )
         self.train_views, self.validation_views = split_validation(self.scene.train, num_validation_views)
         self.rays_per_step = rays_per_step
         self.sampler = sampler

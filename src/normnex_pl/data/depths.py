@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from normnex_pl.data.lenses import Lens, intrinsic_matrix
+from normnex_pl.data.lenses import Lens, in_picture, intrinsic_matrix
 from normnex_pl.data.sidecars import read_planes
 from normnex_pl.errors import UserError
 
@@ -82,15 +82,10 @@ def depths_from(
 
 def points_in_picture(
     points: Float[np.ndarray, "point 3"], c2w: Float[np.ndarray, "3 4"], lens: Lens
-) -> Float[np.ndarray, "visible 3"]:
-    """Those of the points that are in front of a camera and project into its picture, as a pinhole's."""
+) -> Bool[np.ndarray, "point"]:
+    """Whether points are in front of a camera and project into its picture, as a pinhole's."""
     K = intrinsic_matrix(lens, round(lens.width), round(lens.height))
-    with np.errstate(all="ignore"):  # points at infinity and in the camera's plane fail the comparisons
-        in_camera = (points - c2w[:, 3]) @ c2w[:, :3]
-        uvw = in_camera @ K.T
-        uv = uvw[:, :2] / uvw[:, 2:]
-    inside = ((uv >= 0) & (uv <= [lens.width, lens.height])).all(axis=1)
-    return points[inside & (in_camera[:, 2] > 0)]
+    return in_picture(points, K, c2w, (lens.width, lens.height))
 
 
 def robust_bounds(

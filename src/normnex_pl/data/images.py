@@ -186,7 +186,7 @@ def _check_one_size(files: Sequence[Path], sizes: Sequence[tuple[int, int]]) -> 
 def _load(path: Path, width: int | None) -> tuple[UInt8[Tensor, "height width 3"], tuple[int, int]]:
     """Loads one photo; returns it with the width and height that it had before it was scaled down."""
     with _unreadable_as_user_error(path):
-        image = _over_black(_decode_upright(path))
+        image = decode_photo(path)
         size = image.size
         if width is not None and width < image.width:
             height = max(1, round(image.height * width / image.width))
@@ -194,9 +194,22 @@ def _load(path: Path, width: int | None) -> tuple[UInt8[Tensor, "height width 3"
         return torch.from_numpy(np.array(image)), size
 
 
-def _decode_upright(path: Path) -> Image.Image:
-    """Decodes a JPEG or PNG file to 8 bits a channel and applies its EXIF orientation."""
-    with Image.open(path, formats=_FORMATS) as image:
+def decode_photo(path: Path, formats: Sequence[str] = _FORMATS) -> Image.Image:
+    """Decodes a photo to RGB, 8 bits a channel, upright and without alpha; see `load_photos`.
+
+    Args:
+        path: The file.
+        formats: What the file may hold, in Pillow's words.
+
+    Raises:
+        Exception: Whatever a decoder raises; it names no file.
+    """
+    return _over_black(_decode_upright(path, formats))
+
+
+def _decode_upright(path: Path, formats: Sequence[str]) -> Image.Image:
+    """Decodes a file to 8 bits a channel and applies its EXIF orientation."""
+    with Image.open(path, formats=formats) as image:
         image.load()
         mode = _mode_of_16_bit_png(path)
         if mode is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from kornia.geometry.calibration import distort_points
 from torch import Tensor
 
@@ -127,6 +127,20 @@ def intrinsic_matrix(lens: Lens, width: int, height: int) -> Float[np.ndarray, "
     """
     x, y = width / lens.width, height / lens.height
     return np.array([[lens.fx * x, 0, lens.cx * x], [0, lens.fy * y, lens.cy * y], [0, 0, 1]])
+
+
+def in_picture(
+    points: Float[np.ndarray, "point 3"],
+    K: Float[np.ndarray, "3 3"],
+    c2w: Float[np.ndarray, "3 4"],
+    size: tuple[float, float],
+) -> Bool[np.ndarray, "point"]:
+    """Whether points are in front of a pinhole camera and in its picture of a size, width and height."""
+    with np.errstate(all="ignore"):  # points at infinity and in the camera's plane fail the comparisons
+        in_camera = (points - c2w[:, 3]) @ c2w[:, :3]
+        uvw = in_camera @ K.T
+        uv = uvw[:, :2] / uvw[:, 2:]
+    return ((uv >= 0) & (uv <= size)).all(axis=1) & (in_camera[:, 2] > 0)
 
 
 def undistortion(where: str, lens: Lens, width: int, height: int) -> Undistortion:

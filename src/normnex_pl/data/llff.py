@@ -19,11 +19,13 @@ from jaxtyping import Float
 
 from normnex_pl.data.images import find_folder, list_photos
 from normnex_pl.data.lenses import Lens, check_lens
+from normnex_pl.data.placement import PlanePlacement
 from normnex_pl.data.planes import PlaneOverrides
+from normnex_pl.data.points import points_beside
 from normnex_pl.data.posed import PosedPhotos, load_scene
 from normnex_pl.data.reader import SceneReader, check_folder
 from normnex_pl.errors import UserError
-from normnex_pl.types import PlaneSpacing, Scene
+from normnex_pl.types import Scene
 
 _POSES_FILE = "poses_bounds.npy"
 _INTRINSICS_FILE = "hwf_cxcy.npy"
@@ -73,6 +75,7 @@ class LLFFReader(SceneReader):
             bounds=poses.bounds,
             split=None,
             planes_unit=1.0,
+            points=points_beside(root, poses.c2w, poses.lenses, poses.bounds),
         )
 
 
@@ -81,7 +84,7 @@ def read_llff(
     width: int | None,
     holdout: int = 8,
     overrides: PlaneOverrides | None = None,
-    default_spacing: PlaneSpacing = "depth",
+    placement: PlanePlacement | None = None,
 ) -> Scene:
     """Reads a scene in the LLFF format, with 3x5 or 3x4 pose matrices.
 
@@ -91,7 +94,7 @@ def read_llff(
         holdout: Every ``holdout``-th photo is held out, beginning with the first, unless
             ``train_image.txt`` or ``val_image.txt`` say otherwise.
         overrides: Where the planes shall stand; stronger than ``planes.txt``.
-        default_spacing: Of the planes, where neither of these says.
+        placement: Decides where neither of these says; None takes the bounds of the view in the middle.
 
     Returns:
         The scene, in the frame of its reference camera.
@@ -99,7 +102,7 @@ def read_llff(
     Raises:
         UserError: A file is missing, damaged or contradicts another; the message names it.
     """
-    return load_scene(LLFFReader().read(root, width), width, holdout, overrides, default_spacing)
+    return load_scene(LLFFReader().read(root, width), width, holdout, overrides, placement)
 
 
 def opencv_from_llff(poses: Float[np.ndarray, "view 3 4"]) -> Float[np.ndarray, "view 3 4"]:

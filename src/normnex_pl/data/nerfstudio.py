@@ -91,7 +91,9 @@ class NerfstudioReader(SceneReader):
         frames, files = [frames[i] for i in order], tuple(found[i] for i in order)
         lenses = tuple(_lens(frame, root, file) for frame, file in zip(frames, files, strict=True))
         c2w = np.stack([_pose(frame) for frame in frames])
-        bounds = self._bounds(root, content, frames, lenses, c2w)
+        ply = root / str(content.get("ply_file_path") or "")
+        points = read_ply_points(ply) if ply.is_file() else None
+        bounds = self._bounds(root, ply, points, frames, lenses, c2w)
         return PosedPhotos(
             root=root,
             source=root / _FILE,
@@ -101,12 +103,14 @@ class NerfstudioReader(SceneReader):
             bounds=bounds,
             split=_stored_split(root / _FILE, content, frames),
             planes_unit=scene_unit(bounds),
+            points=points,
         )
 
     def _bounds(
         self,
         root: Path,
-        content: Mapping[str, Any],
+        ply: Path,
+        points: Float[np.ndarray, "point 3"] | None,
         frames: list[_Frame],
         lenses: tuple[Lens, ...],
         c2w: Float[np.ndarray, "view 3 4"],
@@ -114,15 +118,13 @@ class NerfstudioReader(SceneReader):
         """Given, or robust depths of what each view sees, or those of the planes."""
         if self.bounds is not None:
             return self.bounds.of_views(len(frames))
-        path = root / str(content.get("ply_file_path") or "")
-        if path.is_file():
-            points = read_ply_points(path)
+        if points is not None:
             depths = [
-                depths_from(pose, points_in_picture(points, pose, lens))
+                depths_from(pose, points[points_in_picture(points, pose, lens)])
                 for pose, lens in zip(c2w, lenses, strict=True)
             ]
             named = zip(frames, depths, strict=True)
-            return np.array([robust_bounds(path, frame.path, d, self.percentiles) for frame, d in named])
+            return np.array([robust_bounds(ply, frame.path, d, self.percentiles) for frame, d in named])
         fixed = FixedBounds.of_planes_file(root)
         if fixed is None:
             raise UserError(

@@ -10,7 +10,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,12 @@ from torch import Tensor
 
 from normnex_pl.data.images import load_photos
 from normnex_pl.data.lenses import Lens, check_aspect, intrinsic_matrix, undistort, undistortion
+from normnex_pl.data.placement import PlanePlacement, PlanesFromBounds
 from normnex_pl.data.planes import PlaneOverrides
 from normnex_pl.data.scene import Capture, Split, build_scene
 from normnex_pl.data.sidecars import read_planes, read_split
 from normnex_pl.errors import UserError
-from normnex_pl.types import PlaneSpacing, Scene
+from normnex_pl.types import Scene
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class PosedPhotos:
         split: Which views the files themselves hold out, if they say so.
         planes_unit: What 1 in the scene's world is in ``planes.txt``: 1 where that file is written in units
             of the world, `scene_unit` where it is in the files' own.
+        points: Of a sparse reconstruction, in the frame of the cameras; None if the files have none.
     """
 
     root: Path
@@ -55,6 +57,7 @@ class PosedPhotos:
     bounds: Float[np.ndarray, "view 2"]
     split: Split | None
     planes_unit: float
+    points: Float[np.ndarray, "point 3"] | None = None
 
 
 def view_keys(files: Sequence[Path]) -> tuple[str, ...]:
@@ -74,7 +77,7 @@ def load_scene(
     width: int | None,
     holdout: int = 8,
     overrides: PlaneOverrides | None = None,
-    default_spacing: PlaneSpacing = "depth",
+    placement: PlanePlacement | None = None,
 ) -> Scene:
     """Loads the photos and builds the scene.
 
@@ -84,7 +87,7 @@ def load_scene(
         holdout: Every ``holdout``-th photo is held out, beginning with the first, unless the scene has lists
             of its own.
         overrides: Where the planes shall stand; stronger than ``planes.txt``.
-        default_spacing: Of the planes, where neither of these says.
+        placement: Decides where neither of these says; None takes the bounds of the view in the middle.
 
     Returns:
         The scene, in the frame of its reference camera.
@@ -104,11 +107,14 @@ def load_scene(
         K=K,
         c2w=posed.c2w,
         bounds=posed.bounds,
+        points=posed.points,
     )
-    planes = (overrides or PlaneOverrides()).over(
-        read_planes(posed.root, images[0].shape[1], posed.planes_unit)
-    )
-    return build_scene(capture, split, planes.over(PlaneOverrides(spacing=default_spacing)))
+    given = {
+        "data.planes": overrides or PlaneOverrides(),
+        "planes.txt": read_planes(posed.root, images[0].shape[1], posed.planes_unit),
+    }
+    scene = build_scene(capture, split, placement or PlanesFromBounds(), given)
+    return replace(scene, planes_unit=posed.planes_unit)
 
 
 def _load_pinholes(

@@ -1,13 +1,14 @@
 """From the cameras and photos of a capture, in whatever world its files use, to a validated `Scene`.
 
 Every reader ends here. The world of the files is moved and scaled, never bent: distances are divided by
-0.75 x the smallest near bound of all views, and the camera nearest to the mean of the training cameras
-becomes the origin. Computed in float64, stored in float32.
+0.75 x the smallest near bound of all views, and one of the training cameras becomes the origin (see
+`placement`). Computed in float64, stored in float32.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from normnex_pl.data.placement import PlanePlacement, TrainingViews, place_planes
 from normnex_pl.data.planes import PlaneOverrides, mpi_geometry
 from normnex_pl.errors import UserError
 from normnex_pl.types import Camera, Scene, View
@@ -40,6 +42,7 @@ class Capture:
         K: Intrinsics in pixels of ``images``, pixel centres at integer + 0.5.
         c2w: Camera to world in OpenCV axes (right, down, forward).
         bounds: Depths of the nearest and the farthest content of each view.
+        points: Of a sparse reconstruction; None if there is none.
     """
 
     root: Path
@@ -49,6 +52,7 @@ class Capture:
     K: Float[np.ndarray, "view 3 3"]
     c2w: Float[np.ndarray, "view 3 4"]
     bounds: Float[np.ndarray, "view 2"]
+    points: Float[np.ndarray, "point 3"] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,16 @@ class Split:
     test: tuple[int, ...]
 
 
-def build_scene(capture: Capture, split: Split, overrides: PlaneOverrides | None = None) -> Scene:
+def build_scene(
+    capture: Capture, split: Split, placement: PlanePlacement, given: Mapping[str, PlaneOverrides]
+) -> Scene:
     """Validates a capture and brings it into the world that training uses.
 
     Args:
         capture: Cameras, bounds and photos as the files have them.
         split: Training and held-out views, disjoint.
-        overrides: Where the planes shall stand; by default the reference view's own bounds, uniform in
-            depth, with the paper's padding scaled to the width of the photos.
+        placement: Decides where the planes stand.
+        given: What of that is decided, by the name of where it comes from, the strongest first.
 
     Returns:
         The scene; its world is the reference camera's frame.
@@ -84,14 +90,16 @@ def build_scene(capture: Capture, split: Split, overrides: PlaneOverrides | None
     _check_cameras(capture)
     c2w = np.concatenate([_nearest_rotations(capture.c2w[:, :, :3]), capture.c2w[:, :, 3:]], axis=2)
     unit = scene_unit(capture.bounds)
-    reference = choose_reference(c2w, split.train)
+    training = _training_views(capture, split, c2w, unit)
+    choice = place_planes(placement, training, given)
+    reference = split.train[choice.reference]
     poses = relative_cameras(c2w, reference, unit)
     views = tuple(
         View(name=name, camera=_camera(K, pose, image), image=image)
         for name, K, pose, image in zip(capture.names, capture.K, poses, capture.images, strict=True)
     )
     near, far = map(float, capture.bounds[reference] / unit)
-    geometry = mpi_geometry(capture.root, views[reference].camera, (near, far), overrides or PlaneOverrides())
+    points = training.seen_from(choice.reference).points
     return Scene(
         name=capture.root.resolve().name,
         root=capture.root,
@@ -99,21 +107,34 @@ def build_scene(capture: Capture, split: Split, overrides: PlaneOverrides | None
         train=split.train,
         test=split.test,
         reference=reference,
-        geometry=geometry,
+        geometry=mpi_geometry(capture.root, views[reference].camera, (near, far), choice),
         source_from_world=torch.from_numpy(_source_from_world(c2w[reference], unit)).float(),
+        points=None if points is None else torch.from_numpy(points).float(),
+        reasons=choice.reasons,
     )
+
+
+def _training_views(
+    capture: Capture, split: Split, c2w: Float[np.ndarray, "view 3 4"], unit: float
+) -> TrainingViews:
+    """What planes are placed by, in the frame of the files and units of the world."""
+    indices = list(split.train)
+    height, width, _ = capture.images[0].shape
+    views = TrainingViews(
+        names=tuple(capture.names[index] for index in indices),
+        width=width,
+        height=height,
+        K=capture.K[indices],
+        c2w=np.concatenate([c2w[indices, :, :3], c2w[indices, :, 3:] / unit], axis=2),
+        bounds=capture.bounds[indices] / unit,
+        points=None if capture.points is None else capture.points / unit,
+    )
+    return views.with_seen_points()
 
 
 def scene_unit(bounds: Float[np.ndarray, "view 2"]) -> float:
     """The length in a capture's own units that becomes 1 in the scene: 0.75 x the smallest near bound."""
     return _NEAR_FRACTION * float(bounds[:, 0].min())
-
-
-def choose_reference(c2w: Float[np.ndarray, "view 3 4"], train: tuple[int, ...]) -> int:
-    """Finds the training camera that is nearest to the mean position of the training cameras."""
-    indices = list(train)
-    positions = c2w[indices, :, 3]
-    return indices[int(np.linalg.norm(positions - positions.mean(axis=0), axis=1).argmin())]
 
 
 def relative_cameras(

@@ -10,22 +10,28 @@ import math
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from normnex_pl.data.planes import PlaneOverrides, scale_offset
+from normnex_pl.data.planes import PlaneOverrides, scale_offset, unscale_offset
 from normnex_pl.data.scene import Split, check_view_count
 from normnex_pl.errors import UserError
+from normnex_pl.types import Scene
 
 logger = logging.getLogger(__name__)
 
+_PLANES_FILE = "planes.txt"
+_COMMENT = "#"
+_REFERENCE = "reference"
 _TRAIN_FILE = "train_image.txt"
 _TEST_FILE = "val_image.txt"
 _LARGEST_OFFSET = 1e5
 
 
 def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
-    """Reads ``planes.txt``: ``near far [inverse [offset]]`` in its first line; what follows is ignored.
+    """Reads ``planes.txt``: ``near far [inverse [offset]]``, and perhaps ``reference`` and a photo's name.
 
     ``inverse`` is 1 for planes uniform in disparity and 0, or absent, for planes uniform in depth.
     ``offset`` is the padding in pixels of photos 1008 wide, to which the NeX trainer scales LLFF scenes.
+    Lines that begin with # are comments; other lines behind the first are ignored but for ``reference``, as
+    that trainer ignores all of them.
 
     Units: the NeX trainer takes the depths of a scene with ``poses_bounds.npy`` as they are after it
     divided the poses by 0.75 x the smallest near bound, which is also the unit of our world; those of a
@@ -42,30 +48,63 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
     Raises:
         UserError: The first line isn't of that form.
     """
-    path = root / "planes.txt"
+    path = root / _PLANES_FILE
     if not path.exists():
         return PlaneOverrides()
-    line = (_read_lines(path) or [""])[0]
-    try:
-        values = [float(word) for word in line.split()]
-    except ValueError:
-        values = []
-    near, far, inverse, offset = (values + [math.nan] * 4)[:4]
-    inverse = 0 if len(values) == 2 else inverse
-    offset = 0 if len(values) < 4 else offset
+    lines = [line.strip() for line in _read_lines(path)]
+    line, *others = [line for line in lines if not line.startswith(_COMMENT)] or [""]
+    near, far, inverse, offset, *more = [*_numbers(line), *[math.nan] * 4]
+    count = len(more)
+    inverse = 0 if count == 2 else inverse
+    offset = 0 if count < 4 else offset
     depths_ordered = 0 < near < far < math.inf
-    if len(values) > 4 or not depths_ordered or inverse not in (0, 1) or not 0 <= offset <= _LARGEST_OFFSET:
+    if count > 4 or not depths_ordered or inverse not in (0, 1) or not 0 <= offset <= _LARGEST_OFFSET:
         raise UserError(
             f"{path}: expected 'near far [inverse [offset]]' in the first line, with 0 < near < far, "
-            f"inverse 0 or 1 and offset 0 or more pixels, found '{line.strip()[:80]}'. "
+            f"inverse 0 or 1 and offset 0 or more pixels, found '{line[:80]}'. "
             "Correct or remove the file."
         )
+    names = [name for key, _, name in (other.partition(" ") for other in others) if key == _REFERENCE]
     return PlaneOverrides(
         near=near / unit,
         far=far / unit,
         spacing="disparity" if inverse else "depth",
-        offset=scale_offset(int(offset), width) if len(values) == 4 else None,
+        offset=scale_offset(int(offset), width) if count == 4 else None,
+        reference=names[0].strip() if names else None,
     )
+
+
+def planes_text(scene: Scene) -> str:
+    """What a ``planes.txt`` says that gives a scene the planes that it has, with the reasons as comments.
+
+    The first line is one of NeX's format. All digits are kept, so that reading it changes nothing.
+    """
+    geometry, unit, reasons = scene.geometry, scene.planes_unit, scene.reasons
+    inverse = int(geometry.spacing == "disparity")
+    offset = unscale_offset(geometry.offset, geometry.width)
+    world = "the scaled world, where the nearest bound is 4/3" if unit == 1 else "units of the scene's files"
+    return "\n".join(
+        [
+            f"{geometry.near * unit!r} {geometry.far * unit!r} {inverse} {offset}",
+            f"{_REFERENCE} {scene.views[scene.reference].name}",
+            f"{_COMMENT} Near and far plane ({world}),",
+            f"{_COMMENT} 1: uniform in disparity, 0: in depth; canvas padding (pixels of photos 1008 wide).",
+            f"{_COMMENT} Below: the view in whose frame the planes stand. Why:",
+            f"{_COMMENT} near, far: {reasons.depths}",
+            f"{_COMMENT} spacing: {reasons.spacing}",
+            f"{_COMMENT} padding: {reasons.offset}",
+            f"{_COMMENT} reference: {reasons.reference}",
+            "",
+        ]
+    )
+
+
+def _numbers(line: str) -> list[float]:
+    """The numbers of a line; none if there is anything else."""
+    try:
+        return [float(word) for word in line.split()]
+    except ValueError:
+        return []
 
 
 def read_split(root: Path, names: Sequence[str], holdout: int, stored: Split | None = None) -> Split:
