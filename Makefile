@@ -40,6 +40,7 @@ STAMP := $(VENV)/.stamp-$(HERE)-
 FOR_RUNS := $(STAMP)runtime
 FOR_SCENES := $(STAMP)scenes
 FOR_VIDEOS := $(STAMP)video
+FOR_PHOTOS := $(STAMP)capture
 FOR_TESTS := $(STAMP)$(TEST_EXTRAS)
 
 ## Usage: make TARGET [NAME=value ...]. Each target first sets up what it needs, once, in .venv.
@@ -76,6 +77,11 @@ compare: USAGE = make compare SCENE=path [VARIANTS="nex_rgb ..."] [ROWS=file] [P
 compare: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANTS="nex_rgb ..."] [PRESET=fast]: train them, write one table
 	$(VENV)/bin/python experiments/compare.py $(call word_of,--scene=,SCENE) --preset=$(PRESET) \
 	  $(call options,VARIANTS ROWS SEEDS JOBS OUT) $(if $(value ARGS),-- $(ARGS))
+
+.PHONY: prepare
+prepare: USAGE = make prepare PHOTOS=folder|video SCENE=path [ARGS="--longest=3024 ..."]
+prepare: needs-photos $(FOR_PHOTOS) ## PHOTOS=folder SCENE=path: a scene of your own photos, or of a video
+	$(VENV)/bin/python -m normnex_pl.capture $(call options,PHOTOS SCENE) $(ARGS)
 
 .PHONY: scene
 scene: needs-out $(FOR_SCENES) ## OUT=path [WIDTH=1008]: render the demo scene at another size
@@ -145,6 +151,11 @@ needs-run:
 	  echo $(call word_of,,RUN): no config.yaml there. RUN is the folder of a run, such as runs/demo/nex_rgb-tiny. >&2; \
 	  exit 2; }
 
+.PHONY: needs-photos
+needs-photos:
+	$(if $(value PHOTOS),,$(error PHOTOS is missing. Usage: $(USAGE)))
+	$(if $(value SCENE),,$(error SCENE is missing. Usage: $(USAGE)))
+
 .PHONY: needs-out
 needs-out:
 	$(if $(value OUT),,$(error OUT is missing. Usage: make scene OUT=path [WIDTH=1008] [ARGS="..."]))
@@ -170,5 +181,5 @@ $(STAMP)%: setup.cfg pyproject.toml constraints.txt
 	fi; \
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt \
 	  --editable '.$(if $(filter runtime,$*),,[$*])'; \
-	touch $(if $(filter $(TEST_EXTRAS),$*),$(FOR_RUNS) $(FOR_SCENES) $(FOR_VIDEOS)) $@; \
+	touch $(if $(filter $(TEST_EXTRAS),$*),$(FOR_RUNS) $(FOR_SCENES) $(FOR_VIDEOS) $(FOR_PHOTOS)) $@; \
 	echo "$(VENV) is ready ($$SECONDS s)"

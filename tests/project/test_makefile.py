@@ -49,7 +49,7 @@ class Project:
     def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs make as a user would: none of the variables of a make that runs the tests reach it."""
         ours = {"VENV", "PYTHON", "SCENE", "RUN", "OUT", "GPUS", "VARIANT", "PRESET", "WIDTH", "ARGS"}
-        compared = {"VARIANTS", "ROWS", "SEEDS", "JOBS"}
+        compared = {"VARIANTS", "ROWS", "SEEDS", "JOBS", "PHOTOS"}
         theirs = ours | compared | {"PYTEST_ARGS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
         environment = {key: value for key, value in os.environ.items() if key not in theirs}
         environment |= {"CALLS": str(self.calls_file), **variables}
@@ -104,7 +104,10 @@ def test_help_names_variants_and_presets(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("target", "variable"),
-    [("train", "SCENE"), ("compare", "SCENE"), ("eval", "RUN"), ("video", "RUN"), ("scene", "OUT")],
+    [
+        *(("train", "SCENE"), ("compare", "SCENE"), ("eval", "RUN"), ("video", "RUN"), ("scene", "OUT")),
+        ("prepare", "PHOTOS"),
+    ],
     ids=str,
 )
 def test_a_forgotten_word_is_named_with_the_usage_before_anything_is_installed(
@@ -219,6 +222,17 @@ def test_video_passes_every_word_on_whole_with_the_extra_that_it_needs(project: 
     assert project.installations() == [".[video]"]
 
 
+def test_prepare_passes_every_word_on_whole_with_the_extra_that_it_needs(project: Project) -> None:
+    assert "SCENE is missing. Usage: make prepare" in project.make("prepare", "PHOTOS=x").stderr
+    result = project.make("prepare", "PHOTOS=it's mine", "SCENE=my scene", "ARGS=--longest=800 --anyway")
+    assert result.returncode == 0, result.stderr
+    assert project.calls()[-1] == [
+        *("python", "-m", "normnex_pl.capture", "--photos=it's mine", "--scene=my scene"),
+        *("--longest=800", "--anyway"),
+    ]
+    assert project.installations() == [".[capture]"]
+
+
 def test_scene_renders_with_the_extra_that_it_needs(project: Project) -> None:
     project.make("scene", "OUT=my scene", "WIDTH=64", "ARGS=--views=3")
     script = "experiments/scenes/make_demo.py"
@@ -241,7 +255,10 @@ def test_the_environment_is_used_again(project: Project) -> None:
 def test_an_environment_for_tests_serves_runs_scenes_and_videos_too(project: Project) -> None:
     (project.folder / "x").mkdir()
     (project.folder / "x" / "config.yaml").touch()
-    for words in (["test"], ["check"], ["demo"], ["scene", "OUT=x"], ["video", "RUN=x"]):
+    for words in (
+        *(["test"], ["check"], ["demo"], ["scene", "OUT=x"], ["video", "RUN=x"]),
+        ["prepare", "PHOTOS=x", "SCENE=y"],
+    ):
         assert project.make(*words).returncode == 0
     assert project.installations() == [".[dev,scenes,capture,video]"]
 
