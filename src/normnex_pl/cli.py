@@ -148,20 +148,30 @@ def _quieten_lightning() -> None:
     warnings.filterwarnings("ignore", "The `srun` command is available", PossibleUserWarning)
 
 
+def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = NormNeXCLI) -> None:
+    """Runs the command line, errors and all.
+
+    Args:
+        args: The arguments; None takes those of the process.
+        kind: For programs that run it with more callbacks.
+    """
+    _quieten_lightning()
+    kind(
+        NormNeXModule,
+        SceneDataModule,
+        save_config_callback=None,
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+        parser_kwargs={"parser_mode": "yaml", "exit_on_error": False},
+        args=list(args) if args is not None else None,
+    )
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Runs the command line; bad input ends with a message on stderr and status 2."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    _quieten_lightning()
     try:
-        NormNeXCLI(
-            NormNeXModule,
-            SceneDataModule,
-            save_config_callback=None,
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            parser_kwargs={"parser_mode": "yaml", "exit_on_error": False},
-            args=list(args) if args is not None else None,
-        )
+        run_command(args)
     except (UserError, ArgumentError) as error:
         sys.exit(_fail(error))
     except RunStoppedError as stopped:

@@ -91,17 +91,17 @@ def training_need(
         rays_per_step: Of one device.
         precision: As Lightning's trainer is given it.
     """
-    with _hollow(module) as hollow, Allocations(_tensors_of(hollow)) as allocations:
-        optimizer = hollow.configure_optimizers()["optimizer"]
-        parameters = allocations.live
-        # The optimiser makes its state in its first step.
-        _step(hollow, optimizer, rays_per_step, precision)
-        gradients = _size(parameter.grad for parameter in hollow.parameters())
-        state = _size(value for values in optimizer.state.values() for value in values.values())
-        hollow._targets_are_stale = True  # a step that estimates them anew takes most
-        allocations.peak = 0
-        _step(hollow, optimizer, rays_per_step, precision)
-        activations = allocations.peak - parameters - state - gradients
+    with hollow_training(module, rays_per_step, precision) as training:
+        model, optimizer = training.module, training.optimizer
+        with Allocations(training.tensors) as allocations:
+            parameters = allocations.live
+            training.step()  # the optimiser makes its state
+            gradients = _size(parameter.grad for parameter in model.parameters())
+            state = _size(value for values in optimizer.state.values() for value in values.values())
+            model._targets_are_stale = True  # a step that estimates them anew takes most
+            allocations.peak = 0
+            training.step()
+            activations = allocations.peak - parameters - state - gradients
     workspace = _WORKSPACE if _has_matrices(module) else 0
     return MemoryNeed(parameters, state, photos.num_bytes, gradients, max(0, activations) + workspace)
 
@@ -114,11 +114,11 @@ def rendering_need(module: NormNeXModule, rays: int, precision: str = "32-true")
         rays: At once.
         precision: As Lightning's trainer is given it.
     """
-    with _hollow(module) as hollow, torch.no_grad(), Allocations(_tensors_of(hollow)) as allocations:
-        parameters = allocations.live
-        device = hollow.mpi.depths.device
-        with _precision(device, precision):
-            hollow.mpi.components(hollow.mpi.render(Rays(*torch.zeros(2, rays, 3, device=device))))
+    with hollow_training(module, rays, precision) as training, torch.no_grad():
+        with Allocations(training.tensors) as allocations, training.precise():
+            parameters = allocations.live
+            mpi = training.module.mpi
+            mpi.components(mpi.render(Rays(*torch.zeros(2, rays, 3, device=mpi.depths.device))))
         return allocations.peak - parameters + (_WORKSPACE if _has_matrices(module) else 0)
 
 
@@ -162,9 +162,7 @@ class Allocations(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs an operation and looks at what it returns."""
-        out = _guess(func, args)
-        if out is None:
-            out = func(*args, **(kwargs or {}))
+        out = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(out):
             if isinstance(leaf, Tensor):
                 self._add(leaf)
@@ -188,46 +186,69 @@ class Allocations(TorchDispatchMode):
         self.live -= size
 
 
-def _guess(func: Any, args: Any) -> Any:
+class _Guesses(TorchDispatchMode):
     """Answers what only content could tell: the first of all choices, and nothing that can be left out."""
-    if func is torch.ops.aten._local_scalar_dense.default:
-        return 0.0 if args[0].dtype.is_floating_point else 0
-    if func is torch.ops.aten.nonzero.default:
-        return args[0].new_zeros(args[0].numel(), args[0].dim(), dtype=torch.long)
-    return None
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs an operation."""
+        if func is torch.ops.aten._local_scalar_dense.default:
+            return 0.0 if args[0].dtype.is_floating_point else 0
+        if func is torch.ops.aten.nonzero.default:
+            return args[0].new_zeros(args[0].numel(), args[0].dim(), dtype=torch.long)
+        return func(*args, **(kwargs or {}))
 
 
-def _step(module: NormNeXModule, optimizer: torch.optim.Optimizer, rays: int, precision: str) -> None:
-    """One step in the order of Lightning's: the old gradients live until the new ones are computed."""
-    device = module.mpi.depths.device
-    origins, directions, rgb = torch.zeros(3, rays // 3, 3, 3, device=device)
-    batch = RayBatch(Rays(origins, directions), rgb)
-    with _precision(device, precision):
-        loss = module.training_step(batch, 0)["loss"]
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+@dataclass(frozen=True)
+class HollowTraining:
+    """A training whose tensors have sizes but no content.
+
+    Attributes:
+        module: A copy, detached from its trainer.
+        optimizer: Its own.
+        rays: Of a step.
+        precision: As Lightning's trainer is given it.
+    """
+
+    module: NormNeXModule
+    optimizer: torch.optim.Optimizer
+    rays: int
+    precision: str
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Parameters and buffers."""
+        return [*self.module.parameters(), *self.module.buffers()]
+
+    def step(self) -> None:
+        """One step in the order of Lightning's: the old gradients live until new ones are computed."""
+        device = self.module.mpi.depths.device
+        origins, directions, rgb = torch.zeros(3, self.rays // 3, 3, 3, device=device)
+        with self.precise():
+            loss = self.module.training_step(RayBatch(Rays(origins, directions), rgb), 0)["loss"]
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def precise(self) -> Any:
+        """The context in which Lightning computes the losses."""
+        dtype = _AUTOCAST.get(self.precision)
+        device = self.module.mpi.depths.device
+        return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
 @contextmanager
-def _hollow(module: NormNeXModule) -> Iterator[NormNeXModule]:
-    """A copy of a module whose tensors have no content, detached from its trainer."""
+def hollow_training(
+    module: NormNeXModule, rays_per_step: int, precision: str = "32-true"
+) -> Iterator[HollowTraining]:
+    """Copies a module without the content of its tensors; operations on them compute nothing meanwhile."""
     trainer = SimpleNamespace(log_every_n_steps=0, global_step=0, estimated_stepping_batches=1)
     memo = {} if module._trainer is None else {id(module._trainer): trainer}
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode, _Guesses():
         with FakeCopyMode(mode):
             hollow = copy.deepcopy(module, memo)
         hollow._trainer = trainer  # type: ignore[assignment]
-        yield hollow
-
-
-def _precision(device: torch.device, precision: str) -> Any:
-    dtype = _AUTOCAST.get(precision)
-    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
-
-
-def _tensors_of(module: NormNeXModule) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
+        optimizer = hollow.configure_optimizers()["optimizer"]
+        yield HollowTraining(hollow, optimizer, rays_per_step, precision)
 
 
 def _size(tensors: Iterable[Any]) -> int:
