@@ -187,12 +187,16 @@ class Allocations(TorchDispatchMode):
 
 
 class _Guesses(TorchDispatchMode):
-    """Answers what only content could tell: the first of all choices, and nothing that can be left out."""
+    """Answers what only content could tell: the first of all choices, and nothing that can be left out.
+
+    Yes, where it is asked whether something holds: most ask whether all is well.
+    """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs an operation."""
         if func is torch.ops.aten._local_scalar_dense.default:
-            return 0.0 if args[0].dtype.is_floating_point else 0
+            dtype = args[0].dtype
+            return True if dtype == torch.bool else 0.0 if dtype.is_floating_point else 0
         if func is torch.ops.aten.nonzero.default:
             return args[0].new_zeros(args[0].numel(), args[0].dim(), dtype=torch.long)
         return func(*args, **(kwargs or {}))

@@ -18,7 +18,7 @@ from normnex_pl.components import (
     RGBColor,
     ViewQuery,
 )
-from normnex_pl.components.normals import LossGradient, NormalEstimator, TransmittanceGradient
+from normnex_pl.components.normals import FilteredDepth, LossGradient, NormalEstimator, TransmittanceGradient
 from normnex_pl.fields import GridField, MLPField
 from normnex_pl.losses import LossWeights
 from normnex_pl.memory import Photos, largest, rendering_need, training_need
@@ -30,7 +30,7 @@ LARGER = replace(GEOMETRY, fx=200.0, fy=200.0, cx=100.0, cy=75.0, width=200, hei
 FIELDS = {"grid": GridField, "mlp": partial(MLPField, width=64, hidden_layers=2)}
 PHOTOS = Photos(count=3, height=150, width=200)
 RAYS = 600
-ESTIMATORS: list[NormalEstimator | None] = [None, LossGradient(), TransmittanceGradient()]
+ESTIMATORS: list[NormalEstimator | None] = [None, LossGradient(), FilteredDepth(), TransmittanceGradient()]
 
 
 def make_module(field: str, estimator: NormalEstimator | None = None) -> NormNeXModule:

@@ -1,0 +1,129 @@
+"""Which trainings are measured: presets and variants as ``make train`` configures them, on a scene."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import yaml
+from step import FinishedError, Measure, Probe
+from synthetic import write_scene
+
+from normnex_pl.cli import NormNeXCLI, run_command
+
+EXPERIMENTS = Path(__file__).resolve().parents[1]
+VIEWS = 20  # of which 17 are learned from, as in fern
+
+
+@dataclass(frozen=True)
+class Case:
+    """A configuration.
+
+    Attributes:
+        preset: Its name.
+        variant: Its name.
+        arguments: More of them.
+        width: Of the photos; None for the preset's.
+        views: Photos in all.
+    """
+
+    preset: str = "fast"
+    variant: str = "nex_rgb"
+    arguments: tuple[str, ...] = ()
+    width: int | None = None
+    views: int = VIEWS
+
+    def __str__(self) -> str:
+        return f"{self.preset}/{self.variant}"
+
+    def adding(self, argument: str) -> Case:
+        """The same with one more argument."""
+        return replace(self, arguments=(*self.arguments, argument))
+
+
+class Scenes:
+    """Scenes to measure on: one of the user's, or made as they are needed.
+
+    Args:
+        scene: The user's.
+        folder: Where others go.
+    """
+
+    def __init__(self, scene: Path | None, folder: Path) -> None:
+        self.scene = scene
+        self.folder = folder
+
+    def find(self, case: Case, width: int) -> Path:
+        """The scene of a case."""
+        if self.scene is not None:
+            return self.scene
+        folder = self.folder / f"scene_{case.views}x{width}"
+        if not folder.exists():
+            write_scene(folder, case.views, width, width * 3 // 4)
+        return folder
+
+
+def names_of(folder: str) -> list[str]:
+    """The YAML files in a folder of experiments/."""
+    return sorted(path.stem for path in (EXPERIMENTS / folder).glob("*.yaml"))
+
+
+def preset_width(preset: str) -> int:
+    """The width of photos that a preset asks for."""
+    content = yaml.safe_load((EXPERIMENTS / "presets" / f"{preset}.yaml").read_text(encoding="utf-8"))
+    return int(content["data"]["width"])
+
+
+def run_case(case: Case, scenes: Scenes, measure: Measure) -> dict[str, Any]:
+    """Starts a training, measures in it and ends it.
+
+    Returns:
+        What was measured; or ``failure`` alone, in words.
+    """
+    probe = Probe(measure)
+
+    class ProbedCLI(NormNeXCLI):
+        """The command line with a probe."""
+
+        def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+            """Adds the probe behind all other callbacks."""
+            trainer = super().instantiate_trainer(**kwargs)
+            trainer.callbacks.append(probe)
+            return trainer
+
+    width = case.width or preset_width(case.preset)
+    files = ("base", f"variants/{case.variant}", f"presets/{case.preset}")
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = [
+            *(word for name in files for word in ("-c", str(EXPERIMENTS / f"{name}.yaml"))),
+            f"--data.scene={scenes.find(case, width)}",
+            f"--data.width={width}",
+            f"--run.folder={folder}/run",
+            "--initialization=normnex_pl.initialization.RandomStart",
+            *case.arguments,
+        ]
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):  # Lightning's and the progress bar's
+                run_command(["fit", *arguments], ProbedCLI)
+        except FinishedError:
+            return probe.result
+        except Exception as error:  # out of memory, a part that is missing: the other cases go on
+            return {"failure": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+        finally:
+            _forget()
+    return {"failure": "the training ended before it was measured"}
+
+
+def _forget() -> None:
+    """Gives the device's memory back: what a case leaves would count for the next one."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()

@@ -1,0 +1,91 @@
+"""Times work on a device, warm, by its own clock."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+
+Mark = Callable[[], None]
+
+
+class Clock:
+    """Marks moments in the queue of a GPU (events), or on the CPU (``perf_counter``).
+
+    Marking doesn't wait: the device works through its queue as it does in training.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._marks: list[torch.cuda.Event | float] = []
+
+    def mark(self) -> None:
+        """Marks this moment."""
+        if self.device.type == "cuda":
+            event = torch.cuda.Event(enable_timing=True)
+            event.record()
+            self._marks.append(event)
+        else:
+            self._marks.append(time.perf_counter())
+
+    def gaps(self) -> list[float]:
+        """Milliseconds between each mark and the next; waits for the device, and forgets the marks."""
+        wait(self.device)
+        marks, self._marks = self._marks, []
+        return [_between(*pair) for pair in pairwise(marks)]
+
+
+def _between(first: torch.cuda.Event | float, second: torch.cuda.Event | float) -> float:
+    if isinstance(first, float) and isinstance(second, float):
+        return 1000 * (second - first)
+    return float(first.elapsed_time(second))  # type: ignore[union-attr]
+
+
+def wait(device: torch.device) -> None:
+    """Waits until the device has done all that it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def median_laps(
+    body: Callable[[Mark], None], device: torch.device, repeats: int, warm: int = 3
+) -> list[float]:
+    """Runs something again and again, and times its laps.
+
+    Args:
+        body: Calls its argument between two laps: ``n`` calls make ``n + 1`` laps, the same number each time.
+        device: Of the work.
+        repeats: Times to measure.
+        warm: Times to run before that.
+
+    Returns:
+        Medians in milliseconds, one a lap, and last that of the whole.
+    """
+    clock = Clock(device)
+    for _ in range(warm):
+        body(_nothing)
+    wait(device)
+    for _ in range(repeats):
+        clock.mark()
+        body(clock.mark)
+    clock.mark()
+    gaps = clock.gaps()
+    laps = len(gaps) // repeats
+    runs = [gaps[start : start + laps] for start in range(0, len(gaps), laps)]
+    return [statistics.median(lap) for lap in zip(*runs, strict=True)] + [statistics.median(map(sum, runs))]
+
+
+def milliseconds(work: Callable[[], object], device: torch.device, repeats: int, warm: int = 3) -> float:
+    """The median time of a call."""
+
+    def body(mark: Mark) -> None:
+        work()
+
+    return median_laps(body, device, repeats, warm)[-1]
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,172 @@
+"""What a benchmark stores and prints, and how two are compared."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from normnex_pl.checkout import checkout_commit
+from normnex_pl.errors import UserError
+
+_PARTS = ("rays", "field", "compositing", "losses", "backward", "optimiser", "refresh")
+_SAME = ("device", "small")  # what two results must have in common for their ratios to mean something
+
+
+def about(device: torch.device, small: bool) -> dict[str, Any]:
+    """The machine and the sources."""
+    cuda = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "cuda": torch.version.cuda if cuda else None,
+        "commit": checkout_commit(),
+        "small": small,
+    }
+
+
+def report(results: dict[str, Any]) -> str:
+    """All tables."""
+    return "\n\n".join(
+        text
+        for text in (
+            _machine(results),
+            _steps(results["steps"]),
+            _frames(results),
+            *(_growth(axis, rows) for axis, rows in results["growth"].items()),
+        )
+        if text
+    )
+
+
+def _machine(results: dict[str, Any]) -> str:
+    about, rates = results["about"], results["ceilings"]
+    products = ", ".join(f"{name} {rates[name] / 1e12:.3g}" for name in ("fp32", "tf32", "bf16"))
+    return (
+        f"{about['device']}, torch {about['torch']}, commit {about['commit']}\n"
+        f"Ceilings: products {products} Tflop/s; copy {rates['copy'] / 1e9:.4g} GB/s"
+        + ("\nSmall sizes: these times say nothing about a training." if about["small"] else "")
+    )
+
+
+def _steps(steps: dict[str, Any]) -> str:
+    head = [
+        "ms",
+        "step",
+        "Lightning",
+        *_PARTS,
+        "Msamples/s",
+        "GiB",
+        "counted",
+        "Gflop",
+        "GB",
+        "roofline",
+        "frame",
+    ]
+    rows = [[name, *_step_cells(row)] for name, row in steps.items()]
+    return table([head, *rows]) if rows else ""
+
+
+def _step_cells(row: dict[str, Any]) -> list[str]:
+    if "failure" in row:
+        return [row["failure"]]
+    return [
+        number(row["step_ms"]),
+        number(row["lightning_ms"]),
+        *(number(row["parts_ms"][part]) for part in _PARTS),
+        number(row["samples_per_second"] / 1e6),
+        number(row.get("peak_gib")),
+        number(row.get("need_gib")),
+        number(row.get("gflop")),
+        number(row.get("gigabytes")),
+        f"{100 * row['roofline_share']:.0f} %" if "roofline_share" in row else "-",
+        number(row.get("frame_ms")),
+    ]
+
+
+def _frames(results: dict[str, Any]) -> str:
+    baked = results["baked"]
+    if not baked or "failure" in baked:
+        return f"Baked frame: {baked['failure']}" if baked else ""
+    size = "x".join(map(str, baked["frame_size"]))
+    return f"Baked frame {size}: {number(baked['frame_ms'])} ms, {number(baked['memory_mb'])} MB"
+
+
+def _growth(axis: str, rows: dict[str, Any]) -> str:
+    cells = [
+        [name, row["failure"]]
+        if "failure" in row
+        else [name, number(row["step_ms"]), number(row.get("peak_gib"))]
+        for name, row in rows.items()
+    ]
+    return table([[axis, "ms a step", "GiB"], *cells])
+
+
+def table(rows: list[list[str]]) -> str:
+    """Rows as Markdown that lines up; the first one is the head."""
+    count = len(rows[0])
+    filled = [row + [""] * (count - len(row)) for row in rows]
+    widths = [max(len(row[i]) for row in filled if len(row[i]) < 40) for i in range(count)]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in filled
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def number(value: float | None) -> str:
+    """Three digits, or a dash."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """Reads what an earlier benchmark stored.
+
+    Raises:
+        UserError: It isn't there, or is something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not {"about", "ceilings", "steps", "growth", "baked"} <= set(content):
+            raise ValueError("other keys")
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{path}: expected the results of an earlier `make bench`, found none ({error}). Check the path."
+        ) from error
+    return content  # type: ignore[no-any-return]
+
+
+def comparison(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Ratios, new to old, of everything that both have."""
+    before, now = dict(_numbers(old)), dict(_numbers(new))
+    rows = [
+        [name, number(before[name]), number(value), f"{value / before[name]:.3f}"]
+        for name, value in now.items()
+        if before.get(name)
+    ]
+    different = [key for key in _SAME if old["about"].get(key) != new["about"].get(key)]
+    note = "".join(
+        f"\nNot the same {key}: {old['about'].get(key)} there, {new['about'].get(key)} here."
+        for key in different
+    )
+    head = f"Old: commit {old['about'].get('commit')}; new: commit {new['about'].get('commit')}{note}"
+    return f"{head}\n\n{table([['', 'old', 'new', 'new / old'], *rows])}"
+
+
+def _numbers(tree: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """All numbers of nested dictionaries, by their paths, without those that describe."""
+    for key, value in tree.items():
+        name = f"{path} {key}".strip()
+        if isinstance(value, dict) and key != "about":
+            yield from _numbers(value, name)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, float(value)
