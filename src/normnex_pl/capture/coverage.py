@@ -1,0 +1,97 @@
+"""How a capture sees its scene: what the positions and directions of its cameras allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from normnex_pl.data.colmap_model import SparsePoints
+from normnex_pl.data.lenses import Lens
+
+# Of the depths of points: what nearly all of the scene lies between.
+_NEAR, _FAR = 5, 95
+_NEARLY_ALL = 90
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Angles in degrees; shifts in fractions of the photos' width.
+
+    Attributes:
+        turn: Largest angle between the optical axes of two photos.
+        usual_turn: Angle that one in ten pairs of photos exceeds.
+        around: Largest angle between two cameras, seen from the middle of the scene.
+        usual_around: Angle that one in ten pairs exceeds.
+        baseline: Largest distance between two cameras, over the median depth of the points.
+        parallax: How far the nearest content moves against the farthest, between the outermost cameras.
+        gap: The same, for each photo, between it and the nearest other camera.
+        ray_angle: Median, over the points, of the angle that the photos see a point under.
+    """
+
+    turn: float
+    usual_turn: float
+    around: float
+    usual_around: float
+    baseline: float
+    parallax: float
+    gap: tuple[float, ...]
+    ray_angle: float
+
+
+def measure_coverage(
+    c2w: Float[np.ndarray, "view 3 4"],
+    observers: Float[np.ndarray, "view"] | np.ndarray,
+    points: SparsePoints,
+    lens: Lens,
+) -> Coverage:
+    """Measures a model.
+
+    Args:
+        c2w: Camera to world in OpenCV axes, two or more.
+        observers: By which number the points refer to each camera.
+        points: With at least one observation.
+        lens: Of all photos.
+    """
+    positions, axes = c2w[:, :, 3], c2w[:, :, 2]
+    middle = np.median(points.xyz, axis=0)
+    views = np.searchsorted(np.sort(observers), points.observer)
+    observer = np.argsort(observers)[views]
+    rays = points.xyz[points.observed] - positions[observer]
+    depths = np.einsum("oc,oc->o", rays, axes[observer])
+    near, median, far = np.percentile(depths[depths > 0], [_NEAR, 50, _FAR])
+    distances = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
+    shift = lens.fx / lens.width * (1 / near - 1 / far)
+    others = distances + np.diag(np.full(len(positions), np.inf))
+    turn, around = _pairwise_degrees(axes), _pairwise_degrees(positions - middle)
+    return Coverage(
+        turn=float(turn.max()),
+        usual_turn=float(np.percentile(turn, _NEARLY_ALL)),
+        around=float(around.max()),
+        usual_around=float(np.percentile(around, _NEARLY_ALL)),
+        baseline=float(distances.max() / median),
+        parallax=float(distances.max() * shift),
+        gap=tuple(float(value) for value in others.min(axis=1) * shift),
+        ray_angle=_ray_angle(rays, points.observed, len(points.xyz)),
+    )
+
+
+def _pairwise_degrees(vectors: Float[np.ndarray, "vector 3"]) -> Float[np.ndarray, "pair"]:
+    """The angle between each two of some vectors."""
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    one, two = np.triu_indices(len(unit), k=1)
+    cosines = np.einsum("pc,pc->p", unit[one], unit[two])
+    return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+
+
+def _ray_angle(rays: Float[np.ndarray, "observation 3"], observed: np.ndarray, count: int) -> float:
+    """Twice the largest angle between a point's rays and their mean: the median of all points, in degrees."""
+    unit = rays / np.linalg.norm(rays, axis=1, keepdims=True)
+    mean = np.zeros((count, 3))
+    np.add.at(mean, observed, unit)
+    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+    angles = np.arccos(np.clip(np.einsum("oc,oc->o", unit, mean[observed]), -1, 1))
+    largest = np.zeros(count)
+    np.maximum.at(largest, observed, angles)
+    return float(np.degrees(2 * np.median(largest[np.unique(observed)])))

@@ -1,0 +1,101 @@
+"""What a scene is prepared from: where it is, and what the photos' headers say."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from normnex_pl.capture.findings import FEWEST, focal_warning
+from normnex_pl.capture.photos import find_photos, read_header
+from normnex_pl.capture.sizes import Size, common_size
+from normnex_pl.capture.video_frames import extract_frames
+from normnex_pl.capture.work_folder import WorkFolder, hash_file, hash_of
+from normnex_pl.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+# Changes when what a step writes does: folders of earlier versions are then made anew.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class GivenPhotos:
+    """The photos that are given, or picked from a video.
+
+    Attributes:
+        source: The folder or the video.
+        files: Sorted by name.
+        names: Of the photos in the scene.
+        size: Width and height of the copies in pixels.
+        focal: Focal length in pixels of the copies, where the photos tell it.
+        key: Hash of the photos' names and contents, and of the size.
+        warnings: Sentences.
+    """
+
+    source: Path
+    files: tuple[Path, ...]
+    names: tuple[str, ...]
+    size: Size
+    focal: float | None
+    key: str
+    warnings: tuple[str, ...]
+
+
+def check_places(source: Path, scene: Path) -> None:
+    """Raises a UserError if photos or scene can't be where they are said to be."""
+    if not source.exists():
+        raise UserError(
+            f"{source}: expected a folder of photos or a video, found nothing there. Check the path."
+        )
+    if source.resolve() in (scene.resolve(), *scene.resolve().parents):
+        raise UserError(
+            f"{scene}: expected a folder for the scene outside of that of the photos, found one in {source}. "
+            "Give another SCENE."
+        )
+    if scene.exists() and not scene.is_dir():
+        raise UserError(f"{scene}: expected a folder for the scene, found a file. Give another SCENE.")
+
+
+def read_given(source: Path, longest: int, frames: int, work: WorkFolder) -> GivenPhotos:
+    """Finds the photos, or picks frames, and reads their headers.
+
+    Args:
+        source: A folder of photos, or a video.
+        longest: Largest side of the copies in pixels.
+        frames: How many to pick from a video.
+        work: Where picked frames are kept.
+
+    Raises:
+        UserError: There are too few photos, one can't be read, or they are of several shapes.
+    """
+    if source.is_dir():
+        files = find_photos(source)
+    else:
+        logger.info("frames of %s", source)
+        key = hash_of([hash_file(source), frames, VERSION])
+        files = extract_frames(source, work.stage("frames", key), frames, FEWEST)
+    if len(files) < FEWEST:
+        raise UserError(
+            f"{source}: expected at least {FEWEST} photos, better 15 to 40, found {len(files)}. Take more, "
+            "from places a little apart that all face the scene."
+        )
+    headers = [read_header(path) for path in files]
+    sizes, focals = [size for size, _ in headers], [focal for _, focal in headers]
+    size = common_size(files, sizes, longest)
+    known = [focal for focal in focals if focal is not None]
+    warning = focal_warning([path.name for path in files], focals)
+    # Of several lenses none is known to be that of the most photos.
+    focal = float(np.median(known)) * float(np.hypot(*size)) if known and not warning else None
+    contents = [[path.stem, hash_file(path)] for path in files]
+    return GivenPhotos(
+        source=source,
+        files=files,
+        names=tuple(f"{path.stem}.jpg" for path in files),
+        size=size,
+        focal=focal,
+        key=hash_of([contents, size, VERSION]),
+        warnings=(warning,) if warning else (),
+    )

@@ -1,0 +1,147 @@
+"""The model of a capture as it is stored: with the pinhole camera that the undistorted photos have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pycolmap
+from PIL import Image, ImageFilter
+
+from normnex_pl.capture.exposure import exposure_offsets
+from normnex_pl.capture.structure import Mapping
+from normnex_pl.data.colmap_model import CAMERA_KINDS, lens_of
+from normnex_pl.data.lenses import Lens, check_lens, undistortion
+from normnex_pl.files import write_json
+
+_FACTS_FILE = "facts.json"
+_MODEL_FOLDER = "sparse"
+_BLUR = 3  # pixels
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model beside its cameras and points.
+
+    Attributes:
+        lens: Of the photos before they are undistorted.
+        error: Mean distance between a point's projection and where a photo shows it, in pixels.
+        track: How many photos a point was found in, on average.
+        sizes: Of all models, in photos, the largest first.
+        pairs: Of photos that see something in common.
+        stops: How much brighter or darker a photo of the scene is than the others, by its name.
+    """
+
+    lens: Lens
+    error: float
+    track: float
+    sizes: tuple[int, ...]
+    pairs: int
+    stops: dict[str, float]
+
+
+def store_model(folder: Path, found: Mapping, names: Sequence[str], photos: Path) -> ModelFacts:
+    """Writes the largest model, with a pinhole camera, and what is known of it.
+
+    Args:
+        folder: Gets ``sparse/`` and ``facts.json``; the latter last, so that it says that all is there.
+        found: A model of photos ``00000.png``, ``00001.png``, ...
+        names: What the photos are called in the scene, by their number.
+        photos: Folder of the photos.
+
+    Returns:
+        What is known of it.
+
+    Raises:
+        UserError: The lens is none that a picture can be freed from.
+    """
+    model = found.model
+    (identifier,) = model.cameras
+    camera = model.cameras[identifier]
+    lens = _lens(camera)
+    stops = _exposures(model, photos)
+    facts = ModelFacts(
+        lens=lens,
+        error=float(model.compute_mean_reprojection_error()),
+        track=float(model.compute_mean_track_length()),
+        sizes=found.sizes,
+        pairs=found.pairs,
+        stops={names[number]: value for number, value in stops.items()},
+    )
+    where = "the camera that was estimated"
+    check_lens(where, lens)
+    K = undistortion(where, lens, camera.width, camera.height).K
+    pinhole = pycolmap.Camera.create_from_model_name(
+        identifier, "PINHOLE", float(K[0, 0]), camera.width, camera.height
+    )
+    pinhole.params = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]
+    for image in model.images.values():
+        image.name = names[_number(image)]
+        _move_keypoints(image, camera, pinhole)
+    camera.model, camera.params = pinhole.model, pinhole.params
+    model.update_point_3d_errors()
+    (folder / _MODEL_FOLDER).mkdir(exist_ok=True)
+    model.write_binary(folder / _MODEL_FOLDER)
+    write_json(folder / _FACTS_FILE, asdict(facts))
+    return facts
+
+
+def read_facts(folder: Path) -> ModelFacts | None:
+    """What `store_model` stored; None where it didn't, or not to the end."""
+    path = folder / _FACTS_FILE
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    lens = Lens(**content["lens"] | {"distortion": tuple(content["lens"]["distortion"])})
+    return ModelFacts(**content | {"lens": lens, "sizes": tuple(content["sizes"])})
+
+
+def model_folder(folder: Path) -> Path:
+    """Where the cameras and points are."""
+    return folder / _MODEL_FOLDER
+
+
+def _lens(camera: Any) -> Lens:
+    """The camera in the words of the readers."""
+    kind = next(kind for kind in CAMERA_KINDS.values() if kind.name == camera.model.name)
+    return lens_of(kind, camera.width, camera.height, [float(value) for value in camera.params])
+
+
+def _number(image: Any) -> int:
+    """Which of the photos it is."""
+    return int(Path(image.name).stem)
+
+
+def _exposures(model: Any, photos: Path) -> dict[int, float]:
+    """How much brighter or darker the photos show the points that they share, in stops, by their number."""
+    colors, observed, photo = [], [], []
+    images = list(model.images.values())
+    for index, image in enumerate(images):
+        seen = [point for point in image.points2D if point.has_point3D()]
+        with Image.open(photos / image.name) as picture:
+            # Means over some pixels: a feature is an edge or a spot, where one pixel says little.
+            pixels = np.asarray(picture.filter(ImageFilter.BoxBlur(_BLUR)))
+        places = np.array([point.xy for point in seen]).reshape(-1, 2).astype(int)
+        columns, rows = np.clip(places, 0, np.array(pixels.shape[1::-1]) - 1).T
+        colors.append(pixels[rows, columns].astype(float))
+        observed.append(np.array([point.point3D_id for point in seen], dtype=np.int64))
+        photo.append(np.full(len(seen), index))
+    offsets = exposure_offsets(
+        np.concatenate(colors), np.concatenate(observed), np.concatenate(photo), len(images)
+    )
+    return {_number(image): float(value) for image, value in zip(images, offsets, strict=True)}
+
+
+def _move_keypoints(image: Any, camera: Any, pinhole: Any) -> None:
+    """Takes the places of features from the photo to the undistorted one."""
+    if not image.points2D:
+        return
+    old = np.array([point.xy for point in image.points2D])
+    directions = camera.cam_from_img(old)
+    new = pinhole.img_from_cam(np.concatenate([directions, np.ones((len(old), 1))], axis=1))
+    for point, place in zip(image.points2D, new, strict=True):
+        point.xy = place

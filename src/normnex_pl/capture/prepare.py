@@ -1,0 +1,184 @@
+"""From photos to a scene: the steps, each of which goes on where it was stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+from jaxtyping import Float
+
+import normnex_pl
+from normnex_pl.capture.coverage import measure_coverage
+from normnex_pl.capture.findings import FEWEST, PlacedPhotos, warnings_of, why_not_facing
+from normnex_pl.capture.inputs import VERSION, GivenPhotos, check_places, read_given
+from normnex_pl.capture.model_files import ModelFacts, model_folder, read_facts, store_model
+from normnex_pl.capture.report import Report, stored_key, stored_lines, write_report
+from normnex_pl.capture.scene_files import write_scene
+from normnex_pl.capture.structure import Mapping, Structure, StructureSettings
+from normnex_pl.capture.work_folder import LOG, WorkFolder, hash_of
+from normnex_pl.capture.working_copies import copy_name, copy_photos
+from normnex_pl.data.colmap import read_model
+from normnex_pl.data.colmap_model import SparseModel, c2w_of
+from normnex_pl.errors import UserError
+from normnex_pl.export.folders import replacing_folder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose.
+
+    Attributes:
+        photos: A folder of photos, or a video.
+        scene: Folder to write.
+        longest: Largest side of the scene's photos in pixels.
+        frames: How many to pick from a video.
+        lens: COLMAP's camera model.
+        device: auto, cpu or cuda.
+        seed: Of the random choices.
+        anyway: Write scenes too that don't face one way.
+    """
+
+    photos: Path
+    scene: Path
+    longest: int = 2016
+    frames: int = 40
+    lens: str = "SIMPLE_RADIAL"
+    device: str = "auto"
+    seed: int = 0
+    anyway: bool = False
+
+
+def prepare(options: Options) -> Sequence[str]:
+    """Makes a scene of photos.
+
+    Returns:
+        The report, in lines.
+
+    Raises:
+        UserError: The photos can't become a scene; the message says why.
+    """
+    check_places(options.photos, options.scene)
+    work = WorkFolder(options.scene)
+    given = read_given(options.photos, options.longest, options.frames, work)
+    settings = StructureSettings(options.lens, given.focal, options.seed, device=options.device)
+    key = hash_of([given.key, settings.key(), VERSION])
+    if options.scene.exists() and any(options.scene.iterdir()):
+        return _finished(options.scene, key)
+    logger.info("1/4 photos: %d, copied at %dx%d pixels", len(given.files), *given.size)
+    copies = work.stage("photos", given.key)
+    sharpness = np.array(copy_photos(given.files, given.size, copies))
+    facts, folder = _estimate(given, settings, key, copies, work)
+    report = _judge(given, key, sharpness, facts, read_model(folder), options.anyway)
+    logger.info("4/4 scene: %d photos, undistorted, with poses", len(report.photos.names))
+    photos = {name: copies / copy_name(given.names.index(name)) for name in report.photos.names}
+    with replacing_folder(options.scene) as temporary:
+        write_scene(temporary, folder, facts.lens, photos)
+        write_report(temporary, report)
+        (temporary / LOG).write_bytes(work.log.read_bytes())
+    work.remove()
+    return report.lines()
+
+
+def _finished(scene: Path, key: str) -> Sequence[str]:
+    """The report of a scene that is there already.
+
+    Raises:
+        UserError: It is another one.
+    """
+    if stored_key(scene) != key:
+        raise UserError(
+            f"{scene}: expected no such folder, or the scene that these photos and options make, found "
+            "something else. Give another SCENE, or remove the folder."
+        )
+    logger.info("%s is finished already", scene)
+    return stored_lines(scene)
+
+
+def _estimate(
+    given: GivenPhotos, settings: StructureSettings, key: str, copies: Path, work: WorkFolder
+) -> tuple[ModelFacts, Path]:
+    """Estimates cameras and points, unless an earlier run did.
+
+    Returns:
+        What is known of the model, and its folder.
+
+    Raises:
+        UserError: No model of enough photos was found.
+    """
+    folder = work.stage("model", key)
+    facts = read_facts(folder)
+    if facts is None:
+        structure = Structure(copies, given.size, work.stage("features", key), settings, work.log)
+        logger.info("2/4 features and matches (log: %s)", work.log)
+        structure.find_features()
+        structure.match()
+        logger.info("3/4 cameras")
+        found = structure.find_cameras()
+        _check_model(found, given, work.log)
+        facts = store_model(folder, found, given.names, copies)
+    return facts, model_folder(folder)
+
+
+def _check_model(found: Mapping, given: GivenPhotos, log: Path) -> None:
+    """Raises a UserError unless enough photos were placed together."""
+    placed, count = max(found.sizes, default=0), len(given.files)
+    if placed < FEWEST:
+        raise UserError(
+            f"{given.source}: expected photos of one scene that overlap, found {placed} of {count} that can "
+            f"be placed together, and {found.pairs} of {count * (count - 1) // 2} pairs with something in "
+            "common. Take photos from places a little apart, of something with texture that stands still; "
+            f"don't only turn the camera. Details: {log}."
+        )
+
+
+def _judge(
+    given: GivenPhotos,
+    key: str,
+    sharpness: Float[np.ndarray, "photo"],
+    facts: ModelFacts,
+    model: SparseModel,
+    anyway: bool,
+) -> Report:
+    """Looks for all that may fail later.
+
+    Raises:
+        UserError: The photos don't face the scene from one side, and it isn't to be written anyway.
+    """
+    images = sorted(model.images, key=lambda image: image.name)
+    (lens,) = model.cameras.values()
+    observers = np.array([image.identifier for image in images])
+    coverage = measure_coverage(np.stack([c2w_of(image) for image in images]), observers, model.points, lens)
+    names = tuple(image.name for image in images)
+    photos = PlacedPhotos(
+        names,
+        sharpness[[given.names.index(name) for name in names]],
+        np.array([facts.stops[name] for name in names]),
+    )
+    left_out = tuple(name for name in given.names if name not in names)
+    warnings = [*given.warnings, *warnings_of(facts, coverage, photos, left_out)]
+    if reason := why_not_facing(coverage):
+        if not anyway:
+            raise UserError(
+                f"{given.source}: {reason}, which a multiplane image can't show. Take photos that all face "
+                "the same way from places a little apart, or keep those that do. (--anyway writes the scene "
+                "all the same.)"
+            )
+        warnings.insert(0, f"{reason}, which a multiplane image can't show.")
+    return Report(
+        source=str(given.source),
+        key=key,
+        given=len(given.files),
+        photos=photos,
+        left_out=left_out,
+        points=len(model.points.xyz),
+        facts=facts,
+        coverage=coverage,
+        warnings=tuple(warnings),
+        versions={"pycolmap": pycolmap.__version__, "normnex_pl": normnex_pl.__version__},
+    )

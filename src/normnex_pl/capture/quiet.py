@@ -1,0 +1,32 @@
+"""Keeping what a library prints out of the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+
+@contextmanager
+def library_output_to(log: Path) -> Iterator[TextIO]:
+    """Appends to a file what goes to standard error, also from C++.
+
+    Args:
+        log: The file.
+
+    Yields:
+        A stream to the terminal, for what shall be seen.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with log.open("ab") as file:
+            os.dup2(file.fileno(), 2)
+        with os.fdopen(os.dup(terminal), "w") as stream:
+            yield stream
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)

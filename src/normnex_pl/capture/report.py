@@ -1,0 +1,107 @@
+"""What came of preparing a scene: a few lines for people, and all numbers as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from normnex_pl.capture.coverage import Coverage
+from normnex_pl.capture.findings import PlacedPhotos
+from normnex_pl.capture.model_files import ModelFacts
+from normnex_pl.files import write_json
+
+NUMBERS, TEXT = "report.json", "report.txt"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is said.
+
+    Attributes:
+        source: Folder or video.
+        key: Hash of the photos and options.
+        given: Number of photos, or of frames that were picked.
+        photos: Those that are in the scene.
+        left_out: Names of the others.
+        points: How many points the model has.
+        facts: Of the model.
+        coverage: Of the cameras.
+        warnings: Sentences.
+        versions: Of what estimated the poses.
+    """
+
+    source: str
+    key: str
+    given: int
+    photos: PlacedPhotos
+    left_out: tuple[str, ...]
+    points: int
+    facts: ModelFacts
+    coverage: Coverage
+    warnings: tuple[str, ...]
+    versions: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """The report in words."""
+        lens, coverage = self.facts.lens, self.coverage
+        distortion = ", ".join(f"{value:.4f}" for value in lens.distortion) or "none"
+        return [
+            f"{len(self.photos.names)} of {self.given} photos registered, {self.points} points",
+            f"mean reprojection error {self.facts.error:.2f} pixels at {lens.width:.0f}x{lens.height:.0f}",
+            f"focal length {lens.fx:.1f} pixels, distortion {distortion}: removed from the photos",
+            f"near content moves {coverage.parallax:.0%} of the width against far content; optical axes up "
+            f"to {coverage.turn:.0f} degrees apart",
+            *(f"WARNING: {warning}" for warning in self.warnings),
+        ]
+
+    def numbers(self) -> dict[str, Any]:
+        """The report as JSON."""
+        coverage = asdict(self.coverage)
+        gaps = coverage.pop("gap")
+        views = zip(self.photos.names, self.photos.sharpness, self.photos.stops, gaps, strict=True)
+        return {
+            "source": self.source,
+            "key": self.key,
+            "photos": self.given,
+            "registered": len(self.photos.names),
+            "left_out": list(self.left_out),
+            "models": list(self.facts.sizes),
+            "matched_pairs": self.facts.pairs,
+            "points": self.points,
+            "mean_track_length": self.facts.track,
+            "mean_reprojection_error": self.facts.error,
+            "lens": asdict(self.facts.lens),
+            "coverage": coverage,
+            "warnings": list(self.warnings),
+            "views": [
+                {"name": name, "sharpness": float(sharp), "stops": float(stops), "gap": gap}
+                for name, sharp, stops, gap in views
+            ],
+            "versions": self.versions,
+        }
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Writes both forms."""
+    (folder / TEXT).write_text("\n".join(report.lines()) + "\n", encoding="utf-8")
+    write_json(folder / NUMBERS, report.numbers())
+
+
+def stored_key(scene: Path) -> str | None:
+    """From what a scene was prepared; None if it wasn't, or isn't there."""
+    try:
+        content = json.loads((scene / NUMBERS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content.get("key") if isinstance(content, dict) else None
+
+
+def stored_lines(scene: Path) -> Sequence[str]:
+    """The words of a scene that is finished."""
+    try:
+        return (scene / TEXT).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ()

@@ -1,0 +1,68 @@
+"""Writing a prepared scene: undistorted photos, ``poses_bounds.npy``, ``hwf_cxcy.npy`` and ``sparse/0``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from tqdm import tqdm
+
+from normnex_pl.data.colmap import ColmapReader
+from normnex_pl.data.lenses import Lens, undistort, undistortion
+
+# About the noise of the sensor: what is lost in JPEG is lost for training.
+_QUALITY = 95
+
+
+def write_scene(scene: Path, model: Path, lens: Lens, photos: Mapping[str, Path]) -> None:
+    """Writes all files of a scene.
+
+    The rows of ``poses_bounds.npy`` are those of NeX: 3x4 matrices with the columns down, right, backward and
+    position, and two depths, which are LLFF's percentiles (0.1 and 99.9) of the depths of the points that a
+    view sees. They come from the model as the reader of COLMAP scenes reads it.
+
+    Args:
+        scene: An existing, empty folder.
+        model: Folder of the COLMAP model, with a pinhole camera and the names below.
+        lens: That of the photos, which are undistorted.
+        photos: All of one size, by the names that they get in ``images/``.
+    """
+    shutil.copytree(model, scene / "sparse" / "0")
+    _write_photos(scene / "images", lens, photos)
+    posed = ColmapReader().read(scene, None)
+    np.save(scene / "poses_bounds.npy", pose_rows(posed.c2w, posed.bounds))
+    pinhole = posed.lenses[0]
+    values = [pinhole.height, pinhole.width, pinhole.fx, pinhole.fy, pinhole.cx, pinhole.cy]
+    np.save(scene / "hwf_cxcy.npy", np.array(values, dtype=np.float64))
+
+
+def pose_rows(
+    c2w: Float[np.ndarray, "view 3 4"], bounds: Float[np.ndarray, "view 2"]
+) -> Float[np.ndarray, "view 14"]:
+    """The rows of NeX's ``poses_bounds.npy``.
+
+    Args:
+        c2w: Camera to world in OpenCV axes (right, down, forward).
+        bounds: Near and far depth.
+    """
+    right, down, forward, position = np.moveaxis(c2w, 2, 0)
+    matrices = np.stack([down, right, -forward, position], axis=2)
+    return np.concatenate([matrices.reshape(len(c2w), 12), bounds], axis=1)
+
+
+def _write_photos(folder: Path, lens: Lens, photos: Mapping[str, Path]) -> None:
+    """Undistorts the photos."""
+    folder.mkdir()
+    width, height = round(lens.width), round(lens.height)
+    mapping = None if lens.is_pinhole else undistortion("the camera", lens, width, height)
+    for name, path in tqdm(photos.items(), "  scene", unit="photo"):
+        with Image.open(path) as image:
+            pixels = torch.from_numpy(np.array(image))
+        if mapping is not None:
+            pixels = undistort(pixels, mapping)
+        Image.fromarray(pixels.numpy()).save(folder / name, quality=_QUALITY, subsampling=0)

@@ -1,0 +1,220 @@
+"""Structure from motion by COLMAP: features, matches, and a model of cameras and points.
+
+Every step goes on where a run before it was stopped: COLMAP's database keeps what is done, photo by photo
+and pair by pair. A build of pycolmap with CUDA (``pycolmap-cuda12``) finds features and matches on the GPU.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from itertools import combinations, islice
+from pathlib import Path
+from typing import Any
+
+import pycolmap
+from tqdm import tqdm
+
+from normnex_pl.capture.quiet import library_output_to
+from normnex_pl.files import replacing
+
+_DATABASE = "database.db"
+# A thread holds a dozen copies of a photo at twice its size.
+_MOST_SIFT_THREADS = 8
+_PAIRS_AT_ONCE = 16
+_GPU_BATCH = 32
+# Without an entry in the photo's EXIF data: a field of view of 45 degrees.
+_USUAL_FOCAL = 1.2
+# COLMAP begins with a pair that sees points from directions 16 degrees apart and tries for long to find one,
+# which captures that face the scene often don't have.
+_FIRST_PAIR_DEGREES = 4.0
+_SMALLEST_MODEL = 3
+# Of the last bundle adjustment: wrong matches, up to 4 pixels off, pull less on the cameras.
+_ROBUST_PIXELS = 0.5
+_LAST_ITERATIONS, _LAST_TOLERANCE = 50, 1e-6
+
+
+@dataclass(frozen=True)
+class StructureSettings:
+    """What the result depends on, beside the photos.
+
+    Attributes:
+        lens: COLMAP's name of the camera model that all photos share.
+        focal: Focal length in pixels, where the photos tell it.
+        seed: Of what COLMAP draws at random. Its threads still make a difference in the last digits.
+        longest: Larger photos are scaled down to this side to find features.
+        device: auto, cpu or cuda.
+    """
+
+    lens: str
+    focal: float | None
+    seed: int = 0
+    longest: int = 1600
+    device: str = "auto"
+
+    def key(self) -> dict[str, Any]:
+        """What can change the result, the version of COLMAP included."""
+        changing = {key: value for key, value in asdict(self).items() if key != "device"}
+        return changing | {"pycolmap": pycolmap.__version__}
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What the mapper found.
+
+    Attributes:
+        model: Cameras and points of the largest model; None if there is none.
+        sizes: Of all models, in photos, the largest first.
+        pairs: Of photos that see something in common.
+    """
+
+    model: Any
+    sizes: tuple[int, ...]
+    pairs: int
+
+
+class Structure:
+    """The steps, in their order.
+
+    Args:
+        photos: Folder of the photos, all of one size.
+        size: Their width and height in pixels.
+        folder: Where the database is kept.
+        settings: What COLMAP shall do.
+        log: The file for what COLMAP says.
+    """
+
+    def __init__(
+        self, photos: Path, size: tuple[int, int], folder: Path, settings: StructureSettings, log: Path
+    ) -> None:
+        self.photos, self.size, self.folder, self.settings, self.log = photos, size, folder, settings, log
+        self.names = sorted(path.name for path in photos.glob("*.png"))
+        self.database = folder / _DATABASE
+        self._device = getattr(pycolmap.Device, settings.device)
+        self._on_gpu = pycolmap.has_cuda and settings.device != "cpu"
+        pycolmap.set_random_seed(settings.seed)
+
+    def find_features(self) -> None:
+        """SIFT of all photos."""
+        if not self.database.exists():
+            self._make_database()
+        reading = pycolmap.ImageReaderOptions()
+        reading.existing_camera_id = 1
+        options = pycolmap.FeatureExtractionOptions()
+        options.max_image_size = self.settings.longest
+        threads = min(os.cpu_count() or 1, _MOST_SIFT_THREADS)
+        options.num_threads = threads
+        names = iter(self.names)
+        with (
+            library_output_to(self.log) as terminal,
+            tqdm(total=len(self.names), desc="  features", unit="photo", file=terminal) as bar,
+        ):
+            while batch := list(islice(names, _GPU_BATCH if self._on_gpu else 2 * threads)):
+                pycolmap.extract_features(
+                    self.database,
+                    self.photos,
+                    image_names=batch,
+                    reader_options=reading,
+                    extraction_options=options,
+                    device=self._device,
+                )
+                bar.update(len(batch))
+
+    def match(self) -> None:
+        """Matches of all pairs of photos, checked by their geometry."""
+        verification = pycolmap.TwoViewGeometryOptions()
+        verification.ransac.random_seed = self.settings.seed
+        pairing = pycolmap.ImportedPairingOptions()
+        pairing.match_list_path = self.folder / "pairs.txt"
+        pairs = combinations(self.names, 2)
+        total = len(self.names) * (len(self.names) - 1) // 2
+        at_once = _PAIRS_AT_ONCE * (_GPU_BATCH if self._on_gpu else os.cpu_count() or 1)
+        with (
+            library_output_to(self.log) as terminal,
+            tqdm(total=total, desc="  matches", unit="pair", file=terminal) as bar,
+        ):
+            while batch := list(islice(pairs, at_once)):
+                pairing.match_list_path.write_text("".join(f"{one} {two}\n" for one, two in batch))
+                pycolmap.match_image_pairs(
+                    self.database,
+                    pairing_options=pairing,
+                    verification_options=verification,
+                    device=self._device,
+                )
+                bar.update(len(batch))
+
+    def find_cameras(self) -> Mapping:
+        """Poses, points and lens: incremental mapping, then a bundle adjustment that distrusts outliers."""
+        options = pycolmap.IncrementalPipelineOptions()
+        options.random_seed = options.mapper.random_seed = options.triangulation.random_seed = (
+            self.settings.seed
+        )
+        options.min_model_size = _SMALLEST_MODEL
+        options.mapper.init_min_tri_angle = _FIRST_PAIR_DEGREES
+        scratch = self.folder / "models"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        with (
+            library_output_to(self.log) as terminal,
+            tqdm(total=len(self.names), desc="  cameras", unit="photo", file=terminal) as bar,
+        ):
+
+            def begin_model() -> None:
+                bar.reset()
+                bar.update(2)
+
+            models = pycolmap.incremental_mapping(
+                self.database,
+                self.photos,
+                scratch,
+                options=options,
+                initial_image_pair_callback=begin_model,
+                next_image_callback=bar.update,
+            )
+            ranked = sorted(models.values(), key=lambda model: -model.num_reg_images())
+            if ranked:
+                _refine(ranked[0])
+        sizes = tuple(model.num_reg_images() for model in ranked)
+        return Mapping(ranked[0] if ranked else None, sizes, self._count_pairs())
+
+    def _make_database(self) -> None:
+        """Enters one camera and all photos, in their order, so that numbers don't depend on threads."""
+        width, height = self.size
+        focal = self.settings.focal or _USUAL_FOCAL * max(self.size)
+        camera = pycolmap.Camera.create_from_model_name(1, self.settings.lens, focal, width, height)
+        camera.has_prior_focal_length = self.settings.focal is not None
+        rig = pycolmap.Rig()
+        rig.add_ref_sensor(camera.sensor_id)
+        with replacing(self.database) as temporary, pycolmap.Database.open(temporary) as database:
+            database.write_camera(camera, use_camera_id=True)
+            rig.rig_id = database.write_rig(rig)
+            for name in self.names:
+                _enter_photo(database, rig, camera, name)
+
+    def _count_pairs(self) -> int:
+        """Pairs of photos that passed the check by their geometry."""
+        with pycolmap.Database.open(self.database) as database:
+            return int(database.num_verified_image_pairs())
+
+
+def _enter_photo(database: Any, rig: Any, camera: Any, name: str) -> None:
+    """A photo, and the frame of the rig that it is all of."""
+    image = pycolmap.Image(name=name, camera_id=camera.camera_id)
+    image.image_id = database.write_image(image)
+    frame = pycolmap.Frame()
+    frame.rig_id = rig.rig_id
+    frame.add_data_id(image.data_id)
+    frame.frame_id = database.write_frame(frame)
+
+
+def _refine(model: Any) -> None:
+    """Adjusts all cameras and points once more, with a loss that grows slowly for what is far off."""
+    options = pycolmap.BundleAdjustmentOptions()
+    options.print_summary = False
+    options.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
+    options.ceres.loss_function_scale = _ROBUST_PIXELS
+    options.ceres.solver_options.max_num_iterations = _LAST_ITERATIONS
+    options.ceres.solver_options.function_tolerance = _LAST_TOLERANCE
+    pycolmap.bundle_adjustment(model, options)
+    model.update_point_3d_errors()

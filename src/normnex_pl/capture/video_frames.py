@@ -1,0 +1,175 @@
+"""Sharp frames of a video, spread over its length, as photos."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import IO
+
+import imageio_ffmpeg
+import numpy as np
+from jaxtyping import Float, UInt8
+from tqdm import tqdm
+
+from normnex_pl.capture.sharpness import sharpness
+from normnex_pl.errors import UserError
+
+_SCAN_WIDTH = 480
+_REDUCED = 8
+# Mean difference of grey values below which a frame repeats the one before it: a camera that stands still.
+_SAME = 1.0
+
+
+def extract_frames(video: Path, folder: Path, wanted: int, fewest: int) -> tuple[Path, ...]:
+    """Writes the sharpest frames of a video as PNG; those that are already there are taken as they are.
+
+    Args:
+        video: The file.
+        folder: An existing folder.
+        wanted: How many frames.
+        fewest: Fewer are refused.
+
+    Returns:
+        The files, named after the numbers of the frames.
+
+    Raises:
+        UserError: The file is no video, is empty, or has too few frames that differ.
+    """
+    place = folder / "frames"
+    if not place.is_dir():
+        chosen = _choose(video, wanted, fewest)
+        # All of them are there in the end, or none: a run that is stopped leaves no half of them.
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            _write_frames(video, Path(temporary), chosen)
+            Path(temporary).rename(place)
+            Path(temporary).mkdir()
+    return tuple(sorted(place.glob("*.png")))
+
+
+def _choose(video: Path, wanted: int, fewest: int) -> list[int]:
+    """Decodes a video once, small, and chooses frames by their numbers."""
+    sharp, small = [], []
+    count = _count_frames(video)
+    for image in tqdm(_thumbnails(video), "  frames", total=count, unit="frame", mininterval=0.5):
+        sharp.append(sharpness(image))
+        small.append(_reduced(image))
+    if len(sharp) < fewest:
+        raise UserError(
+            f"{video}: expected a video of at least {fewest} frames, found {len(sharp)}. Film for some "
+            "seconds while you move sideways, up and down."
+        )
+    chosen = choose_frames(np.array(sharp), wanted)
+    chosen = [chosen[i] for i in _different([small[number] for number in chosen])]
+    if len(chosen) < fewest:
+        raise UserError(
+            f"{video}: expected at least {fewest} frames that differ, found {len(chosen)}. Film while the "
+            "camera moves."
+        )
+    return chosen
+
+
+def choose_frames(sharp: Float[np.ndarray, "frame"], wanted: int) -> list[int]:
+    """Chooses the sharpest frame of each of equal stretches of a video.
+
+    Two chosen frames are at least half a stretch apart.
+
+    Args:
+        sharp: How sharp the frames are.
+        wanted: How many to choose.
+
+    Returns:
+        Numbers of frames, rising; fewer than wanted if there are fewer.
+    """
+    borders = np.linspace(0, len(sharp), min(wanted, len(sharp)) + 1)
+    gap = (borders[1] - borders[0]) / 2
+    chosen: list[int] = []
+    for begin, end in pairwise(borders):
+        first = int(np.ceil(begin if not chosen else max(begin, chosen[-1] + gap)))
+        stretch = sharp[first : int(np.ceil(end))]
+        if len(stretch):
+            chosen.append(first + int(stretch.argmax()))
+    return chosen
+
+
+def _reduced(image: UInt8[np.ndarray, "_ _"]) -> Float[np.ndarray, "_ _"]:
+    """Means of squares of pixels: enough to tell whether the camera moved, and free of noise."""
+    height, width = (size // _REDUCED for size in image.shape)
+    squares = image[: height * _REDUCED, : width * _REDUCED].reshape(height, _REDUCED, width, _REDUCED)
+    return squares.mean(axis=(1, 3), dtype=np.float32)
+
+
+def _different(pictures: Sequence[Float[np.ndarray, "_ _"]]) -> list[int]:
+    """Indices of those that differ from the last one before them that does."""
+    kept = [0]
+    for index in range(1, len(pictures)):
+        if np.abs(pictures[index] - pictures[kept[-1]]).mean() >= _SAME:
+            kept.append(index)
+    return kept
+
+
+def _count_frames(video: Path) -> int | None:
+    """How many frames the file says it has; None if it doesn't say."""
+    try:
+        return int(imageio_ffmpeg.count_frames_and_secs(str(video))[0])
+    except RuntimeError as error:
+        said = str(error).strip().splitlines()[-1:] or ["nothing"]
+        raise UserError(
+            f"{video}: expected a folder of photos or a video, found neither (ffmpeg: {said[0].strip()}). "
+            "Check the file."
+        ) from error
+
+
+def _thumbnails(video: Path) -> Iterator[UInt8[np.ndarray, "_ _"]]:
+    """All frames, small and grey, one PGM picture a frame, whatever the file's clock says."""
+    filters = f"scale='min({_SCAN_WIDTH},iw)':-2:flags=area"
+    command = [*_decode(video), "-vf", filters, "-fps_mode", "passthrough"]
+    command += ["-pix_fmt", "gray", "-c:v", "pgm", "-f", "image2pipe", "-"]
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as run,
+    ):
+        assert run.stdout is not None
+        try:
+            while (image := _read_pgm(run.stdout)) is not None:
+                yield image
+        finally:
+            run.kill()
+
+
+def _read_pgm(stream: IO[bytes]) -> UInt8[np.ndarray, "_ _"] | None:
+    """Reads a picture as ffmpeg writes it: three lines (P5; width and height; 255), then the bytes."""
+    if stream.readline().strip() != b"P5":
+        return None
+    width, height = map(int, stream.readline().split())
+    stream.readline()
+    data = stream.read(width * height)
+    if len(data) < width * height:
+        return None
+    return np.frombuffer(data, np.uint8).reshape(height, width)
+
+
+def _write_frames(video: Path, folder: Path, numbers: Sequence[int]) -> None:
+    """Decodes the chosen frames in full size and names them after their numbers."""
+    chosen = "+".join(f"eq(n\\,{number})" for number in numbers)
+    command = [*_decode(video), "-vf", f"select='{chosen}'", "-fps_mode", "passthrough"]
+    result = subprocess.run(
+        [*command, "-y", f"{folder}/%06d.png"], capture_output=True, text=True, check=False
+    )
+    written = sorted(folder.glob("*.png"))
+    if result.returncode or len(written) != len(numbers):
+        said = result.stderr.strip()[-300:] or "nothing"
+        raise UserError(
+            f"{video}: expected {len(numbers)} frames to decode, found {len(written)} (ffmpeg: {said}). "
+            "Is the file whole, and the disk not full?"
+        )
+    for source, number in zip(written, numbers, strict=True):
+        source.rename(folder / f"frame_{number:06}.png")
+
+
+def _decode(video: Path) -> list[str]:
+    """The beginning of a command that decodes the first picture stream."""
+    program = str(imageio_ffmpeg.get_ffmpeg_exe())
+    return [program, "-v", "error", "-nostdin", "-i", str(video), "-map", "0:v:0"]
