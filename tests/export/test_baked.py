@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,25 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, excite, moved, reference_camera
-from normnex_pl.components import (
-    AdditiveYCbCrColor,
-    Background,
-    ClearBackground,
-    ColorModel,
-    FlatNormals,
-    NeuralBasis,
-    NonnegativeLuma,
-    NoNormals,
-    NormalModel,
-    OpaqueLastPlane,
-    PredictedNormals,
-    ReflectionQuery,
-    RGBColor,
-    SignedLuma,
-    ViewQuery,
-    YCbCrColor,
-)
+from core.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, reference_camera
+from export.small_models import FINE, MODELS, around, baked, make
+from normnex_pl.components import ColorModel
 from normnex_pl.errors import UserError
 from normnex_pl.export import bake_files
 from normnex_pl.export.bake_files import BakeSettings, bake
@@ -43,47 +26,6 @@ from normnex_pl.rendering import transmittance
 from normnex_pl.types import Camera, Rays
 
 HALF_LEVEL = 1 / (2 * LEVELS)
-# Texels as fine as pixels: the reference camera then reads all textures at the centres of texels.
-FINE = BakeSettings(threshold=0.0, alpha_pixels=1.0)
-
-
-@dataclass(frozen=True)
-class Model:
-    """Parts of a model, and the colour model whose values change most by a change of features."""
-
-    color: ColorModel
-    steepest: ColorModel
-    normals: NormalModel
-    background: Background = OpaqueLastPlane()  # noqa: RUF009 (it has no state)
-
-
-MODELS = {
-    "rgb": Model(RGBColor(), RGBColor(), NoNormals(), ClearBackground()),
-    "rgb_by_reflection": Model(RGBColor(), RGBColor(), PredictedNormals()),
-    "ycbcr": Model(YCbCrColor(SignedLuma()), YCbCrColor(SignedLuma()), NoNormals()),
-    "normnex": Model(YCbCrColor(NonnegativeLuma()), YCbCrColor(SignedLuma()), PredictedNormals()),
-    "flat": Model(YCbCrColor(NonnegativeLuma()), YCbCrColor(SignedLuma()), FlatNormals()),
-    "additive": Model(AdditiveYCbCrColor(SignedLuma()), AdditiveYCbCrColor(SignedLuma()), NoNormals()),
-}
-
-
-def make(name: str, kind: str = "grid") -> MPI:
-    """A multiplane image of planes that vary in opacity and colour, with gloss of some strength."""
-    torch.manual_seed(0)
-    parts = MODELS[name]
-    query = ReflectionQuery() if parts.normals.num_features else ViewQuery()
-    basis = NeuralBasis(query, num_basis=3)
-    mpi = MPI(GEOMETRY, LAYERS, SUBLAYERS, FIELDS[kind], parts.color, basis, parts.normals, parts.background)
-    excite(mpi.field)
-    with torch.no_grad():
-        for parameter in (mpi.field.features,) if kind == "grid" else mpi.field.feature_head.parameters():
-            parameter *= 0.3
-    return mpi.requires_grad_(False)
-
-
-def around(camera: Camera) -> list[Camera]:
-    """Views from which a scene is captured."""
-    return [moved(camera, x, y, z) for x, y, z in [(0, 0, 0), (0.2, 0, 0.05), (-0.2, 0.1, 0), (0, -0.2, 0)]]
 
 
 @pytest.fixture(autouse=True)
@@ -91,11 +33,6 @@ def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several tiles a texture, although the canvas has but 20 x 16 pixels."""
     monkeypatch.setattr(bake_files, "_TILE_PIXELS", 4)
     monkeypatch.setattr(bake_files, "_TILE_SIZES", (8,))
-
-
-def baked(mpi: MPI, folder: Path, settings: BakeSettings = FINE) -> BakedMPI:
-    bake(mpi, around(reference_camera()), folder / "mpi", settings, {})
-    return BakedMPI.read(folder / "mpi")
 
 
 def rays_of(camera: Camera) -> Rays:

@@ -1,0 +1,34 @@
+"""Triton's kernels without a GPU: in its interpreter, by NumPy."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import triton
+
+from normnex_pl.export import triton_kernels, triton_renderer
+
+# What decorates functions while it is imported, in this order: Triton decides then whether to interpret them.
+_DECORATING = (triton.language.standard, triton.language, triton_kernels, triton_renderer)
+
+
+@contextmanager
+def interpreted_triton() -> Iterator[None]:
+    """Kernels that are launched meanwhile are interpreted.
+
+    Setting the variable at the start of the tests would be too late: pytest imports Triton, by way of
+    Lightning, when it reads its own settings.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRITON_INTERPRET", "1")
+        _reload()
+        yield
+    _reload()
+
+
+def _reload() -> None:
+    for module in _DECORATING:
+        importlib.reload(module)
