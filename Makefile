@@ -78,6 +78,10 @@ compare: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANTS="nex_rgb ..."] [PRESET=
 	$(VENV)/bin/python experiments/compare.py $(call word_of,--scene=,SCENE) --preset=$(PRESET) \
 	  $(call options,VARIANTS ROWS SEEDS JOBS OUT) $(if $(value ARGS),-- $(ARGS))
 
+.PHONY: bench
+bench: needs-old-bench $(FOR_RUNS) ## [COMPARE=old.json] [SCENE=path] [ARGS="--quick"]: time training and rendering here
+	$(VENV)/bin/python experiments/benchmarks/bench.py $(call options,SCENE OUT COMPARE) $(ARGS)
+
 .PHONY: prepare
 prepare: USAGE = make prepare PHOTOS=folder|video SCENE=path [ARGS="--longest=3024 ..."]
 prepare: needs-photos $(FOR_PHOTOS) ## PHOTOS=folder SCENE=path: a scene of your own photos, or of a video
@@ -155,6 +159,12 @@ needs-run:
 needs-photos:
 	$(if $(value PHOTOS),,$(error PHOTOS is missing. Usage: $(USAGE)))
 	$(if $(value SCENE),,$(error SCENE is missing. Usage: $(USAGE)))
+
+.PHONY: needs-old-bench
+needs-old-bench:
+	$(if $(value COMPARE),@test -f $(call word_of,,COMPARE) || { \
+	  echo $(call word_of,,COMPARE): no such file. COMPARE is what an earlier make bench stored. >&2; \
+	  exit 2; })
 
 .PHONY: needs-out
 needs-out:

@@ -14,16 +14,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+
 from cases import Case, Scenes, names_of, run_case
 from ceilings import measure_ceilings
 from frames import baked_frame, live_frame
-from results import about, comparison, read_results, report
-from step import growth_row, step_by_rays, step_parts
-
 from normnex_pl.checkout import checkout_commit
 from normnex_pl.errors import UserError
 from normnex_pl.files import write_json
 from normnex_pl.module import NormNeXModule
+from results import about, comparison, read_results, report
+from step import growth_row, step_by_rays, step_parts
 
 # With all variants; other presets are the same models at other sizes, and are measured with the first one.
 MAIN_PRESETS = ("fast", "paper")
@@ -35,10 +35,10 @@ SMALL = ("--data.rays_per_step=96", "--model.num_layers=4", "--model.sublayers=2
 # How far each axis is followed: on a GPU, and at small sizes.
 GROWTH = {
     "rays": ([1000, 2000, 4000, 8000, 16000], [48, 96]),
-    "planes": ([48, 96, 192, 384], [4, 8]),
-    "width": ([504, 756, 1008, 1344], [48, 64]),
-    "views": ([10, 20, 40, 80], [4, 8]),
-    "units": ([128, 256, 384, 512], [32, 64]),
+    "planes": ([48, 192, 384], [4, 8]),
+    "width": ([504, 1008, 1512], [48, 64]),
+    "views": ([20, 80], [4, 8]),
+    "units": ([128, 256, 512], [32, 64]),
 }
 
 
@@ -117,7 +117,7 @@ def measure(options: argparse.Namespace, cases: Sequence[Case]) -> dict[str, Any
         scenes = Scenes(options.scene, Path(folder))
         for case in cases:
             print(f"{time.monotonic() - start:4.0f} s  {case}", flush=True)
-            measured = run_case(case, scenes, partial(_step_and_frame, repeats=repeats))
+            measured = run_case(case, scenes, partial(_step_and_frame, repeats=repeats), counts=True)
             results["steps"][str(case)] = _with_roofline(measured, results["ceilings"])
             write_json(options.out, results)
         if not options.quick:
@@ -135,7 +135,7 @@ def measure(options: argparse.Namespace, cases: Sequence[Case]) -> dict[str, Any
 
 
 def _step_and_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:
-    return step_parts(trainer, module, repeats) | live_frame(trainer, module, max(2, repeats // 4))
+    return step_parts(trainer, module, repeats) | live_frame(trainer, module, repeats)
 
 
 def _with_roofline(measured: dict[str, Any], ceilings: dict[str, float]) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _fast(cases: Sequence[Case]) -> Case:
 
 def _described(measured: dict[str, Any]) -> dict[str, Any]:
     """Leaves out what isn't stored."""
-    return {key: value for key, value in measured.items() if key not in ("work", "need_gib", "lightning_ms")}
+    return {key: value for key, value in measured.items() if key != "lightning_ms"}
 
 
 if __name__ == "__main__":

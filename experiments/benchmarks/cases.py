@@ -13,10 +13,10 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import yaml
-from step import FinishedError, Measure, Probe
-from synthetic import write_scene
 
 from normnex_pl.cli import NormNeXCLI, run_command
+from step import FinishedError, Measure, Probe
+from synthetic import write_scene
 
 EXPERIMENTS = Path(__file__).resolve().parents[1]
 VIEWS = 20  # of which 17 are learned from, as in fern
@@ -81,13 +81,13 @@ def preset_width(preset: str) -> int:
     return int(content["data"]["width"])
 
 
-def run_case(case: Case, scenes: Scenes, measure: Measure) -> dict[str, Any]:
+def run_case(case: Case, scenes: Scenes, measure: Measure, counts: bool = False) -> dict[str, Any]:
     """Starts a training, measures in it and ends it.
 
     Returns:
         What was measured; or ``failure`` alone, in words.
     """
-    probe = Probe(measure)
+    probe = Probe(measure, counts)
 
     class ProbedCLI(NormNeXCLI):
         """The command line with a probe."""

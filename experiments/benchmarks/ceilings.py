@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from clock import milliseconds
 
 _PRODUCT = {"cuda": 8192, "cpu": 512}

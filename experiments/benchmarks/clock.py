@@ -11,6 +11,8 @@ import torch
 
 Mark = Callable[[], None]
 
+_ENOUGH = 1.0  # seconds
+
 
 class Clock:
     """Marks moments in the queue of a GPU (events), or on the CPU (``perf_counter``).
@@ -58,16 +60,20 @@ def median_laps(
     Args:
         body: Calls its argument between two laps: ``n`` calls make ``n + 1`` laps, the same number each time.
         device: Of the work.
-        repeats: Times to measure.
-        warm: Times to run before that.
+        repeats: Times to measure; fewer, but two, where they would take more than a second.
+        warm: Times to run before that, at least one.
 
     Returns:
         Medians in milliseconds, one a lap, and last that of the whole.
     """
     clock = Clock(device)
-    for _ in range(warm):
+    for _ in range(warm - 1):
         body(_nothing)
     wait(device)
+    start = time.perf_counter()
+    body(_nothing)
+    wait(device)
+    repeats = min(repeats, max(2, round(_ENOUGH / (time.perf_counter() - start))))
     for _ in range(repeats):
         clock.mark()
         body(clock.mark)

@@ -9,8 +9,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from clock import milliseconds
 
+from clock import milliseconds
 from normnex_pl.data.datamodule import move_view
 from normnex_pl.export.bake_files import BakeSettings, bake
 from normnex_pl.export.baked import BakedMPI
@@ -24,7 +24,7 @@ def live_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict
     camera = move_view(scene.views[scene.test[0]], module.device).camera
     with trainer.precision_plugin.forward_context():
         frame = milliseconds(
-            lambda: module.mpi.render_image(camera, module.chunk), module.device, repeats, warm=2
+            lambda: module.mpi.render_image(camera, module.chunk), module.device, repeats, warm=1
         )
     return {"frame_ms": frame, "frame_size": [camera.width, camera.height]}
 
@@ -38,7 +38,7 @@ def baked_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dic
         bake(module.mpi, cameras, Path(folder) / "mpi", BakeSettings(), {})
         baked = BakedMPI.read(Path(folder) / "mpi").to(device)
     camera = move_view(scene.views[scene.test[0]], device).camera
-    frame = milliseconds(lambda: baked.render_image(camera), device, repeats, warm=2)
+    frame = milliseconds(lambda: baked.render_image(camera), device, repeats, warm=1)
     return {
         "frame_ms": frame,
         "frame_size": [camera.width, camera.height],

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from clock import Mark, median_laps, milliseconds, wait
-from work import WorkCounter
 
+from clock import Mark, median_laps, milliseconds, wait
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.memory import Photos, hollow_training, training_need
 from normnex_pl.module import NormNeXModule
 from normnex_pl.types import Rays
+from work import WorkCounter
 
 GIB = 2**30
 # Lightning's steps: the first ones warm up. No multiple of what callbacks or estimators do now and then.
@@ -40,19 +40,23 @@ class Probe(pl.Callback):
 
     Args:
         measure: Called after the last step.
+        counts: Whether memory, operations and bytes are counted too.
 
     Attributes:
         result: What it returned, and what Lightning took.
     """
 
-    def __init__(self, measure: Measure) -> None:
+    def __init__(self, measure: Measure, counts: bool = True) -> None:
         self.measure = measure
+        self.counts = counts
         self.result: dict[str, Any] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Counts, while the model lies on the host."""
         assert isinstance(pl_module, NormNeXModule)
-        self.result |= count(trainer.datamodule, pl_module, str(trainer.precision))  # type: ignore[attr-defined]
+        if self.counts:
+            data = trainer.datamodule  # type: ignore[attr-defined]
+            self.result |= count(data, pl_module, str(trainer.precision))
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Starts the clock behind the first steps."""
@@ -118,7 +122,7 @@ def step_parts(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict
     rays, forward, backward, optimiser, total = median_laps(step, device, repeats)
     _, *laps, rendered = median_laps(rendering, device, repeats)
     field, composited = sum(laps[1::2]), sum(laps[0::2])
-    refresh = _refresh(module, max(2, repeats // 4))
+    refresh = _refresh(module)
     return {
         "step_ms": total + refresh,
         "rays_per_second": 3000 * (data.rays_per_step // 3) / (total + refresh),
@@ -135,14 +139,13 @@ def step_parts(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict
     }
 
 
-def _refresh(module: NormNeXModule, repeats: int) -> float:
+def _refresh(module: NormNeXModule) -> float:
     """What bringing an estimator up to date takes, spread over the steps in between."""
     estimator = module.estimator
     if estimator is None or estimator.every == 1:
         return 0.0
-    return (
-        milliseconds(lambda: estimator.refresh(module.mpi), module.device, repeats, warm=1) / estimator.every
-    )
+    once = milliseconds(lambda: estimator.refresh(module.mpi), module.device, repeats=2, warm=1)
+    return once / estimator.every
 
 
 def step_by_rays(

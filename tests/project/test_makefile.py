@@ -49,7 +49,7 @@ class Project:
     def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs make as a user would: none of the variables of a make that runs the tests reach it."""
         ours = {"VENV", "PYTHON", "SCENE", "RUN", "OUT", "GPUS", "VARIANT", "PRESET", "WIDTH", "ARGS"}
-        compared = {"VARIANTS", "ROWS", "SEEDS", "JOBS", "PHOTOS"}
+        compared = {"VARIANTS", "ROWS", "SEEDS", "JOBS", "PHOTOS", "COMPARE"}
         theirs = ours | compared | {"PYTEST_ARGS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
         environment = {key: value for key, value in os.environ.items() if key not in theirs}
         environment |= {"CALLS": str(self.calls_file), **variables}
@@ -187,6 +187,23 @@ def test_compare_passes_every_word_on_whole(project: Project) -> None:
 def test_compare_leaves_what_is_not_given_to_the_script(project: Project) -> None:
     project.make("compare", "SCENE=s")
     assert project.calls()[-1] == ["python", "experiments/compare.py", "--scene=s", "--preset=fast"]
+
+
+def test_bench_needs_no_words_and_passes_those_that_it_gets(project: Project) -> None:
+    assert project.make("bench").returncode == 0
+    script = "experiments/benchmarks/bench.py"
+    assert project.calls()[-1] == ["python", script]
+    (project.folder / "old one.json").touch()
+    project.make("bench", "COMPARE=old one.json", "SCENE=my scene", "OUT=new.json", "ARGS=--quick")
+    options = ["--scene=my scene", "--out=new.json", "--compare=old one.json", "--quick"]
+    assert project.calls()[-1] == ["python", script, *options]
+
+
+def test_bench_misses_what_it_shall_compare_with_before_anything_is_installed(project: Project) -> None:
+    result = project.make("bench", "COMPARE=it's gone.json")
+    assert result.returncode != 0
+    assert "it's gone.json: no such file" in result.stderr
+    assert project.calls() == []
 
 
 def test_demo_trains_the_scene_that_comes_along(project: Project) -> None:
