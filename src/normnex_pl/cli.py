@@ -30,10 +30,15 @@ from normnex_pl.callbacks.components import PictureSettings
 from normnex_pl.callbacks.evaluation import RunName
 from normnex_pl.csv_log import MetricsCSV
 from normnex_pl.data.datamodule import SceneDataModule
+from normnex_pl.data.sidecars import planes_text
 from normnex_pl.errors import STOPPED, RunStoppedError, UserError
 from normnex_pl.initialization import Initialization
+from normnex_pl.inspection.command import inspect
 from normnex_pl.module import NormNeXModule
 from normnex_pl.runs import RunFolder, RunSettings, check_geometry
+
+
+_OTHERS = "And `normnex inspect SCENE` looks at a scene before training on it."
 
 
 class NormNeXCLI(LightningCLI):
@@ -108,7 +113,7 @@ class NormNeXCLI(LightningCLI):
             check_geometry(checkpoint, self.datamodule.geometry)
             self.config_init[self.subcommand].ckpt_path = str(checkpoint)
         if self.trainer.is_global_zero:
-            self.run.store(settings)
+            self.run.store(settings, planes_text(self.datamodule.scene))
 
     def before_test(self) -> None:
         """Refuses weights of another scene."""
@@ -162,7 +167,7 @@ def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = Norm
         save_config_callback=None,
         seed_everything_default=0,
         auto_configure_optimizers=False,
-        parser_kwargs={"parser_mode": "yaml", "exit_on_error": False},
+        parser_kwargs={"parser_mode": "yaml", "exit_on_error": False, "epilog": _OTHERS},
         args=list(args) if args is not None else None,
     )
 
@@ -170,8 +175,12 @@ def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = Norm
 def main(args: Sequence[str] | None = None) -> None:
     """Runs the command line; bad input ends with a message on stderr and status 2."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    words = sys.argv[1:] if args is None else list(args)
     try:
-        run_command(args)
+        if words[:1] == ["inspect"]:
+            inspect(words[1:])
+        else:
+            run_command(words)
     except (UserError, ArgumentError) as error:
         sys.exit(_fail(error))
     except RunStoppedError as stopped:

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from normnex_pl.errors import UserError
-from normnex_pl.files import replacing
+from normnex_pl.files import write_text
 from normnex_pl.types import MPIGeometry
 
 
@@ -54,6 +54,11 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
+    def planes(self) -> Path:
+        """Where the planes stand, and why; a scene's ``planes.txt`` has the same form."""
+        return self.path / "planes.txt"
+
+    @property
     def checkpoint(self) -> Path:
         """The newest checkpoint."""
         return self.path / "checkpoints" / "last.ckpt"
@@ -90,19 +95,17 @@ class RunFolder:
             UserError: The folder holds a run with another model or other data.
         """
         if self.checkpoint.exists() and self.config.exists():
-            difference = first_difference(
-                _identity(self.config.read_text(encoding="utf-8")), _identity(config)
-            )
+            difference = first_difference(identity(self.config.read_text(encoding="utf-8")), identity(config))
             if difference:
                 raise UserError(
                     f"{self.path}: expected a new folder or a part of the same run, found another "
                     f"configuration ({difference}). Choose another one (--run.folder=...), or delete it."
                 )
 
-    def store(self, config: str) -> None:
-        """Stores the configuration of a run that starts or goes on."""
-        with replacing(self.config) as temporary:
-            temporary.write_text(config, encoding="utf-8")
+    def store(self, config: str, planes: str) -> None:
+        """Stores the configuration of a run that starts or goes on, and where its planes stand and why."""
+        write_text(self.config, config)
+        write_text(self.planes, planes)
 
 
 def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
@@ -120,7 +123,7 @@ def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
         )
 
 
-def _identity(config: str) -> dict[str, Any]:
+def identity(config: str) -> dict[str, Any]:
     """What makes two configurations the same run: neither paths nor the machine."""
     parsed = yaml.safe_load(config)
     data = {key: value for key, value in parsed["data"].items() if key != "scene"}

@@ -153,6 +153,7 @@ class Scene:
             none.
         reasons: Why `geometry` and `reference` are what they are.
         planes_unit: Length in ``planes.txt`` that is 1 in the world.
+        kind: Name of the format that it was read from.
     """
 
     name: str
@@ -166,6 +167,7 @@ class Scene:
     points: Float[Tensor, "point 3"] | None = None
     reasons: PlaneReasons = PlaneReasons()
     planes_unit: float = 1.0
+    kind: str = ""
 
 
 @dataclass(frozen=True)

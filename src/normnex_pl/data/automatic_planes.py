@@ -12,7 +12,7 @@ from normnex_pl.data.depths import Percentiles
 from normnex_pl.data.placement import PlanePlacement, TrainingViews, from_the_middle
 from normnex_pl.errors import UserError
 from normnex_pl.geometry.cameras import pixel_rays
-from normnex_pl.geometry.coverage import pixel_grid, pixels_beyond_picture
+from normnex_pl.geometry.coverage import parallax, pixel_grid, pixels_beyond_picture
 from normnex_pl.geometry.planes import plane_depths
 from normnex_pl.types import MPIGeometry, PlaneSpacing, Rays
 
@@ -43,8 +43,9 @@ class AutomaticPlanes(PlanePlacement):
 
     Padding: what a share of the places needs where rays of the training views meet planes.
 
-    Reference: the training view that needs the least padding, which is one in the middle that looks where
-    the others do.
+    Reference: the training view that needs the fewest texels for planes a pixel apart, seen from all training
+    cameras: canvas area times pixels of parallax between near and far. It is one in the middle, which
+    keeps the parallax small, that looks where the others do, which keeps the padding small.
 
     Args:
         percentiles: Of the points' depths, between which planes are needed.
@@ -77,8 +78,8 @@ class AutomaticPlanes(PlanePlacement):
         """See the base class."""
         # min takes the first of equals.
         candidates = from_the_middle(views.c2w)[:_CANDIDATES]
-        best = min(candidates, key=lambda index: self._needed_from(views, index))
-        return best, "of all training views the one whose canvas needs the least padding"
+        best = min(candidates, key=lambda index: self._texels(views, index))
+        return best, "of all training views the one whose planes, a pixel apart, need the fewest texels"
 
     def depths(self, views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
         """See the base class."""
@@ -123,14 +124,17 @@ class AutomaticPlanes(PlanePlacement):
         reason = f"holds {self.coverage:.1%} of the places where rays of the training views meet planes"
         return math.ceil(needed), reason
 
-    def _needed_from(self, views: TrainingViews, reference: int) -> float:
-        """The padding that a reference view would need."""
+    def _texels(self, views: TrainingViews, reference: int) -> float:
+        """Texels of planes that are a pixel apart, seen from the training camera that is farthest off."""
         framed = views.seen_from(reference)
         (near, far), _ = self.depths(framed, reference)
         spacing, _ = self.spacing(framed, near, far)
         if not 0 < near < far < math.inf:
             return math.inf
-        return needed_padding(framed, reference, near, far, spacing, self.coverage)
+        padding = needed_padding(framed, reference, near, far, spacing, self.coverage)
+        area = (views.width + 2 * padding) * (views.height + 2 * padding)
+        baseline = float(np.linalg.norm(framed.c2w[:, :2, 3], axis=1).max())
+        return area * (1 + parallax(float(views.K[reference, 0, 0]), baseline, near, far))
 
 
 def point_depths(views: TrainingViews) -> Float[np.ndarray, "seen"]:

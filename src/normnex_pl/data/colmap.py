@@ -76,6 +76,7 @@ class ColmapReader(SceneReader):
         c2w = np.stack([_checked_pose(source, image) for image in images])
         bounds = self._bounds(folder, model.points, images, lenses, c2w)
         return PosedPhotos(
+            kind="COLMAP",
             root=root,
             source=source,
             files=files,

@@ -67,6 +67,7 @@ class LLFFReader(SceneReader):
                 "estimate the poses again."
             )
         return PosedPhotos(
+            kind="LLFF",
             root=root,
             source=root / _POSES_FILE,
             files=files,

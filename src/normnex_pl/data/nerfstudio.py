@@ -95,6 +95,7 @@ class NerfstudioReader(SceneReader):
         points = read_ply_points(ply) if ply.is_file() else None
         bounds = self._bounds(root, ply, points, frames, lenses, c2w)
         return PosedPhotos(
+            kind="nerfstudio",
             root=root,
             source=root / _FILE,
             files=files,

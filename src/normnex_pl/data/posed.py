@@ -37,6 +37,7 @@ class PosedPhotos:
     """What the files of a scene say about its photos, in the files' own frame and units.
 
     Attributes:
+        kind: Name of the scene's format.
         root: The scene's folder.
         source: The file that the cameras come from, for messages.
         files: The photos, sorted.
@@ -49,6 +50,7 @@ class PosedPhotos:
         points: Of a sparse reconstruction, in the frame of the cameras; None if the files have none.
     """
 
+    kind: str
     root: Path
     source: Path
     files: tuple[Path, ...]
@@ -114,7 +116,7 @@ def load_scene(
         "planes.txt": read_planes(posed.root, images[0].shape[1], posed.planes_unit),
     }
     scene = build_scene(capture, split, placement or PlanesFromBounds(), given)
-    return replace(scene, planes_unit=posed.planes_unit)
+    return replace(scene, kind=posed.kind, planes_unit=posed.planes_unit)
 
 
 def _load_pinholes(

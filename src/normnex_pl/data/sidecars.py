@@ -17,7 +17,7 @@ from normnex_pl.types import Scene
 
 logger = logging.getLogger(__name__)
 
-_PLANES_FILE = "planes.txt"
+PLANES_FILE = "planes.txt"
 _COMMENT = "#"
 _REFERENCE = "reference"
 _TRAIN_FILE = "train_image.txt"
@@ -48,7 +48,7 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
     Raises:
         UserError: The first line isn't of that form.
     """
-    path = root / _PLANES_FILE
+    path = root / PLANES_FILE
     if not path.exists():
         return PlaneOverrides()
     lines = [line.strip() for line in _read_lines(path)]

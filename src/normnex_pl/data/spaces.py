@@ -57,6 +57,7 @@ class SpacesReader(SceneReader):
         order = sorted(range(len(files)), key=files.__getitem__)
         bounds = (FixedBounds.of_planes_file(root) or self.default_bounds).of_views(len(files))
         return PosedPhotos(
+            kind="Spaces",
             root=root,
             source=root / _FILE,
             files=tuple(files[i] for i in order),
