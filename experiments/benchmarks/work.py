@@ -110,14 +110,17 @@ def _bytes(tensor: Tensor) -> float:
 
 
 def _written(func: Any, args: Any, kwargs: Any, outputs: list[Tensor]) -> float:
-    """Bytes of arguments that are changed in place and not returned, such as those of an optimiser."""
+    """Bytes of arguments that are changed in place and not returned, such as those of an optimiser.
+
+    Its gradients may be changed by a scale, which is never used here.
+    """
     returned = {id(tensor) for tensor in outputs}
     schema = func._schema.arguments
     values = list(args) + [kwargs.get(argument.name) for argument in schema[len(args) :]]
     changed = (
         value
         for argument, value in zip(schema, values, strict=True)
-        if argument.alias_info is not None and argument.alias_info.is_write
+        if argument.alias_info is not None and argument.alias_info.is_write and argument.name != "grads"
     )
     return sum(_bytes(tensor) for tensor in _tensors(list(changed)) if id(tensor) not in returned)
 
