@@ -7,12 +7,14 @@ import sys
 import warnings
 from argparse import ArgumentError, Namespace
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
+import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
 from normnex_pl.callbacks import (
@@ -25,6 +27,7 @@ from normnex_pl.callbacks import (
     RecordKeeper,
     RunProgressBar,
     StopOnSignal,
+    ValidationWriter,
 )
 from normnex_pl.callbacks.components import PictureSettings
 from normnex_pl.callbacks.evaluation import RunName
@@ -34,9 +37,10 @@ from normnex_pl.data.sidecars import planes_text
 from normnex_pl.errors import STOPPED, RunStoppedError, UserError
 from normnex_pl.initialization import Initialization
 from normnex_pl.inspection.command import inspect
+from normnex_pl.loggers import RunIdentity, RunLogger
+from normnex_pl.loggers.weights_and_biases import ending_run
 from normnex_pl.module import NormNeXModule
-from normnex_pl.runs import RunFolder, RunSettings, check_geometry
-
+from normnex_pl.runs import RunFolder, RunSettings, check_geometry, identity
 
 _OTHERS = "And `normnex inspect SCENE` looks at a scene before training on it."
 
@@ -61,13 +65,23 @@ class NormNeXCLI(LightningCLI):
         parser.add_argument(
             "--checkpoint_every", type=int, default=1000, help="steps between two checkpoints"
         )
+        parser.add_argument(
+            "--loggers", type=list[RunLogger], default=[], help="beside metrics.csv, such as W&B"
+        )
+        parser.add_argument(
+            "--after_fit",
+            type=Literal["test", "validate"],
+            default="test",
+            help="the views that judge the trained model: held out, or left out of the training ones",
+        )
         parser.link_arguments("data.geometry", "model.geometry", asdict, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Finds the run folder before anything slow happens."""
         config = self.config[self.subcommand]
         self.run = RunFolder.of(RunSettings(**config.run), Path(config.data.scene))
-        if self.subcommand == "validate" and not config.data.num_validation_views:
+        validates = self.subcommand == "validate" or config.get("after_fit") == "validate"
+        if validates and not config.data.num_validation_views:
             raise UserError(
                 "data.num_validation_views: expected at least 1 to validate on, found 0. "
                 "Leave out as many as in training, or use `normnex test`."
@@ -83,6 +97,7 @@ class NormNeXCLI(LightningCLI):
         name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
         record = RecordKeeper()
         last = LastCheckpoint(self.run.checkpoint, config.checkpoint_every)
+        self.validation = ValidationWriter(self.run.path)
         callbacks = [
             RunProgressBar(),
             record,
@@ -92,17 +107,35 @@ class NormNeXCLI(LightningCLI):
             last,
             StopOnSignal(last),
             # Behind the checkpoint: what goes wrong in drawing costs no training.
-            ComponentPictures(self.run.path, config.pictures, record),
+            ComponentPictures(self.run.path, self._pictures(config), record),
+            self.validation,
         ]
         if self.subcommand == "fit" and not self.run.checkpoint.exists():
             callbacks.append(InitialPlanes(config.initialization))
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
         # Evaluation logs at step 0, and a row drops those of later steps.
-        logger = MetricsCSV(self.run.metrics_csv) if self.subcommand == "fit" else False
-        trainer_config |= {"default_root_dir": self.run.path, "logger": logger, "enable_checkpointing": False}
+        trainer_config["logger"] = self._loggers(config) if self.subcommand == "fit" else False
+        trainer_config |= {"default_root_dir": self.run.path, "enable_checkpointing": False}
         if not self.datamodule.validation_views:
             trainer_config["limit_val_batches"] = 0
         return self._instantiate_trainer(trainer_config, [])
+
+    def _pictures(self, config: Namespace) -> PictureSettings:
+        """Of the settings' views; where the held-out ones shall stay unseen, of the first left-out one."""
+        settings: PictureSettings = config.pictures
+        if self.subcommand == "fit" and config.after_fit == "validate" and settings.views is None:
+            view = self.datamodule.scene.views[self.datamodule.validation_views[0]]
+            return replace(settings, views=[view.name])
+        return settings
+
+    def _loggers(self, config: Namespace) -> list[Logger]:
+        """``metrics.csv``, and what was asked for beside it."""
+        text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
+        scene = self.datamodule.scene.name
+        names = (scene, config.run.variant, config.run.preset, config.seed_everything)
+        run = RunIdentity(*names, self.run.path, identity(text))
+        resolved = yaml.safe_load(text) | {"geometry": asdict(self.datamodule.geometry)}
+        return [MetricsCSV(self.run.metrics_csv), *(kind.open(run, resolved) for kind in config.loggers)]
 
     def before_fit(self) -> None:
         """Stores the configuration, or goes on where the run stopped."""
@@ -122,8 +155,11 @@ class NormNeXCLI(LightningCLI):
     before_validate = before_test
 
     def after_fit(self) -> None:
-        """Judges the held-out views."""
-        self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+        """Judges the held-out views; or the left-out ones, unless the last step just was."""
+        if self.config_init[self.subcommand].after_fit == "test":
+            self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+        elif self.validation.validated_step != self.trainer.global_step:
+            self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
 
 def _check_trainer(config: Namespace) -> None:
@@ -161,15 +197,16 @@ def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = Norm
         kind: For programs that run it with more callbacks.
     """
     _quieten_lightning()
-    kind(
-        NormNeXModule,
-        SceneDataModule,
-        save_config_callback=None,
-        seed_everything_default=0,
-        auto_configure_optimizers=False,
-        parser_kwargs={"parser_mode": "yaml", "exit_on_error": False, "epilog": _OTHERS},
-        args=list(args) if args is not None else None,
-    )
+    with ending_run():
+        kind(
+            NormNeXModule,
+            SceneDataModule,
+            save_config_callback=None,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={"parser_mode": "yaml", "exit_on_error": False, "epilog": _OTHERS},
+            args=list(args) if args is not None else None,
+        )
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -217,10 +217,15 @@ class NormNeXModule(pl.LightningModule):
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         return bool(every) and (self.trainer.global_step + 1) % every == 0
 
-    def validation_step(self, batch: View, batch_idx: int) -> None:
-        """Logs how well a left-out training view is rendered."""
-        rendered = self.mpi.render_image(batch.camera, self.chunk)["rgb"]
-        self.log("val/psnr", psnr(rendered, batch.rgb), batch_size=1)
+    def validation_step(self, batch: View, batch_idx: int) -> dict[str, float]:
+        """Logs how well a left-out training view is rendered.
+
+        Returns:
+            ``psnr``; the log has its mean over the views.
+        """
+        score = psnr(self.mpi.render_image(batch.camera, self.chunk)["rgb"], batch.rgb)
+        self.log("val/psnr", score, batch_size=1)
+        return {"psnr": score}
 
     def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor] | None:
         """Renders a held-out view; callbacks judge it. Of several ranks one renders it, the others pass.

@@ -27,10 +27,10 @@ from cli.helpers import (
     tensors,
 )
 from normnex_pl.callbacks import components
-from normnex_pl.callbacks.components import log_picture
 from normnex_pl.cli import main
 from normnex_pl.csv_log import MetricsCSV
 from normnex_pl.data.datamodule import SceneDataModule
+from normnex_pl.loggers.sinks import log_picture
 from normnex_pl.types import RayBatch
 
 NEX = ("render", "photo", "error", "diffuse", "specular", "acc", "disparity", "depth", "components")
@@ -192,14 +192,14 @@ class ImageLogger(Logger):
 def test_loggers_get_the_pictures_if_they_take_any(tmp_path: Path) -> None:
     pixels = np.zeros((6, 8, 3), dtype=np.uint8)
     images = ImageLogger()
-    log_picture(images, "view_000_depth", pixels, 7)
+    log_picture(images, "components/view_000_depth", pixels, 7)
     assert images.images == [("components/view_000_depth", (6, 8, 3), 7)]
     board = TensorBoardLogger(tmp_path / "board")
-    log_picture(board, "view_000_depth", pixels, 7)
+    log_picture(board, "components/view_000_depth", pixels, 7)
     board.finalize("success")
     [events] = (tmp_path / "board").rglob("events.*")
     assert b"components/view_000_depth" in events.read_bytes()
-    log_picture(MetricsCSV(tmp_path / "metrics.csv"), "view_000_depth", pixels, 7)
+    log_picture(MetricsCSV(tmp_path / "metrics.csv"), "components/view_000_depth", pixels, 7)
     assert not (tmp_path / "metrics.csv").exists()
 
 

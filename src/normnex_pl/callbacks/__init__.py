@@ -10,6 +10,7 @@ from normnex_pl.callbacks.phase import DiffusePhase
 from normnex_pl.callbacks.progress import RunProgressBar
 from normnex_pl.callbacks.record import RecordKeeper
 from normnex_pl.callbacks.stopping import StopOnSignal
+from normnex_pl.callbacks.validation import ValidationWriter
 
 __all__ = [
     "ComponentPictures",
@@ -22,4 +23,5 @@ __all__ = [
     "RecordKeeper",
     "RunProgressBar",
     "StopOnSignal",
+    "ValidationWriter",
 ]

@@ -11,13 +11,13 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import UInt8
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from normnex_pl.callbacks.record import RecordKeeper
 from normnex_pl.component_pictures import component_panels
 from normnex_pl.data.datamodule import SceneDataModule, move_view
 from normnex_pl.errors import UserError
 from normnex_pl.legends import panel_sheet
+from normnex_pl.loggers.sinks import log_picture
 from normnex_pl.module import NormNeXModule
 from normnex_pl.mpi_sheet import mpi_sheet
 from normnex_pl.normal_maps import target_normals
@@ -109,7 +109,7 @@ class ComponentPictures(pl.Callback):
             for name, picture in _pictures(pl_module, self._views, self.settings.layers):
                 write_png(folder / f"{name}.png", picture)
                 for logger in trainer.loggers:
-                    log_picture(logger, name, picture, step)
+                    log_picture(logger, f"components/{name}", picture, step)
 
 
 def _pictures(
@@ -132,14 +132,6 @@ def _pictures(
         rows = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
         yield f"{view.name}_components", panel_sheet(rows)
     yield "mpi_sheet", mpi_sheet(mpi, layers, module.chunk)
-
-
-def log_picture(logger: Logger, name: str, picture: UInt8[np.ndarray, "height width 3"], step: int) -> None:
-    """Logs a picture where the logger takes any: TensorBoard's, and those with W&B's ``log_image``."""
-    if isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_image(f"components/{name}", picture, step, dataformats="HWC")
-    elif hasattr(logger, "log_image"):
-        logger.log_image(f"components/{name}", [picture], step)
 
 
 def find_views(scene: Scene, names: Sequence[str] | None) -> list[View]:

@@ -19,6 +19,7 @@ from normnex_pl.checkout import checkout_commit
 from normnex_pl.data.datamodule import SceneDataModule, move_view
 from normnex_pl.data.truth import move_truth, read_truth
 from normnex_pl.files import write_json
+from normnex_pl.loggers.sinks import log_picture, log_scores
 from normnex_pl.metrics import image_metrics, psnr
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import contact_sheet, error_map, to_bytes, write_png
@@ -148,11 +149,15 @@ class EvaluationWriter(pl.Callback):
         views = [view.scores for view in judged]
         labels = [view_label(view) for view in views]
         sheet = self.folder / "test" / "contact_sheet.png"
-        write_png(sheet, contact_sheet([view.pictures for view in judged], _COLUMNS, labels))
+        pictures = contact_sheet([view.pictures for view in judged], _COLUMNS, labels)
+        write_png(sheet, pictures)
         summary = summarize(self.name, pl_module, views)
         speculars, truths = [view.specular for view in judged], [view.truth for view in judged]
         summary["specular_variation"] = judge_variation(speculars, truths, _datamodule(trainer).scene)
         write_json(self.folder / "metrics.json", summary)
+        for logger in trainer.loggers:
+            log_picture(logger, "test/contact_sheet", pictures, summary["steps"])
+            log_scores(logger, summary)
         print(report(summary, [view.warp for view in judged]))  # noqa: T201
         print(f"Scores: {self.folder / 'metrics.json'}\nPictures: {sheet}")  # noqa: T201
 

@@ -47,6 +47,8 @@ class LastCheckpoint(pl.Callback):
         if trainer.is_global_zero:
             with replacing(self.path) as temporary:
                 trainer.save_checkpoint(temporary, weights_only=False)
+            for logger in trainer.loggers:
+                logger.after_save_checkpoint(self)  # type: ignore[arg-type]
         else:
             trainer.save_checkpoint(self.path, weights_only=False)
         self._saved_step = trainer.global_step

@@ -1,0 +1,18 @@
+"""Event files for TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
+
+from normnex_pl.loggers.base import RunIdentity, RunLogger
+
+
+class TensorBoard(RunLogger):
+    """Writes to ``<run folder>/tensorboard/``; a run that goes on adds a file there."""
+
+    def open(self, run: RunIdentity, config: Mapping[str, Any]) -> Logger:
+        """See `RunLogger.open`."""
+        return TensorBoardLogger(run.folder, name="", version="tensorboard", default_hp_metric=False)
