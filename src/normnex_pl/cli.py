@@ -217,7 +217,7 @@ def main(args: Sequence[str] | None = None) -> None:
         if words[:1] == ["inspect"]:
             inspect(words[1:])
         else:
-            run_command(words)
+            run_command(args)
     except (UserError, ArgumentError) as error:
         sys.exit(_fail(error))
     except RunStoppedError as stopped:
