@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cli.helpers import HEIGHT, HELD_OUT, WIDTH, fit
+from cli.helpers import HEIGHT, HELD_OUT, WIDTH, evaluate, fit, metrics
 from normnex_pl.export import bake_files
 from normnex_pl.export.bake import main
 from normnex_pl.export.baked import BakedMPI
@@ -27,7 +27,6 @@ def _quick() -> Iterator[None]:
     """Without LPIPS, whose network takes long to load."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("normnex_pl.metrics._lpips_network", lambda device: None)
-        patch.setattr("normnex_pl.export.bake_scores._LEAST_SECONDS", 0.0)
         patch.setattr("sys.argv", ["normnex"])
         for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
             patch.setenv(name, "0")
@@ -82,7 +81,10 @@ def test_a_run_is_baked_judged_and_keeps_its_scores(run: Path, capsys: pytest.Ca
     assert scores["lpips_vgg"] is None
     assert scores["frame_size"] == [WIDTH, HEIGHT]
     assert scores["frames_per_second"] > 0
+    assert scores["renderer"] == "torch"
     assert scores["device"].startswith("CPU")
+    assert scores["megabytes_gpu_peak"] is None
+    assert 0 < scores["megabytes_memory"] <= scores["megabytes_decoded"]
     on_disk = sum(len(content) for content in contents(run / "mpi").values())
     assert scores["megabytes_disk"] == pytest.approx(on_disk / 1e6)
     provenance = json.loads((run / "mpi" / "manifest.json").read_text())["provenance"]
@@ -148,6 +150,20 @@ def test_a_run_that_was_not_evaluated_is_baked_all_the_same(run: Path) -> None:
     (run / "metrics.json").unlink()
     assert bake_run(run) == 0
     assert set(json.loads((run / "metrics.json").read_text())) == {"baked"}
+
+
+def test_an_evaluation_keeps_the_scores_of_what_was_baked_from_the_same_weights(run: Path) -> None:
+    bake_run(run)
+    scores = metrics(run)["baked"]
+    assert evaluate(run)["baked"] == scores
+    path = run / "checkpoints" / "last.ckpt"
+    content = torch.load(path, weights_only=True)
+    content["state_dict"]["mpi.gate"] += 0.1
+    torch.save(content, path)
+    assert "baked" not in evaluate(run)
+    bake_run(run)
+    shutil.rmtree(run / "mpi")
+    assert "baked" not in evaluate(run)
 
 
 def test_scenes_move(run: Path, desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,4 +232,6 @@ def test_the_gpu_renders_the_same(run: Path) -> None:
         pytest.skip("no GPU")
     assert main([f"--run={run}", "--device=cuda"]) == 0
     scores = json.loads((run / "metrics.json").read_text())["baked"]
+    assert scores["renderer"] == "triton"
     assert scores["psnr_to_live"] > 45
+    assert scores["megabytes_gpu_peak"] > scores["megabytes_memory"]

@@ -18,6 +18,7 @@ from normnex_pl.callbacks.report import mean_of, report, view_label
 from normnex_pl.checkout import checkout_commit
 from normnex_pl.data.datamodule import SceneDataModule, move_view
 from normnex_pl.data.truth import move_truth, read_truth
+from normnex_pl.export.stored_scores import kept_scores
 from normnex_pl.files import write_json
 from normnex_pl.loggers.sinks import log_picture, log_scores
 from normnex_pl.metrics import image_metrics, psnr
@@ -154,7 +155,7 @@ class EvaluationWriter(pl.Callback):
         summary = summarize(self.name, pl_module, views)
         speculars, truths = [view.specular for view in judged], [view.truth for view in judged]
         summary["specular_variation"] = judge_variation(speculars, truths, _datamodule(trainer).scene)
-        write_json(self.folder / "metrics.json", summary)
+        write_json(self.folder / "metrics.json", summary | kept_scores(self.folder, pl_module.mpi))
         for logger in trainer.loggers:
             log_picture(logger, "test/contact_sheet", pictures, summary["steps"])
             log_scores(logger, summary)

@@ -15,13 +15,17 @@ from normnex_pl.checkout import checkout_commit
 from normnex_pl.data.datamodule import move_view
 from normnex_pl.errors import UserError
 from normnex_pl.export.bake_files import BakeSettings, bake
-from normnex_pl.export.bake_scores import check_metrics, judge_baked, report, store_scores
+from normnex_pl.export.bake_scores import judge_baked, report
+from normnex_pl.export.baked import Renderer, TorchRenderer, find_renderer
 from normnex_pl.export.manifest import FOLDER
 from normnex_pl.export.run_input import TrainedRun, find_device, read_run
+from normnex_pl.export.stored_scores import check_metrics, model_digest, store_scores
 from normnex_pl.export.tiled_texture import Encoding
 
 
-def bake_run(run: TrainedRun, settings: BakeSettings, device: torch.device) -> dict[str, Any]:
+def bake_run(
+    run: TrainedRun, settings: BakeSettings, device: torch.device, renderer: Renderer
+) -> dict[str, Any]:
     """Bakes a run into its folder, judges the files and adds the scores to the run's."""
     check_metrics(run.folder)
     scene = run.data.scene
@@ -31,11 +35,12 @@ def bake_run(run: TrainedRun, settings: BakeSettings, device: torch.device) -> d
         "variant": run.variant,
         "preset": run.preset,
         "steps": run.module.record.steps,
+        "model": model_digest(run.module.mpi),
         "commit": checkout_commit(),
     }
     bake(run.module.mpi, cameras, run.folder / FOLDER, settings, provenance)
     views = [move_view(scene.views[i], device) for i in scene.test]
-    scores = judge_baked(run.folder / FOLDER, views, run.module.mpi, device)
+    scores = judge_baked(run.folder / FOLDER, views, run.module.mpi, device, renderer)
     store_scores(run.folder, scores)
     return scores
 
@@ -49,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--run", type=Path, required=True, help="folder of the run")
     result.add_argument("--scene", type=Path, help="folder of the scene, if it moved")
     result.add_argument("--device", help="cpu or cuda; default: cuda where there is one")
+    result.add_argument("--renderer", choices=("fastest", "torch"), default="fastest", help="to judge it by")
     result.add_argument(
         "--threshold",
         type=float,
@@ -69,8 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         device = find_device(options.device, "cpu or cuda")
         settings = _settings(options)
+        renderer = find_renderer(device) if options.renderer == "fastest" else TorchRenderer()
         run = read_run(options.run, options.scene, device)
-        print(report(bake_run(run, settings, device)))  # noqa: T201
+        print(report(bake_run(run, settings, device, renderer)))  # noqa: T201
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2

@@ -24,7 +24,7 @@
                             multiply by it
     viewpoints          rows of 3x4 camera-to-world matrices of the training views, for paths and limits
     camera              fx, fy, cx, cy, width, height of the photos
-    provenance          scene, variant, preset, steps, commit
+    provenance          scene, variant, preset, steps, model (a hash of its weights), commit
     bytes               disk: of all files but this one; decoded: of textures and tables in memory, three
                         channels in four bytes
 
