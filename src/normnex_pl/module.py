@@ -22,6 +22,7 @@ from normnex_pl.components import (
     NormalModel,
 )
 from normnex_pl.errors import UserError
+from normnex_pl.execution import ComparedNormals, Eager, Execution, RayLosses
 from normnex_pl.fields import FieldFactory
 from normnex_pl.losses import (
     LossWeights,
@@ -103,6 +104,7 @@ class NormNeXModule(pl.LightningModule):
         estimator: Of the normals that predicted ones shall be like; there has to be one to train them.
         attached_targets: Whether the consistency loss also moves the geometry: by the weights, and by the
             targets of estimators that are made of the rendered rays (`DensityDifference`, `RenderedDepth`).
+        execution: How the rays of a step are rendered and compared.
         num_layers: Layers that share textures.
         sublayers: Planes a layer.
         chunk: Rays rendered at once in evaluation.
@@ -121,6 +123,7 @@ class NormNeXModule(pl.LightningModule):
         weights: LossWeights = LossWeights(),  # noqa: B008 (frozen)
         estimator: NormalEstimator | None = None,
         attached_targets: bool = False,
+        execution: Execution = Eager(),  # noqa: B008 (it has no state)
         num_layers: int = 16,
         sublayers: int = 12,
         chunk: int = 16384,
@@ -142,6 +145,7 @@ class NormNeXModule(pl.LightningModule):
         )
         self.estimator = estimator
         self.attached_targets = attached_targets
+        self.execution = execution
         self._targets_are_stale = True
         _check_learning_rates(optimizer.learning_rates, self.mpi.parameter_groups())
         self.weights = asdict(weights)
@@ -152,23 +156,52 @@ class NormNeXModule(pl.LightningModule):
         self.record = TrainingRecord()
 
     def training_step(self, batch: RayBatch, batch_idx: int) -> dict[str, Tensor]:
-        """Renders the rays and sums the weighted losses."""
+        """Renders the rays and sums the weighted losses, but for those of `on_before_optimizer_step`."""
+        self._refresh_targets()
+        step = self.execution(self._ray_losses, self.mpi, batch)
+        train_psnr = mse_to_psnr(step.losses["mse"])
+        self._total = step.total.detach()
+        if self._logs_now():
+            scalars = {f"loss/{name}": loss for name, loss in step.losses.items()}
+            if step.normals is not None:
+                scalars |= normal_diagnostics(*step.normals)
+            self.log_dict(scalars | {"train/psnr": train_psnr}, batch_size=1)
+        return {"loss": step.total, "psnr": train_psnr}
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Adds the gradients of the losses on stored values alone, behind those of the rays on all ranks."""
+        regularizers = self.mpi.field.regularizers()
+        values = {
+            name: regularizer.add_gradient(self.weights[name])
+            for name, regularizer in regularizers.items()
+            if self.weights[name] > 0
+        }
+        if self._logs_now():
+            total = self._total + sum(self.weights[name] * value for name, value in values.items())
+            scalars = {f"loss/{name}": value for name, value in values.items()}
+            self.log_dict(scalars | {"loss/total": total}, batch_size=1)
+
+    def _ray_losses(self, batch: RayBatch) -> RayLosses:
+        """Renders rays and compares them: tensors in, tensors out, and nothing else that changes."""
         flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
         rendered = self.mpi.render(flat)
+        compared = self._compared_normals(batch, rendered)
         losses = {
             name: loss()
-            for name, loss in self._losses(batch, rendered).items()
+            for name, loss in self._losses(batch, rendered, compared).items()
             if name == "mse" or self.weights[name] > 0
         }
         total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
-        train_psnr = mse_to_psnr(losses["mse"].detach())
-        if self._logs_now():
-            scalars = {f"loss/{name}": loss for name, loss in losses.items()}
-            self.log_dict(scalars | {"loss/total": total, "train/psnr": train_psnr}, batch_size=1)
-        return {"loss": total, "psnr": train_psnr}
+        return RayLosses(
+            total,
+            {name: loss.detach() for name, loss in losses.items()},
+            compared and (compared[0].detach(), compared[1].detach(), compared[2].detach()),
+        )
 
-    def _losses(self, batch: RayBatch, rendered: RenderOutput) -> dict[str, Callable[[], Tensor]]:
-        """All losses that the parts of this model offer, by their names in `LossWeights`."""
+    def _losses(
+        self, batch: RayBatch, rendered: RenderOutput, compared: ComparedNormals | None
+    ) -> dict[str, Callable[[], Tensor]]:
+        """The losses of rays that the parts of this model offer, by their names in `LossWeights`."""
         rgb = rearrange(rendered.rgb, "(triplet pixel) rgb -> triplet pixel rgb", pixel=3)
         layers = self.mpi.layer_weights(rendered.weights)
         offered: dict[str, Callable[[], Tensor]] = {
@@ -177,15 +210,13 @@ class NormNeXModule(pl.LightningModule):
             "disparity_smoothness": lambda: self._smoothness(batch, rendered),
             "distortion": lambda: distortion_loss(rendered.weights),
             "specular": lambda: specular_loss(layers.detach(), rendered.specular),
-            **self.mpi.field.regularizers(),
         }
         if rendered.normals is not None:
             first, viewdirs = rendered.normals[::3], batch.first_rays().viewdirs
-            weights = layers[::3]
-            offered["orientation"] = lambda: orientation_loss(weights.detach(), first, viewdirs)
-            if self.estimator is not None:
-                attached = weights if self.attached_targets else weights.detach()
-                offered["consistency"] = lambda: self._consistency(batch, rendered, attached)
+            weights = layers[::3].detach()
+            offered["orientation"] = lambda: orientation_loss(weights, first, viewdirs)
+        if compared is not None:
+            offered["consistency"] = lambda: consistency_loss(*compared)
         return offered
 
     def _smoothness(self, batch: RayBatch, rendered: RenderOutput) -> Tensor:
@@ -199,18 +230,22 @@ class NormNeXModule(pl.LightningModule):
             expected = tangent_disparity(batch.rays, disparity, normals, 1 / near)
         return disparity_smoothness_loss(near * disparity, near * expected, batch.rgb)
 
-    def _consistency(self, batch: RayBatch, rendered: RenderOutput, weights: Tensor) -> Tensor:
-        assert self.estimator is not None
-        assert rendered.normals is not None
+    def _refresh_targets(self) -> None:
+        """Brings the estimated normals up to date, where they teach anything."""
+        if self.estimator is None or self.weights["consistency"] == 0:
+            return
         if self._targets_are_stale or self.trainer.global_step % self.estimator.every == 0:
             self.estimator.refresh(self.mpi)
             self._targets_are_stale = False
+
+    def _compared_normals(self, batch: RayBatch, rendered: RenderOutput) -> ComparedNormals | None:
+        """Where predicted normals learn from estimated ones."""
+        if self.estimator is None or rendered.normals is None or self.weights["consistency"] == 0:
+            return None
+        weights = self.mpi.layer_weights(rendered.weights[::3])
         with torch.set_grad_enabled(self.attached_targets):
             target = self.estimator(self.mpi, batch, rendered)
-        predicted = rendered.normals[::3]
-        if self._logs_now():
-            self.log_dict(normal_diagnostics(weights, predicted, target), batch_size=1)
-        return consistency_loss(weights, predicted, target)
+        return weights if self.attached_targets else weights.detach(), rendered.normals[::3], target
 
     def _logs_now(self) -> bool:
         """Whether the loggers listen: gathering scalars costs more time than a small step takes."""
@@ -248,6 +283,10 @@ class NormNeXModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Has the targets estimated anew in the next step, as in a run that goes on from this checkpoint."""
         self._targets_are_stale = True
+
+    def on_train_end(self) -> None:
+        """Frees what only training needs, for the evaluation that follows."""
+        self.execution.release()
 
     def on_test_start(self) -> None:
         """Brings the estimated normals up to date."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from normnex_pl.components import NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.fields import Field, FieldFactory, GridField, MLPField
 from normnex_pl.model import MPI
-from normnex_pl.types import Camera, MPIGeometry, Rays
+from normnex_pl.types import Camera, MPIGeometry, RayBatch, Rays
 
 GEOMETRY = MPIGeometry(
     fx=30.0, fy=28.0, cx=8.3, cy=5.6, width=16, height=12, offset=2, near=1.5, far=9.0, spacing="disparity"
@@ -51,6 +51,16 @@ def forward_rays(count: int, seed: int = 0) -> Rays:
     directions = np.concatenate([rng.uniform(-0.3, 0.3, (count, 2)), np.ones((count, 1))], axis=1)
     lengths = rng.uniform(0.5, 2, (count, 1))
     return Rays(torch.from_numpy(origins).float(), torch.from_numpy(directions * lengths).float())
+
+
+def some_batch(triplets: int = 12, seed: int = 0) -> RayBatch:
+    """Neighbouring rays, some of which miss the canvas."""
+    first = forward_rays(triplets, seed)
+    directions = first.directions / first.directions[:, 2:]
+    shifts = torch.tensor([[0, 0, 0], [1 / GEOMETRY.fx, 0, 0], [0, 1 / GEOMETRY.fy, 0]])
+    rays = Rays(first.origins[:, None].expand(-1, 3, -1), directions[:, None] + shifts)
+    rgb = torch.rand(triplets, 3, 3, generator=torch.Generator().manual_seed(seed))
+    return RayBatch(rays, rgb)
 
 
 @st.composite

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from normnex_pl.components import NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.fields import Field
 from normnex_pl.fields.base import inside_canvas
+from normnex_pl.fields.regularizer import Regularizer
 from normnex_pl.fields.texture import sample_layers
 from normnex_pl.geometry.planes import canvas_grid, canvas_points, plane_depths, plane_spacing
 from normnex_pl.model import MPI
@@ -229,7 +230,7 @@ class VolumeField(Field):
         """See the base class."""
         return {}
 
-    def regularizers(self) -> dict[str, Callable[[], Tensor]]:
+    def regularizers(self) -> dict[str, Regularizer]:
         """See the base class."""
         return {}
 

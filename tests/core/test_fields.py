@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from core.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, excite, make_field, numpy64
 from normnex_pl.fields import GridField, MLPField
 from normnex_pl.fields.base import inside_canvas
+from normnex_pl.fields.regularizer import Regularizer
 from normnex_pl.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.losses import LossWeights
 from normnex_pl.types import PlaneSamples
@@ -151,6 +152,34 @@ def test_regularizers_have_weights_and_gradients(kind: str) -> None:
         loss.backward()
         assert loss > 0
         assert any(p.grad is not None and p.grad.abs().max() > 0 for p in field.parameters())
+
+
+@every_field
+@pytest.mark.parametrize("weight", [1.0, 0.3])
+def test_gradients_of_regularizers_are_added_as_autograd_has_them(kind: str, weight: float) -> None:
+    field = make_field(kind)
+    excite(field)
+    for regularizer in field.regularizers().values():
+        for parameter in regularizer.parameters:
+            parameter.grad = torch.ones_like(parameter)
+        torch.manual_seed(3)
+        (weight * regularizer()).backward()
+        expected = [parameter.grad for parameter in regularizer.parameters]
+        for parameter in regularizer.parameters:
+            parameter.grad = torch.ones_like(parameter)
+        torch.manual_seed(3)
+        loss = regularizer.add_gradient(weight)
+        torch.manual_seed(3)
+        torch.testing.assert_close(loss, regularizer().detach())
+        torch.testing.assert_close([parameter.grad for parameter in regularizer.parameters], expected)
+
+
+def test_a_parameter_without_a_gradient_gets_one_from_its_regularizer() -> None:
+    parameter = nn.Parameter(torch.tensor([[1.0], [2.0], [3.0]]))
+    drawn = Regularizer(lambda values: values.square().sum(), [parameter], lambda: [slice(1, 2)])
+    assert drawn.add_gradient(0.5) == 4
+    assert parameter.grad is not None
+    assert parameter.grad.flatten().tolist() == [0, 2, 0]
 
 
 def test_a_place_is_inside_the_canvas_if_both_of_its_coordinates_are() -> None:

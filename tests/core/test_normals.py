@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from core.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, few, forward_rays, make_mpi
+from core.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, few, make_mpi, some_batch
 from normnex_pl.components import (
     NeuralBasis,
     NonnegativeLuma,
@@ -53,16 +53,6 @@ CPU = torch.device("cpu")
 every_estimator = pytest.mark.parametrize("make", ESTIMATORS)
 every_field = pytest.mark.parametrize("kind", FIELDS)
 of_volumes = pytest.mark.parametrize("make", [FilteredDepth, TransmittanceGradient])
-
-
-def some_batch(triplets: int = 12) -> RayBatch:
-    """Neighbouring rays, some of which miss the canvas."""
-    first = forward_rays(triplets)
-    directions = first.directions / first.directions[:, 2:]
-    shifts = torch.tensor([[0, 0, 0], [1 / GEOMETRY.fx, 0, 0], [0, 1 / GEOMETRY.fy, 0]])
-    rays = Rays(first.origins[:, None].expand(-1, 3, -1), directions[:, None] + shifts)
-    rgb = torch.rand(triplets, 3, 3, generator=torch.Generator().manual_seed(0))
-    return RayBatch(rays, rgb)
 
 
 def rendered_of(mpi: MPI, batch: RayBatch) -> RenderOutput:
@@ -166,6 +156,12 @@ class TestWhatAllPromise:
         assert list(estimator.buffers()) == []
 
 
+def losses_of(module: NormNeXModule, batch: RayBatch) -> dict[str, Callable[[], Tensor]]:
+    """The losses that a module offers of some rays."""
+    rendered = rendered_of(module.mpi, batch)
+    return module._losses(batch, rendered, module._compared_normals(batch, rendered))
+
+
 class TestConsistency:
     def module(self, estimator: NormalEstimator, attached: bool, patch: pytest.MonkeyPatch) -> NormNeXModule:
         torch.manual_seed(0)
@@ -177,7 +173,7 @@ class TestConsistency:
             PredictedNormals(),
             AdamSettings(dict.fromkeys(("alpha", "base_color", "features", "basis"), 0.1)),
             ExponentialDecay(),
-            weights=LossWeights(),
+            weights=LossWeights(consistency=1.0),
             estimator=estimator,
             attached_targets=attached,
             num_layers=LAYERS,
@@ -193,7 +189,7 @@ class TestConsistency:
     ) -> None:
         module = self.module(make(), False, monkeypatch)
         batch = some_batch()
-        losses = module._losses(batch, rendered_of(module.mpi, batch))
+        losses = losses_of(module, batch)
         losses["consistency"]().backward()
         assert isinstance(module.mpi.field, GridField)
         grad = module.mpi.field.features.grad
@@ -205,7 +201,7 @@ class TestConsistency:
     def test_targets_move_the_opacity_if_they_are_attached(self, monkeypatch: pytest.MonkeyPatch) -> None:
         module = self.module(DensityDifference(), True, monkeypatch)
         batch = some_batch()
-        module._losses(batch, rendered_of(module.mpi, batch))["consistency"]().backward()
+        losses_of(module, batch)["consistency"]().backward()
         assert isinstance(module.mpi.field, GridField)
         for level in module.mpi.field.alpha:
             assert level.grad is not None

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from normnex_pl.fields.regularizer import Regularizer
 from normnex_pl.fields.texture import BaseColorTexture
 from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
 
@@ -55,11 +56,8 @@ class Field(nn.Module, ABC):
         """All parameters, by the name under which a preset gives their learning rate."""
 
     @abstractmethod
-    def regularizers(self) -> dict[str, Callable[[], Tensor]]:
-        """Unweighted losses on the stored values alone, by their names in `LossWeights`.
-
-        Functions, because those of weight zero are never evaluated.
-        """
+    def regularizers(self) -> dict[str, Regularizer]:
+        """Losses on the stored values alone, by their names in `LossWeights`."""
 
 
 # Presets choose a field by its class; the model supplies (geometry, num_layers, sublayers, num_features).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from normnex_pl.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
+from normnex_pl.fields.regularizer import Regularizer
 from normnex_pl.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.losses import volume_variation
 from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
@@ -118,9 +119,7 @@ class GridField(Field):
         """See the base class."""
         return {"alpha": list(self.alpha), "features": [self.features], "base_color": [self.base_color.raw]}
 
-    def regularizers(self) -> dict[str, Callable[[], Tensor]]:
+    def regularizers(self) -> dict[str, Regularizer]:
         """See the base class."""
-        return {"tv_base_color": self.base_color.variation, "tv_alpha": self._alpha_variation}
-
-    def _alpha_variation(self) -> Float[Tensor, ""]:
-        return torch.stack([volume_variation(level) for level in self.alpha]).sum()
+        variation = Regularizer(volume_variation, list(self.alpha))
+        return {"tv_base_color": self.base_color.variation, "tv_alpha": variation}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from normnex_pl.components.encoding import fourier_features, mask_octaves
 from normnex_pl.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
+from normnex_pl.fields.regularizer import Regularizer
 from normnex_pl.fields.texture import BaseColorTexture
 from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
 
@@ -122,6 +122,6 @@ class MLPField(Field):
         heads = [*self.alpha_head.parameters(), *self.feature_head.parameters()]
         return {"network": [*self.trunk.parameters(), *heads], "base_color": [self.base_color.raw]}
 
-    def regularizers(self) -> dict[str, Callable[[], Tensor]]:
+    def regularizers(self) -> dict[str, Regularizer]:
         """See the base class."""
         return {"tv_base_color": self.base_color.variation}

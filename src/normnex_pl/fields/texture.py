@@ -8,6 +8,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from normnex_pl.fields.regularizer import Regularizer, everything
+from normnex_pl.kernels import runs_on
 from normnex_pl.losses import total_variation
 
 
@@ -59,6 +61,11 @@ class BaseColorTexture(nn.Module):
 
         The sigmoid comes before the interpolation: that is what a renderer of stored colours does.
         """
+        if runs_on(self.raw) and not coordinates.requires_grad:
+            # Imported here: Triton isn't everywhere.
+            from normnex_pl.kernels.colors import sample_sigmoid
+
+            return sample_sigmoid(self.raw, coordinates)
         return sample_layers(torch.sigmoid(self.raw), coordinates)
 
     @torch.no_grad()
@@ -71,9 +78,16 @@ class BaseColorTexture(nn.Module):
         """
         self.raw[layer] = torch.logit(colors.clamp(_DARKEST, _BRIGHTEST)).to(self.raw.device)
 
-    def variation(self) -> Float[Tensor, ""]:
+    @property
+    def variation(self) -> Regularizer:
         """Total variation of the colours."""
+        return Regularizer(_color_variation, [self.raw], self._draw_layers)
+
+    def _draw_layers(self) -> list[slice]:
         if self.tv_layers is None:
-            return total_variation(torch.sigmoid(self.raw))
-        chosen = torch.randperm(len(self.raw))[: self.tv_layers].tolist()
-        return torch.stack([total_variation(torch.sigmoid(self.raw[i : i + 1])) for i in chosen]).mean()
+            return everything()
+        return [slice(i, i + 1) for i in torch.randperm(len(self.raw))[: self.tv_layers].tolist()]
+
+
+def _color_variation(raw: Float[Tensor, "layer 3 height width"]) -> Float[Tensor, ""]:
+    return total_variation(torch.sigmoid(raw))

@@ -15,6 +15,7 @@ from normnex_pl.components.normals.canvas import (
     check_cells,
     exact_filters,
     median_depth_index,
+    refill,
 )
 from normnex_pl.components.normals.estimator import NormalEstimator, unit_normals
 from normnex_pl.components.query import face_camera
@@ -81,7 +82,8 @@ class FilteredDepth(NormalEstimator):
         depth = depth_of_index(mpi.geometry, len(mpi.depths), median_depth_index(weights))
         with exact_filters(depth.device):
             disparity = filter_disparity(1 / depth, self.median, self.blur)
-        self._normals = depth_normals(1 / disparity, mpi.geometry).movedim(-1, 0)[None]
+        normals = depth_normals(1 / disparity, mpi.geometry).movedim(-1, 0)[None]
+        self._normals = refill(self._normals, normals)
 
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
         """See the base class."""

@@ -15,6 +15,7 @@ from normnex_pl.components.normals.canvas import (
     check_cells,
     exact_filters,
     gaussian_blur,
+    refill,
 )
 from normnex_pl.components.normals.estimator import NormalEstimator, unit_normals
 from normnex_pl.fields.texture import sample_layers
@@ -68,7 +69,8 @@ class TransmittanceGradient(NormalEstimator):
         # A surface that lies across the border of two layers is one surface.
         with exact_filters(alpha.device):
             on_layers = gaussian_blur(on_layers.movedim(0, -1), 0.5).movedim(-1, 0)
-        self._normals = unit_normals(on_layers.movedim(1, -1)).movedim(-1, 1)
+        normals = unit_normals(on_layers.movedim(1, -1)).movedim(-1, 1)
+        self._normals = refill(self._normals, normals)
 
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
         """See the base class."""
