@@ -47,8 +47,8 @@ def why_not_facing(coverage: Coverage) -> str | None:
     if coverage.usual_turn > _TOO_MUCH_TURN:
         return (
             "expected photos that face the scene from one side, found optical axes up to "
-            f"{coverage.turn:.0f} degrees apart (more than {coverage.usual_turn:.0f} for a tenth of the pairs): the camera goes "
-            "around the scene or looks around in it"
+            f"{coverage.turn:.0f} degrees apart (more than {coverage.usual_turn:.0f} for a tenth of the "
+            "pairs): the camera goes around the scene or looks around in it"
         )
     if coverage.usual_around > _TOO_FAR_AROUND:
         return (

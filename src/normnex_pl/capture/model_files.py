@@ -108,7 +108,7 @@ def model_folder(folder: Path) -> Path:
 def _lens(camera: Any) -> Lens:
     """The camera in the words of the readers."""
     kind = next(kind for kind in CAMERA_KINDS.values() if kind.name == camera.model.name)
-    return lens_of(kind, camera.width, camera.height, [float(value) for value in camera.params])
+    return lens_of(kind, float(camera.width), float(camera.height), [float(value) for value in camera.params])
 
 
 def _number(image: Any) -> int:

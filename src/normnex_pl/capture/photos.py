@@ -77,7 +77,7 @@ def load_upright(path: Path) -> Image.Image:
         UserError: It can't be read.
     """
     try:
-        image = decode_photo(path, [_FORMATS[path.suffix.lower()]])
+        image = decode_photo(path, (_FORMATS[path.suffix.lower()],))
     except Exception as error:  # damaged files make decoders raise nearly anything
         raise _unreadable(path, error) from error
     return _in_srgb(image)

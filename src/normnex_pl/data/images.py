@@ -194,7 +194,7 @@ def _load(path: Path, width: int | None) -> tuple[UInt8[Tensor, "height width 3"
         return torch.from_numpy(np.array(image)), size
 
 
-def decode_photo(path: Path, formats: Sequence[str] = _FORMATS) -> Image.Image:
+def decode_photo(path: Path, formats: tuple[str, ...] = _FORMATS) -> Image.Image:
     """Decodes a photo to RGB, 8 bits a channel, upright and without alpha; see `load_photos`.
 
     Args:
@@ -207,7 +207,7 @@ def decode_photo(path: Path, formats: Sequence[str] = _FORMATS) -> Image.Image:
     return _over_black(_decode_upright(path, formats))
 
 
-def _decode_upright(path: Path, formats: Sequence[str]) -> Image.Image:
+def _decode_upright(path: Path, formats: tuple[str, ...]) -> Image.Image:
     """Decodes a file to 8 bits a channel and applies its EXIF orientation."""
     with Image.open(path, formats=formats) as image:
         image.load()
