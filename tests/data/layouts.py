@@ -35,6 +35,7 @@ class Captured:
 
     cameras: Cameras
     points: NDArray[np.float64]
+    lens: tuple[float, float, float, float] | None = None  # fx, fy, cx, cy; not all layouts can have one
 
     @property
     def names(self) -> list[str]:
@@ -48,6 +49,8 @@ class Captured:
     @property
     def pinhole(self) -> tuple[float, float, float, float]:
         """Focal lengths and principal point."""
+        if self.lens is not None:
+            return self.lens
         height, width, focal = self.cameras.hwf
         return focal, focal, width / 2, height / 2
 
@@ -68,7 +71,9 @@ def write_llff(root: Path, scene: Captured) -> Path:
 
 def write_shiny(root: Path, scene: Captured) -> Path:
     """Poses with 14 numbers and ``hwf_cxcy.npy``."""
-    return write_scene(root, scene.cameras, "nex")
+    write_scene(root, scene.cameras, "nex")
+    np.save(root / "hwf_cxcy.npy", np.array([*scene.size[::-1], *scene.pinhole]))
+    return root
 
 
 def world_to_camera(c2w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -78,6 +78,24 @@ def test_every_layout_gives_the_cameras_that_were_written(tmp_path: Path, layout
         np.testing.assert_allclose(view.camera.K, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], rtol=1e-6)
 
 
+@settings(max_examples=3, deadline=None)
+@given(
+    fx=st.floats(40, 90),
+    fy=st.floats(40, 90),
+    cx=st.floats(24, 40),
+    cy=st.floats(18, 30),
+)
+def test_layouts_that_can_have_any_lens_give_the_one_that_was_written(
+    tmp_path_factory: pytest.TempPathFactory, fx: float, fy: float, cx: float, cy: float
+) -> None:
+    scene = replace(captured(3), lens=(fx, fy, cx, cy))
+    root = tmp_path_factory.mktemp("scenes")
+    for layout in LAYOUTS.keys() - {"llff"}:
+        for view in read(LAYOUTS[layout](root / layout, scene)).views:
+            expected = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 4]]) / 4
+            np.testing.assert_allclose(view.camera.K, expected, rtol=1e-5)
+
+
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 1000),

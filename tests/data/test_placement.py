@@ -1,0 +1,381 @@
+"""Where planes are placed: properties that hold for any capture, and what is given instead."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from core.small import canvas_oracle
+from data.layouts import LAYOUTS, captured, write_llff
+from normnex_pl.data.automatic_planes import AutomaticPlanes, canvas_of
+from normnex_pl.data.depths import Percentiles
+from normnex_pl.data.placement import PlanePlacement, PlanesFromBounds, TrainingViews, place_planes
+from normnex_pl.data.planes import PlaneChoice, PlaneOverrides
+from normnex_pl.data.posed import load_scene
+from normnex_pl.data.readers import AnyKind
+from normnex_pl.data.sidecars import planes_text, read_planes
+from normnex_pl.errors import UserError
+from normnex_pl.geometry.planes import plane_depths
+from normnex_pl.types import Scene
+
+WIDTH, HEIGHT = 64, 48
+few = settings(max_examples=15, deadline=None)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Of forward-facing cameras, and of points at depths that are spread in one way or another."""
+
+    seed: int
+    count: int
+    near: float
+    ratio: float
+    power: float
+    focal: float
+
+    def views(self, points: bool = True) -> TrainingViews:
+        rng = np.random.default_rng(self.seed)
+        rotations = Rotation.from_rotvec(rng.normal(scale=0.06, size=(self.count, 3))).as_matrix()
+        positions = rng.uniform(-1, 1, (self.count, 3)) * [0.5, 0.4, 0.05]
+        depths = self.near * (1 + (self.ratio - 1) * rng.random(400) ** self.power)
+        slopes = rng.uniform(-1, 1, (400, 2)) * [0.3, 0.25]
+        K = np.array([[self.focal, 0, 32], [0, 1.1 * self.focal, 24], [0, 0, 1]])
+        views = TrainingViews(
+            names=tuple(f"view_{index}" for index in range(self.count)),
+            width=WIDTH,
+            height=HEIGHT,
+            K=np.tile(K, (self.count, 1, 1)),
+            c2w=np.concatenate([rotations, positions[:, :, None]], axis=2),
+            bounds=np.tile([self.near, self.near * self.ratio], (self.count, 1)),
+            points=np.concatenate([slopes * depths[:, None], depths[:, None]], axis=1) if points else None,
+        )
+        return views.with_seen_points()
+
+
+captures = st.builds(
+    Recipe,
+    seed=st.integers(0, 10_000),
+    count=st.integers(2, 9),
+    near=st.floats(1.3, 3),
+    ratio=st.floats(1.5, 40),
+    power=st.floats(0.2, 4),
+    focal=st.floats(50, 90),
+)
+
+
+def place(
+    views: TrainingViews, placement: PlanePlacement | None = None, **given: float | str | None
+) -> PlaneChoice:
+    """What is chosen beside what is given."""
+    return place_planes(placement or AutomaticPlanes(), views, {"data.planes": PlaneOverrides(**given)})  # type: ignore[arg-type]
+
+
+def depths_of(views: TrainingViews, choice: PlaneChoice) -> NDArray[np.float64]:
+    """Depths of the points in the frame of the chosen reference."""
+    points = views.seen_from(choice.reference).points
+    assert points is not None
+    return points[:, 2]
+
+
+def moved(views: TrainingViews, rotation: NDArray[np.float64], shift: float, scale: float) -> TrainingViews:
+    """The same capture in another world."""
+    assert views.points is not None
+    rotations = rotation @ views.c2w[:, :, :3]
+    positions = scale * (views.c2w[:, :, 3] + shift) @ rotation.T
+    return replace(
+        views,
+        c2w=np.concatenate([rotations, positions[:, :, None]], axis=2),
+        bounds=scale * views.bounds,
+        points=scale * (views.points + shift) @ rotation.T,
+    )
+
+
+@few
+@given(capture=captures)
+def test_nearly_all_points_lie_between_the_planes(capture: Recipe) -> None:
+    views = capture.views()
+    choice = place(views)
+    depths = depths_of(views, choice)
+    assert ((depths >= choice.near) & (depths <= choice.far)).mean() >= 0.98
+    # Nor is there much room that nothing is in.
+    assert choice.near >= depths.min() / 1.1001
+    assert choice.far <= depths.max() * 1.1001
+
+
+@few
+@given(
+    capture=captures,
+    turn=st.tuples(*[st.floats(-3, 3)] * 3),
+    shift=st.floats(-5, 5),
+    scale=st.floats(0.01, 100),
+)
+def test_planes_scale_with_the_world_and_do_not_care_where_it_is(
+    capture: Recipe, turn: tuple[float, float, float], shift: float, scale: float
+) -> None:
+    views = capture.views()
+    one = place(views)
+    other = place(moved(views, Rotation.from_rotvec(turn).as_matrix(), shift, scale), reference=None)
+    assert (other.reference, other.spacing) == (one.reference, one.spacing)
+    np.testing.assert_allclose([other.near, other.far], [scale * one.near, scale * one.far], rtol=1e-6)
+    assert abs(other.offset - one.offset) <= 1  # rounded up
+
+
+@few
+@given(capture=captures, seed=st.integers(0, 99))
+def test_a_few_points_anywhere_do_not_move_the_planes(capture: Recipe, seed: int) -> None:
+    """As many as half of a percentile on one side: near and far stay within the inliers' own percentiles."""
+    views = capture.views()
+    assert views.points is not None
+    rng = np.random.default_rng(seed)
+    count = len(views.points) // 200
+    reference = place(views).reference
+    inliers = depths_of(views, place(views))
+    for depth in (1e-3, 1e6):
+        strays = rng.normal(size=(count, 3)) * 1e-4 + views.c2w[reference, :, 3]
+        strays += depth * views.c2w[reference, :, 2]
+        choice = place(
+            replace(views, points=np.concatenate([views.points, strays])),
+            reference=views.names[reference],
+        )
+        low, high = np.percentile(inliers, [2, 98])
+        assert inliers.min() / 1.11 <= choice.near <= low / 1.1
+        assert high * 1.1 <= choice.far <= inliers.max() * 1.11
+
+
+@few
+@given(capture=captures, coverage=st.floats(0.5, 1), seed=st.integers(0, 99))
+def test_the_canvas_holds_the_stated_share_of_rays(capture: Recipe, coverage: float, seed: int) -> None:
+    """Random pixels of all views on random planes, projected one by one."""
+    views = capture.views()
+    choice = place(views, AutomaticPlanes(coverage=coverage, largest_padding=100.0))
+    framed = views.seen_from(choice.reference)
+    canvas = canvas_of(framed, choice.reference, choice.near, choice.far, choice.spacing)
+    geometry = replace(canvas, offset=choice.offset)
+    rng = np.random.default_rng(seed)
+    origins, directions = [], []
+    for K, c2w in zip(framed.K, framed.c2w, strict=True):
+        pixels = np.concatenate([rng.uniform(0, [WIDTH, HEIGHT], (150, 2)), np.ones((150, 1))], axis=1)
+        directions.append(pixels @ np.linalg.inv(K).T @ c2w[:, :3].T)
+        origins.append(np.tile(c2w[:, 3], (150, 1)))
+    depths = plane_depths(geometry, 40).double().numpy()[::5]
+    places = canvas_oracle(np.concatenate(origins), np.concatenate(directions), depths, geometry)
+    inside = (np.abs(places) <= 1).all(axis=-1).mean()
+    assert inside >= coverage - 0.03
+
+
+@few
+@given(capture=captures, shares=st.lists(st.floats(0.1, 1), min_size=2, max_size=2).map(sorted))
+def test_more_coverage_takes_no_less_padding(capture: Recipe, shares: list[float]) -> None:
+    views = capture.views()
+    reference = views.names[0]
+    less, more = (place(views, AutomaticPlanes(coverage=s), reference=reference).offset for s in shares)
+    assert less <= more
+
+
+@few
+@given(capture=captures, percentile=st.floats(0, 20))
+def test_wider_percentiles_take_no_smaller_range(capture: Recipe, percentile: float) -> None:
+    views = capture.views()
+    reference = views.names[0]
+    tight, wide = (
+        place(views, AutomaticPlanes(Percentiles(low, 100 - low)), reference=reference)
+        for low in (percentile, percentile / 2)
+    )
+    assert wide.near <= tight.near < tight.far <= wide.far
+
+
+@few
+@given(capture=captures)
+def test_the_spacing_is_the_one_that_is_finer_for_most_points(capture: Recipe) -> None:
+    """Measured between the two planes that enclose a point, in disparity: parallax goes with it."""
+    views = capture.views()
+    choice = place(views)
+    depths = depths_of(views, choice)
+    depths = depths[(depths > choice.near) & (depths < choice.far)]
+    geometry = canvas_of(views, 0, choice.near, choice.far, "depth")
+    steps = {}
+    for spacing in ("depth", "disparity"):
+        planes = plane_depths(replace(geometry, spacing=spacing), 2000).double().numpy()
+        behind = np.searchsorted(planes, depths)
+        steps[spacing] = 1 / planes[behind - 1] - 1 / planes[behind]
+    finer_by_depth = (steps["depth"] < steps["disparity"]).mean()
+    assert choice.spacing == "depth" or finer_by_depth < 0.52
+    assert choice.spacing == "disparity" or finer_by_depth > 0.48
+
+
+@few
+@given(capture=captures)
+def test_without_points_the_bounds_of_the_views_count(capture: Recipe) -> None:
+    views = capture.views(points=False)
+    choice = place(views)
+    near, far = views.bounds[0]
+    assert near - 0.2 <= choice.near <= near + 0.2
+    assert far * 0.9 <= choice.far <= far * 1.1 + 0.2
+    assert choice.spacing == ("depth" if choice.far < 10 * choice.near else "disparity")
+    assert "no points" in choice.reasons.depths
+
+
+def test_one_wrong_bound_of_many_does_not_move_the_planes() -> None:
+    views = Recipe(seed=1, count=40, near=2.0, ratio=4.0, power=1.0, focal=60.0).views(points=False)
+    broken = views.bounds.copy()
+    broken[5] = [1e-4, 1e5]
+    one, other = (place(v, reference="view_0") for v in (views, replace(views, bounds=broken)))
+    np.testing.assert_allclose([one.near, one.far], [other.near, other.far], rtol=0.03)
+
+
+@few
+@given(capture=captures)
+def test_what_is_given_is_taken_and_the_rest_reckons_with_it(capture: Recipe) -> None:
+    views = capture.views()
+    last = views.names[-1]
+    choice = place(views, near=0.5, far=77.0, spacing="depth", reference=last)
+    assert (views.names[choice.reference], choice.near, choice.far, choice.spacing) == (
+        last,
+        0.5,
+        77,
+        "depth",
+    )
+    assert choice.reasons.depths == choice.reasons.reference == "given in data.planes"
+    framed = views.seen_from(choice.reference)
+    expected, _ = AutomaticPlanes().offset(framed, choice.reference, 0.5, 77.0, "depth")
+    assert choice.offset == expected
+    assert place(views, offset=3).offset == 3
+
+
+def test_the_strongest_of_what_is_given_wins() -> None:
+    views = captured_views()
+    given = {"first": PlaneOverrides(near=1.0), "second": PlaneOverrides(near=2.0, far=9.0)}
+    choice = place_planes(PlanesFromBounds(), views, given)
+    assert (choice.near, choice.far) == (1.0, 9.0)
+    assert choice.reasons.depths == "near: given in first; far: given in second"
+
+
+def captured_views() -> TrainingViews:
+    """The scene that the readers are tested with."""
+    scene = captured()
+    return TrainingViews(
+        names=tuple(name.removesuffix(".png") for name in scene.names),
+        width=64,
+        height=48,
+        K=np.tile([[60.0, 0, 32], [0, 60.0, 24], [0, 0, 1]], (len(scene.names), 1, 1)),
+        c2w=scene.cameras.c2w,
+        bounds=scene.cameras.bounds,
+        points=scene.points,
+    )
+
+
+def test_views_that_face_away_do_not_make_the_canvas_endless() -> None:
+    views = captured_views()
+    c2w = views.c2w.copy()
+    c2w[::2, :, [0, 2]] *= -1  # they look back
+    choice = place(replace(views, c2w=c2w))
+    assert choice.offset == 32
+    assert "views face apart" in choice.reasons.offset
+
+
+@pytest.mark.parametrize("options", [{"room": -1.0}, {"coverage": 0.0}, {"coverage": math.nan}])
+def test_impossible_shares_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(UserError, match=r"data\.placement: expected .* found"):
+        AutomaticPlanes(**options)  # type: ignore[arg-type]
+
+
+def read(root: Path, placement: PlanePlacement | None = None) -> Scene:
+    """Reads a scene with planes that are chosen."""
+    return load_scene(AnyKind().read(root, None), None, placement=placement or AutomaticPlanes())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_written_planes_are_read_back_exactly(tmp_path: Path, layout: str) -> None:
+    root = LAYOUTS[layout](tmp_path, captured())
+    chosen = read(root)
+    text = planes_text(chosen)
+    (root / "planes.txt").write_text(text)
+    scene = read(root, PlanesFromBounds())
+    one, other = asdict(chosen.geometry), asdict(scene.geometry)
+    # In the files' units: without points, planes.txt is also what the world's unit comes from.
+    for key in ("near", "far"):
+        expected = one.pop(key) * chosen.planes_unit
+        assert other.pop(key) * scene.planes_unit == pytest.approx(expected, rel=1e-12)
+    assert other == one
+    assert scene.reference == chosen.reference
+    assert set(asdict(scene.reasons).values()) == {"given in planes.txt"}
+    # As the NeX trainer reads the file.
+    assert len([float(word) for word in text.splitlines()[0].split(" ")]) == 4
+    assert all(line.startswith("#") for line in text.splitlines()[2:])
+
+
+def test_comments_may_stand_anywhere_in_the_planes_file(tmp_path: Path) -> None:
+    (tmp_path / "planes.txt").write_text("# mine\n1.5 40 1 504\n# because\nnotes\nreference photo 7.x\n")
+    expected = PlaneOverrides(near=1.5, far=40.0, spacing="disparity", offset=504, reference="photo 7.x")
+    assert read_planes(tmp_path, 1008) == expected
+    (tmp_path / "planes.txt").write_text("# mine alone\n")
+    with pytest.raises(UserError, match=r"expected 'near far .* found ''"):
+        read_planes(tmp_path, 1008)
+
+
+@pytest.mark.parametrize("name", ["view_000", "nobody"])
+def test_a_reference_must_be_a_training_view(tmp_path: Path, name: str) -> None:
+    write_llff(tmp_path, captured())
+    (tmp_path / "planes.txt").write_text(f"1.5 40\nreference {name}\n")
+    with pytest.raises(UserError, match=rf"given in planes\.txt.* such as 'view_001', found '{name}'"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["colmap binary", "colmap text", "nerfstudio"])
+def test_points_come_into_the_world(tmp_path: Path, layout: str) -> None:
+    scene = captured()
+    loaded = read(LAYOUTS[layout](tmp_path, scene))
+    assert loaded.points is not None
+    matrix = loaded.source_from_world.double().numpy()
+    found = loaded.points.double().numpy() @ matrix[:3, :3].T + matrix[:3, 3]
+    np.testing.assert_allclose(found, scene.points, atol=1e-5)  # all are in some view's picture
+
+
+@pytest.mark.parametrize("ending", [".bin", ".txt"])
+def test_an_llff_scene_uses_the_points_beside_it(tmp_path: Path, ending: str) -> None:
+    scene = captured()
+    write_llff(tmp_path / "alone", scene)
+    assert read(tmp_path / "alone").points is None
+    layout = {".bin": "colmap binary", ".txt": "colmap text"}[ending]
+    both = LAYOUTS[layout](tmp_path / "both", scene)
+    by_colmap = read(both)
+    write_llff(both, scene)
+    loaded = read(both)
+    assert loaded.kind == "LLFF"
+    assert loaded.points is not None
+    np.testing.assert_allclose(loaded.points, by_colmap.points, atol=1e-5)
+    np.testing.assert_allclose(loaded.geometry.far, by_colmap.geometry.far, rtol=1e-5)
+
+
+def test_points_of_another_world_or_damaged_ones_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = captured()
+    root = LAYOUTS["colmap binary"](tmp_path, replace(scene, points=scene.points[:, [2, 1, 0]] * 3))
+    write_llff(root, scene)
+    assert read(root).points is None
+    assert "of another reconstruction" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        (root / "sparse/0/points3D.bin").write_bytes(b"\1")
+        assert read(root).points is None
+    assert "points are not used" in caplog.text
+
+
+def test_planes_of_a_real_scene_hold_its_points_and_photos(fern: Path) -> None:
+    scene = load_scene(AnyKind().read(fern, 252), 252, placement=AutomaticPlanes())
+    assert scene.points is not None
+    inside = (scene.points[:, 2] > scene.geometry.near) & (scene.points[:, 2] < scene.geometry.far)
+    assert len(inside) == 10091
+    assert inside.double().mean() > 0.98
+    assert scene.geometry.spacing == "disparity"
+    assert 20 < scene.geometry.offset < 60
