@@ -102,7 +102,6 @@ class NormNeXCLI(LightningCLI):
             RunProgressBar(),
             record,
             FiniteLossGuard(self.run.checkpoint),
-            EvaluationWriter(self.run.path, name),
             RankCheck(self.run.checkpoint),
             last,
             StopOnSignal(last),
@@ -110,6 +109,8 @@ class NormNeXCLI(LightningCLI):
             ComponentPictures(self.run.path, self._pictures(config), record),
             self.validation,
         ]
+        if not self._spares_test_views(config):
+            callbacks.append(EvaluationWriter(self.run.path, name))
         if self.subcommand == "fit" and not self.run.checkpoint.exists():
             callbacks.append(InitialPlanes(config.initialization))
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
@@ -120,10 +121,14 @@ class NormNeXCLI(LightningCLI):
             trainer_config["limit_val_batches"] = 0
         return self._instantiate_trainer(trainer_config, [])
 
+    def _spares_test_views(self, config: Namespace) -> bool:
+        """Whether this is a training that neither judges nor shows held-out views."""
+        return self.subcommand == "fit" and bool(config.after_fit == "validate")
+
     def _pictures(self, config: Namespace) -> PictureSettings:
         """Of the settings' views; where the held-out ones shall stay unseen, of the first left-out one."""
         settings: PictureSettings = config.pictures
-        if self.subcommand == "fit" and config.after_fit == "validate" and settings.views is None:
+        if self._spares_test_views(config) and settings.views is None:
             view = self.datamodule.scene.views[self.datamodule.validation_views[0]]
             return replace(settings, views=[view.name])
         return settings

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import netrc
 import os
 import sys
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -18,6 +20,7 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
+from normnex_pl.errors import UserError
 from normnex_pl.loggers.base import RunIdentity, RunLogger
 
 _LOG = logging.getLogger(__name__)
@@ -80,7 +83,13 @@ class _RunAtWandB(WandbLogger):
             mode = choose_mode()
             settings = wandb.Settings(silent=True, disable_job_creation=True)
             self._wandb_init |= {"mode": mode, "settings": settings}
-            run = super().experiment
+            try:
+                run = super().experiment
+            except wandb.Error as error:
+                raise UserError(
+                    f"W&B: expected to log in, found: {error} Log in again (wandb login), or keep the run "
+                    "here (WANDB_MODE=offline)."
+                ) from error
             folder = Path(run.dir).parent
             where = run.url if mode == "online" else f"offline, to upload: wandb sync {folder}"
             _LOG.info("W&B: %s", where)
@@ -119,7 +128,7 @@ def choose_mode(patience: float = _PATIENCE) -> str:
     settings = wandb.setup().settings  # of files and of the environment
     if settings.mode != "online":
         return settings.mode
-    if not wandb.login(prompt=False, verify=False):
+    if not has_account(settings):
         return "offline"
     if answers(settings.base_url, patience):
         return "online"
@@ -127,6 +136,18 @@ def choose_mode(patience: float = _PATIENCE) -> str:
         "W&B: %s doesn't answer within %g s. The run is stored in its folder.", settings.base_url, patience
     )
     return "offline"
+
+
+def has_account(settings: Any) -> bool:
+    """Whether W&B would find credentials where it looks for them; asking it would ask the server too."""
+    if settings.api_key or settings.identity_token_file:
+        return True
+    path = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    try:
+        host = urllib.parse.urlsplit(settings.base_url).hostname
+        return netrc.netrc(path).authenticators(host or "") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
 
 
 def answers(url: str, patience: float) -> bool:
@@ -162,6 +183,7 @@ def ending_run() -> Iterator[None]:
         wandb = sys.modules.get("wandb")
         if wandb is not None and wandb.run is not None:
             wandb.finish(exit_code=int(failed))
+            wandb.teardown()  # finishing alone leaves the last page of an offline run's file to write
 
 
 def _tags(run: RunIdentity) -> list[str]:
