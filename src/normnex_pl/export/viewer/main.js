@@ -206,8 +206,7 @@ class Viewer {
     const ratio = devicePixelRatio || 1;
     const { fixed } = this.view;
     const photo = fixed ?? this.manifest.camera;
-    const stage = find("stage").getBoundingClientRect();
-    const fit = Math.min(stage.width / photo.width, stage.height / photo.height);
+    const fit = Math.min(...roomOf(find("stage")).map((side, axis) => side / [photo.width, photo.height][axis]));
     const scale = fixed ? 1 / ratio : fit;
     const detail = fixed ? 1 : Math.min(fit * ratio, MOST_DETAIL);
     const [width, height] = [photo.width, photo.height].map((side) => Math.max(1, Math.round(side * detail)));
@@ -287,6 +286,13 @@ class Viewer {
     this.renderer.show("still");
     this.sharp = true;
   }
+}
+
+/** Width and height of what an element can hold. */
+function roomOf(element) {
+  const { paddingLeft, paddingRight, paddingTop, paddingBottom } = getComputedStyle(element);
+  const [left, right, top, bottom] = [paddingLeft, paddingRight, paddingTop, paddingBottom].map(parseFloat);
+  return [element.clientWidth - left - right, element.clientHeight - top - bottom];
 }
 
 function fail(error) {

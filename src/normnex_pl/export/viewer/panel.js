@@ -148,8 +148,8 @@ export function showProgress(share) {
 export function showProblem(error) {
   const section = find("problem");
   section.hidden = error === null;
-  find("picture").hidden = error !== null;
-  find("toggle").hidden = error !== null;
+  find("frame").hidden = error !== null;
+  find("panel").inert = error !== null;
   if (error === null) return;
   section.querySelector("h1").textContent = error.title ?? "Something went wrong";
   section.querySelector(".message").textContent = error.message;

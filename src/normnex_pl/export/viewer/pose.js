@@ -6,20 +6,26 @@
 
 export const HOME = Object.freeze({ x: 0, y: 0, z: 0, zoom: 1, panX: 0, panY: 0 });
 const MOST_ZOOM = 6;
+const LEAST_REACH = 0.3; // share of the padding
 const LARGEST_APPROACH = 0.5; // share of the way to the first plane, as in export/paths.py
 const FOCUS_SHARE = 0.75; // where between the planes the camera looks, linear in disparity, likewise
 
-/** Bounds of the state: the box around the training cameras, which always holds the reference camera. */
+/**
+ * Bounds of the state: the box around the training cameras, and a little to each side of the reference camera,
+ * even if all cameras stood in a row. Moving sideways by offset near / focal shifts the first plane by all of the
+ * canvas's padding.
+ */
 export function limitsOf(manifest) {
-  const { near, far } = manifest.geometry;
-  const span = (axis) => {
-    const values = [0, ...manifest.viewpoints.map((c2w) => c2w[axis][3])];
+  const { near, far, offset, fx, fy } = manifest.geometry;
+  const span = (axis, least) => {
+    const values = [-least, least, ...manifest.viewpoints.map((c2w) => c2w[axis][3])];
     return [Math.min(...values), Math.max(...values)];
   };
-  const depth = span(2);
+  const sideways = LEAST_REACH * offset * near;
+  const depth = span(2, 0);
   return {
-    x: span(0),
-    y: span(1),
+    x: span(0, sideways / fx),
+    y: span(1, sideways / fy),
     z: [depth[0], Math.min(depth[1], LARGEST_APPROACH * near)],
     focus: 1 / ((1 - FOCUS_SHARE) / near + FOCUS_SHARE / far),
   };
