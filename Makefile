@@ -27,6 +27,9 @@ PRESETS := $(sort $(basename $(notdir $(wildcard experiments/presets/*.yaml))))
 # What a run is made of, from the general to the special: $(call configs,variant,preset).
 configs = -c experiments/base.yaml -c experiments/variants/$(1).yaml -c experiments/presets/$(2).yaml
 
+# Where the demo trains to, for what follows; ARGS may say otherwise.
+DEMO_RUN = $(or $(patsubst --run.folder=%,%,$(filter --run.folder=%,$(ARGS))),runs/demo/nex_rgb-tiny)
+
 # Unless told, the configuration decides what to run on.
 ON_GPUS = $(if $(GPUS),--trainer.accelerator=gpu --trainer.devices=$(GPUS))
 EVAL_OF_RUN = -c $(call word_of,,RUN)/config.yaml $(call word_of,--run.folder=,RUN)
@@ -48,8 +51,9 @@ FOR_TESTS := $(STAMP)$(TEST_EXTRAS)
 ## Train and evaluate:
 
 .PHONY: demo
-demo: $(FOR_RUNS) ## train on the scene that comes along, evaluate, say where to look
-	$(NORMNEX) fit $(call configs,nex_rgb,tiny) --data.scene=scenes/demo $(ARGS)
+demo: $(FOR_RUNS) ## train on the scene that comes along, evaluate, bake, say where to look
+	$(NORMNEX) fit $(call configs,nex_rgb,tiny) --data.scene=scenes/demo --run.folder=$(DEMO_RUN) $(ARGS)
+	$(VENV)/bin/python -m normnex_pl.export.bake --run=$(DEMO_RUN)
 
 .PHONY: train
 train: USAGE = make train SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n] [ARGS="..."]
@@ -65,6 +69,11 @@ eval: needs-run $(FOR_RUNS) ## RUN=runs/<scene>/<variant>-<preset> [SCENE=path i
 bake: USAGE = make bake RUN=runs/<scene>/<variant>-<preset> [SCENE=path] [ARGS="--quality=90 ..."]
 bake: needs-run $(FOR_RUNS) ## RUN=path [SCENE=path if it moved]: write the run's mpi/ for viewers, judge it
 	$(VENV)/bin/python -m normnex_pl.export.bake $(call options,RUN SCENE) $(ARGS)
+
+.PHONY: view
+view: USAGE = make view RUN=runs/<scene>/<variant>-<preset> [ARGS="--port=8080 ..."]
+view: needs-run $(FOR_RUNS) ## RUN=path [ARGS="--export=folder"]: look at the run's mpi/ in a browser, or publish it
+	$(VENV)/bin/python -m normnex_pl.export.view $(call options,RUN) $(ARGS)
 
 .PHONY: video
 video: USAGE = make video RUN=runs/<scene>/<variant>-<preset> [SCENE=path] [ARGS="--path=orbit ..."]

@@ -105,7 +105,14 @@ def test_help_names_variants_and_presets(project: Project) -> None:
 @pytest.mark.parametrize(
     ("target", "variable"),
     [
-        *(("train", "SCENE"), ("compare", "SCENE"), ("eval", "RUN"), ("video", "RUN"), ("scene", "OUT")),
+        *(
+            ("train", "SCENE"),
+            ("compare", "SCENE"),
+            ("eval", "RUN"),
+            ("view", "RUN"),
+            ("video", "RUN"),
+            ("scene", "OUT"),
+        ),
         ("prepare", "PHOTOS"),
     ],
     ids=str,
@@ -206,13 +213,17 @@ def test_bench_misses_what_it_shall_compare_with_before_anything_is_installed(pr
     assert project.calls() == []
 
 
-def test_demo_trains_the_scene_that_comes_along(project: Project) -> None:
-    project.make("demo")
-    assert project.calls()[-1] == [
-        *("normnex", "fit", "-c", "experiments/base.yaml"),
-        *("-c", "experiments/variants/nex_rgb.yaml", "-c", "experiments/presets/tiny.yaml"),
-        "--data.scene=scenes/demo",
-    ]
+def test_demo_trains_and_bakes_the_scene_that_comes_along(project: Project) -> None:
+    for arguments, folder in ((), "runs/demo/nex_rgb-tiny"), (("ARGS=--a=1 --run.folder=x",), "x"):
+        project.make("demo", *arguments)
+        fit, bake = project.calls()[-2:]
+        assert fit[:9] == [
+            *("normnex", "fit", "-c", "experiments/base.yaml"),
+            *("-c", "experiments/variants/nex_rgb.yaml", "-c", "experiments/presets/tiny.yaml"),
+            "--data.scene=scenes/demo",
+        ]
+        assert fit[-1] == f"--run.folder={folder}"
+        assert bake == ["python", "-m", "normnex_pl.export.bake", f"--run={folder}"]
 
 
 @pytest.mark.parametrize("scene", [None, "moved here"])
@@ -248,6 +259,15 @@ def test_prepare_passes_every_word_on_whole_with_the_extra_that_it_needs(project
         *("--longest=800", "--anyway"),
     ]
     assert project.installations() == [".[capture]"]
+
+
+def test_view_passes_every_word_on_whole(project: Project) -> None:
+    run = project.folder / "my runs" / "x"
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    assert project.make("view", "RUN=my runs/x", "ARGS=--port=0 --export='a b'").returncode == 0
+    expected = ["--run=my runs/x", "--port=0", "--export=a b"]
+    assert project.calls()[-1] == ["python", "-m", "normnex_pl.export.view", *expected]
 
 
 def test_scene_renders_with_the_extra_that_it_needs(project: Project) -> None:

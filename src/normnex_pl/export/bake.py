@@ -78,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         renderer = find_renderer(device) if options.renderer == "fastest" else TorchRenderer()
         run = read_run(options.run, options.scene, device)
         print(report(bake_run(run, settings, device, renderer)))  # noqa: T201
+        print(f"Look at it in a browser: make view RUN={options.run}")  # noqa: T201
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
