@@ -128,13 +128,19 @@ def _estimate(
 def _check_model(found: Mapping, given: GivenPhotos, log: Path) -> None:
     """Raises a UserError unless enough photos were placed together."""
     placed, count = max(found.sizes, default=0), len(given.files)
-    if placed < FEWEST:
-        raise UserError(
-            f"{given.source}: expected photos of one scene that overlap, found {placed} of {count} that can "
-            f"be placed together, and {found.pairs} of {count * (count - 1) // 2} pairs with something in "
-            "common. Take photos from places a little apart, of something with texture that stands still; "
-            f"don't only turn the camera. Details: {log}."
+    if placed >= FEWEST:
+        return
+    advice = "Take photos from places a little apart, of something with texture that stands still."
+    if found.pairs >= count - 1:
+        advice = (
+            "They overlap, but show no depth: move the camera sideways and up between the photos, don't only "
+            "turn it."
         )
+    raise UserError(
+        f"{given.source}: expected photos of one scene from several places, found {placed} of {count} that "
+        f"can be placed together, and {found.pairs} of {count * (count - 1) // 2} pairs with something in "
+        f"common. {advice} Details: {log}."
+    )
 
 
 def _judge(

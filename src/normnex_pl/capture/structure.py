@@ -6,16 +6,17 @@ and pair by pair. A build of pycolmap with CUDA (``pycolmap-cuda12``) finds feat
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pycolmap
 from tqdm import tqdm
 
+from normnex_pl.capture.cores import usable_cores
 from normnex_pl.capture.quiet import library_output_to
 from normnex_pl.files import replacing
 
@@ -103,7 +104,7 @@ class Structure:
         reading.existing_camera_id = 1
         options = pycolmap.FeatureExtractionOptions()
         options.max_image_size = self.settings.longest
-        threads = min(os.cpu_count() or 1, _MOST_SIFT_THREADS)
+        threads = min(usable_cores(), _MOST_SIFT_THREADS)
         options.num_threads = threads
         names = iter(self.names)
         with (
@@ -129,7 +130,7 @@ class Structure:
         pairing.match_list_path = self.folder / "pairs.txt"
         pairs = combinations(self.names, 2)
         total = len(self.names) * (len(self.names) - 1) // 2
-        at_once = _PAIRS_AT_ONCE * (_GPU_BATCH if self._on_gpu else os.cpu_count() or 1)
+        at_once = _PAIRS_AT_ONCE * (_GPU_BATCH if self._on_gpu else usable_cores())
         with (
             library_output_to(self.log) as terminal,
             tqdm(total=total, desc="  matches", unit="pair", file=terminal) as bar,
@@ -195,7 +196,8 @@ class Structure:
     def _count_pairs(self) -> int:
         """Pairs of photos that passed the check by their geometry."""
         with pycolmap.Database.open(self.database) as database:
-            return int(database.num_verified_image_pairs())
+            _, inliers = database.read_two_view_geometry_num_inliers()
+        return int(np.count_nonzero(inliers))
 
 
 def _enter_photo(database: Any, rig: Any, camera: Any, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,12 +10,14 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
+from normnex_pl.capture.cores import usable_cores
 from normnex_pl.capture.photos import load_upright
 from normnex_pl.capture.sharpness import sharpness_of_photo
 from normnex_pl.files import replacing, write_json
 
 _SHARPNESS_FILE = "sharpness.json"
 _FEWEST_SAVED = 8
+_MOST_THREADS = 8  # each holds a photo in full size
 
 
 def copy_photos(files: tuple[Path, ...], size: tuple[int, int], folder: Path) -> tuple[float, ...]:
@@ -48,7 +49,7 @@ def copy_photos(files: tuple[Path, ...], size: tuple[int, int], folder: Path) ->
             photo.save(temporary, compress_level=1)
         return number, sharpness_of_photo(photo)
 
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(_MOST_THREADS, usable_cores())) as pool:
         _collect(pool.map(convert, todo), len(todo), known, folder)
     return tuple(known[str(number)] for number in range(len(files)))
 
