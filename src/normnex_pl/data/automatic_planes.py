@@ -24,7 +24,7 @@ _BOUND_PERCENTILES = (5, 95)
 # as many times that of planes uniform in disparity.
 _LARGEST_DEPTH_RATIO = 10.0
 # Rays across a picture and down, and planes, at which the padding is looked for.
-_COLUMNS, _ROWS, _PLANES = 17, 13, 16
+_COLUMNS, _ROWS, _PLANES = 13, 10, 8
 # Views that may become the reference: those nearest to the middle, of captures with very many.
 _CANDIDATES = 32
 

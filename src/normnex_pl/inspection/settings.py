@@ -46,7 +46,7 @@ class InspectionSettings:
 
     def load(self) -> SceneDataModule:
         """Loads the scene."""
-        data = _parser().instantiate_classes(Namespace(data=self.data, scene=self.scene)).data
+        data = _parser().instantiate(Namespace(data=self.data, scene=self.scene)).data
         assert isinstance(data, SceneDataModule)
         return data
 
@@ -74,7 +74,7 @@ class InspectionSettings:
         parser = ArgumentParser(exit_on_error=False)
         parser.add_class_arguments(NormNeXModule, "model")
         parsed = parser.parse_object({"model": {**self.config["model"], "geometry": asdict(geometry)}})
-        module = parser.instantiate_classes(parsed).model
+        module = parser.instantiate(parsed).model
         assert isinstance(module, NormNeXModule)
         return module
 
@@ -99,6 +99,8 @@ def parse_settings(args: Sequence[str]) -> InspectionSettings:
     parser = _parser()
     parser.set_defaults({f"data.{name}": value for name, value in (config.get("data") or {}).items()})
     options = parser.parse_args(others)
+    if not options.scene:
+        raise UserError("inspect: expected the folder of a scene, found none. Usage: normnex inspect SCENE")
     return InspectionSettings(
         scene=Path(options.scene),
         out=None if options.out is None else Path(options.out),
@@ -129,7 +131,7 @@ def _parser() -> ArgumentParser:
         "picture of them.",
         exit_on_error=False,
     )
-    parser.add_argument("scene", type=Path, help="the scene's folder")
+    parser.add_argument("scene", nargs="?", default="", help="the scene's folder")
     parser.add_argument(
         *_CONFIG, help="YAML file of a training, as fit takes it; may be repeated"
     )  # for --help

@@ -1,0 +1,239 @@
+"""What ``normnex inspect`` says about scenes, good and bad ones."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from cli.helpers import configs, failure
+from data.layouts import LAYOUTS, Captured, captured, write_llff
+from normnex_pl.cli import main
+from normnex_pl.data.automatic_planes import AutomaticPlanes
+from normnex_pl.data.posed import load_scene
+from normnex_pl.data.readers import AnyKind
+from normnex_pl.inspection.concerns import concerns
+from normnex_pl.inspection.report import report
+from normnex_pl.inspection.survey import Survey, largest_angle, survey
+from normnex_pl.types import Scene
+
+PLANES = 64
+
+
+def wide(count: int = 25, size: float = 1.0) -> Captured:
+    """Cameras and points of a scene with which nothing is wrong, for photos of 64 x 48 pixels."""
+    scene = captured(count)
+    rng = np.random.default_rng(0)
+    c2w = scene.cameras.c2w.copy()
+    c2w[:, :, :3] = np.eye(3)
+    c2w[:, :, 3] = rng.uniform(-1, 1, (count, 3)) * [0.5 * size, 0.4 * size, 0.02 * size]
+    points = rng.uniform([-0.4, -0.3, 3], [0.4, 0.3, 9], (300, 3))
+    bounds = np.tile([2.9, 9.1], (count, 1))
+    return Captured(replace(scene.cameras, c2w=c2w, bounds=bounds), points)
+
+
+def looked_at(root: Path, scene: Captured, **changes: Any) -> Survey:
+    """The survey of a scene on disk, whose photos are grey."""
+    write_llff(root, scene)
+    for name in scene.names:
+        Image.new("RGB", (64, 48), (120, 120, 120)).save(root / "images" / name)
+    return survey(load_scene(AnyKind().read(root, None), None, **changes), PLANES)
+
+
+def turned(scene: Captured, index: int, degrees: float) -> Captured:
+    """One camera looks aside."""
+    c2w = scene.cameras.c2w.copy()
+    rotation = Rotation.from_rotvec([0, math.radians(degrees), 0]).as_matrix()
+    c2w[index, :, :3] = c2w[index, :, :3] @ rotation
+    return replace(scene, cameras=replace(scene.cameras, c2w=c2w))
+
+
+def test_nothing_speaks_against_a_good_scene(tmp_path: Path) -> None:
+    assert concerns(looked_at(tmp_path, wide())) == []
+
+
+def test_few_views_are_said(tmp_path: Path) -> None:
+    [found] = concerns(looked_at(tmp_path, wide(9)))
+    assert "7 training views are few" in found
+
+
+def test_a_view_that_faces_aside_is_named(tmp_path: Path) -> None:
+    found = concerns(looked_at(tmp_path, turned(wide(), 3, 40)))
+    assert any("view_003 look more than 30 degrees" in text for text in found)
+    assert any("view_003 see lies outside of the canvas" in text for text in found)
+
+
+def test_cameras_around_an_object_are_said(tmp_path: Path) -> None:
+    scene = wide()
+    c2w = scene.cameras.c2w.copy()
+    for index, angle in enumerate(np.linspace(-math.pi / 4, math.pi / 4, len(c2w))):
+        rotation = Rotation.from_rotvec([0, angle, 0]).as_matrix()
+        c2w[index, :, :3] = rotation
+        c2w[index, :, 3] = np.array([0, 0, 5]) - 5 * rotation[:, 2]
+    around = replace(scene, cameras=replace(scene.cameras, c2w=c2w))
+    found = concerns(looked_at(tmp_path, around))
+    assert any("the cameras go around the scene" in text for text in found)
+
+
+def test_too_little_and_too_much_parallax_are_said(tmp_path: Path) -> None:
+    little = looked_at(tmp_path / "little", wide(size=0.1))
+    assert any("pixels against the farthest between" in text for text in concerns(little))
+    much = looked_at(tmp_path / "much", wide(size=30.0))
+    assert any("neighbouring planes are" in text for text in concerns(much))
+    far_apart = concerns(replace(much, num_planes=int(much.neighbour_pixels) - 1))
+    assert any("neighbouring cameras are far apart" in text for text in far_apart)
+
+
+def test_a_photo_of_another_exposure_is_named(tmp_path: Path) -> None:
+    scene = wide()
+    write_llff(tmp_path, scene)
+    for index, name in enumerate(scene.names):
+        grey = 60 if index == 4 else 120
+        Image.new("RGB", (64, 48), (grey, grey, grey)).save(tmp_path / "images" / name)
+    loaded = load_scene(AnyKind().read(tmp_path, None), None)
+    [found] = concerns(survey(loaded, PLANES))
+    assert found.startswith("view_004 are much brighter or darker")
+
+
+def test_planes_that_miss_the_points_are_said(tmp_path: Path) -> None:
+    root = LAYOUTS["colmap binary"](tmp_path, wide())
+    (root / "planes.txt").write_text("2.9 5\n")
+    scene = load_scene(AnyKind().read(root, None), None)
+    assert any(
+        "of the points lie between the first and the last plane" in t for t in concerns(survey(scene, 9))
+    )
+
+
+def test_a_camera_behind_the_first_plane_is_named(tmp_path: Path) -> None:
+    scene = wide()
+    c2w = scene.cameras.c2w.copy()
+    c2w[5, 2, 3] = 4
+    found = concerns(looked_at(tmp_path, replace(scene, cameras=replace(scene.cameras, c2w=c2w))))
+    assert any("view_005 stand behind the first plane" in text for text in found)
+
+
+def test_parallax_is_what_projecting_shows(tmp_path: Path) -> None:
+    """Two points on the reference's axis, on the first and the last plane, seen from the outermost camera."""
+    scene = loaded(tmp_path, wide())
+    measured = survey(scene, PLANES)
+    shifts = []
+    for index in scene.train:
+        camera = scene.views[index].camera
+        pixels = []
+        for depth in (scene.geometry.near, scene.geometry.far):
+            in_camera = camera.c2w[:, :3].T @ (torch.tensor([0, 0, depth]) - camera.c2w[:, 3])
+            u, v, w = (camera.K @ in_camera).tolist()
+            pixels.append((u / w, v / w))
+        shifts.append(math.dist(*pixels))
+    assert measured.range_pixels == pytest.approx(max(shifts), rel=0.1)  # these cameras aren't in one plane
+    step = measured.range_pixels / (PLANES - 1)
+    assert measured.step_near_pixels > step > measured.step_far_pixels
+
+
+def loaded(root: Path, scene: Captured) -> Scene:
+    write_llff(root, scene)
+    return load_scene(AnyKind().read(root, None), None)
+
+
+def test_the_largest_angle_is_the_one_between_the_outer_cameras() -> None:
+    centres = torch.tensor([[-1.0, 0, 0], [0.2, 0.1, 0], [1, 0, 0]], dtype=torch.float64)
+    assert largest_angle(centres, torch.tensor([0, 0, 1.0], dtype=torch.float64)) == pytest.approx(90)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_kind_of_scene_is_told_in_words(tmp_path: Path, layout: str) -> None:
+    root = LAYOUTS[layout](tmp_path / "desk", captured())
+    measured = survey(load_scene(AnyKind().read(root, None), None, placement=AutomaticPlanes()), PLANES)
+    text = report(measured, concerns(measured), None)
+    kind = {"llff": "LLFF", "shiny": "LLFF", "spaces": "Spaces", "nerfstudio": "nerfstudio"}
+    assert f"desk: {kind.get(layout, 'COLMAP')} scene, 9 photos of 16x12" in text
+    assert "held out    2 views: view_000, view_008" in text
+    assert "Warnings\n  - 7 training views are few" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_command_prints_and_draws_and_leaves_the_scene_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = LAYOUTS["colmap text"](tmp_path / "desk", captured())
+    before = sorted(root.rglob("*"))
+    main(["inspect", str(root), f"--out={tmp_path / 'desk.png'}"])
+    text = capsys.readouterr().out
+    assert text.startswith("desk: COLMAP scene")
+    with Image.open(tmp_path / "desk.png") as picture:
+        assert len(np.unique(np.asarray(picture).reshape(-1, 4), axis=0)) > 50
+    assert sorted(root.rglob("*")) == before
+
+
+def test_a_training_s_configuration_gives_planes_and_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_llff(tmp_path / "desk", captured())
+    words = [str(root), f"--out={tmp_path / 'desk.png'}", *configs(), "--data.rays_per_step=300"]
+    main(["inspect", *words])
+    text = capsys.readouterr().out
+    assert "Planes (32 of them)" in text
+    assert "GiB: " in text
+    main(["inspect", *words, "--json", "--num_planes=9", "--data.planes.offset=5"])
+    content = json.loads(capsys.readouterr().out)
+    assert (content["num_planes"], content["offset"]) == (9, 5)
+    assert content["reasons"]["offset"] == "given in data.planes"
+    assert content["memory"]["total"] > content["memory"]["parameters"] > 0
+    assert [view["name"] for view in content["views"] if view["held_out"]] == ["view_000", "view_008"]
+    assert len(content["warnings"]) >= 1
+
+
+def test_planes_are_written_only_when_asked_for_and_never_over_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_llff(tmp_path / "desk", captured())
+    picture = f"--out={tmp_path / 'desk.png'}"
+    main(["inspect", str(root), picture, "--json"])
+    before = json.loads(capsys.readouterr().out)
+    main(["inspect", str(root), picture, "--write_planes"])
+    assert f"Planes, to be changed by hand: {root / 'planes.txt'}" in capsys.readouterr().out
+    text = (root / "planes.txt").read_text()
+    assert f"# padding: {before['reasons']['offset']}" in text
+    message = failure(capsys, "inspect", str(root), picture, "--write_planes")
+    assert "expected no such file" in message
+    assert (root / "planes.txt").read_text() == text
+    main(["inspect", str(root), picture, "--json"])
+    after = json.loads(capsys.readouterr().out)
+    keys = ("near", "far", "spacing", "offset", "reference")
+    assert [after[key] for key in keys] == [before[key] for key in keys]
+    assert set(after["reasons"].values()) == {"given in planes.txt"}
+
+
+@pytest.mark.parametrize(
+    ("words", "fragment"),
+    [
+        (lambda root: [], "expected the folder of a scene"),
+        (lambda root: [str(root / "nowhere")], "found nothing there"),
+        (lambda root: [str(root), "--num_planes=1"], "expected at least 2, found 1"),
+        (lambda root: [str(root), "--num_planes=many"], "num_planes"),
+        (lambda root: [str(root), "--planes=9"], "--planes=9"),
+        (lambda root: [str(root), "--data.planes.reference=nobody"], "found 'nobody'"),
+        (lambda root: [str(root), "-c", str(root / "none.yaml")], "none.yaml"),
+        (lambda root: [str(root), "--out=/proc/nothing/x.png"], "/proc/nothing/x.png"),
+    ],
+    ids=["nothing", "no scene", "one plane", "text", "unknown", "reference", "configuration", "picture"],
+)
+def test_bad_arguments_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Callable[[Path], list[str]], fragment: str
+) -> None:
+    root = write_llff(tmp_path / "desk", captured())
+    assert fragment in failure(capsys, "inspect", *words(root))
+
+
+def test_every_number_of_a_survey_is_finite(tmp_path: Path) -> None:
+    measured = asdict(looked_at(tmp_path, wide()))
+    json.dumps(measured, allow_nan=False)
