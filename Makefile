@@ -55,6 +55,11 @@ demo: $(FOR_RUNS) ## train on the scene that comes along, evaluate, bake, say wh
 	$(NORMNEX) fit $(call configs,nex_rgb,tiny) --data.scene=scenes/demo --run.folder=$(DEMO_RUN) $(ARGS)
 	$(VENV)/bin/python -m normnex_pl.export.bake --run=$(DEMO_RUN)
 
+.PHONY: inspect
+inspect: USAGE = make inspect SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [ARGS="--write_planes ..."]
+inspect: needs-scene $(FOR_RUNS) ## SCENE=path [PRESET=fast] [ARGS="--write_planes"]: what a scene is, before training
+	$(NORMNEX) inspect $(call word_of,,SCENE) $(call configs,$(VARIANT),$(PRESET)) $(ARGS)
+
 .PHONY: train
 train: USAGE = make train SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n] [ARGS="..."]
 train: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n]: train, then evaluate
