@@ -23,6 +23,7 @@ from normnex_pl.errors import UserError
 from normnex_pl.export.baked import BakedMPI, Renderer, TorchRenderer
 from normnex_pl.export.run_input import find_device
 from normnex_pl.export.speed import allocated_bytes, frames_per_second, peak_megabytes, spiral_cameras
+from normnex_pl.export.stored_scores import check_metrics
 from normnex_pl.types import Camera
 
 MEGA = 1e6
@@ -48,6 +49,7 @@ def measure(folder: Path, options: argparse.Namespace, device: torch.device) -> 
         "planes": len(baked.depths),
         "layers": len(baked.layer_depths),
         "frame_size": [cameras[0].width, cameras[0].height],
+        "scores": stored_scores(folder.parent),
         "megabytes_disk": sum(path.stat().st_size for path in folder.iterdir()) / MEGA,
         "megabytes_disk_of": disk_by_kind(folder),
         "megabytes_memory": baked.memory / MEGA,
@@ -128,6 +130,13 @@ def sweep(baked: BakedMPI, cameras: Sequence[Camera], renderer: Any) -> list[dic
                 rate = frames_per_second(baked, cameras, shaped)
                 rows.append({"block": block, "warps": warps, "frames_per_second": rate})
     return sorted(rows, key=lambda row: -row["frames_per_second"])
+
+
+def stored_scores(run: Path) -> dict[str, Any] | None:
+    """What baking found out about the quality, if it is there."""
+    scores = check_metrics(run).get("baked")
+    names = ("psnr", "psnr_live", "psnr_to_live", "ssim", "lpips_vgg")
+    return None if scores is None else {name: scores[name] for name in names}
 
 
 def disk_by_kind(folder: Path) -> dict[str, float]:

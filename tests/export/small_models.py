@@ -32,7 +32,7 @@ from normnex_pl.model import MPI
 from normnex_pl.types import Camera
 
 # Texels as fine as pixels: the reference camera then reads all textures at the centres of texels.
-FINE = BakeSettings(threshold=0.0, alpha_pixels=1.0)
+FINE = BakeSettings(threshold=0.0, alpha_pixels=1.0, tolerance=0.0)
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,7 @@ def test_damaged_files_of_a_run_are_named(run: Path, capsys: pytest.CaptureFixtu
     [
         ("--threshold=2", "--threshold: expected a weight from 0 to 1, found 2"),
         ("--alpha_pixels=0", "--alpha_pixels: expected at least 0.5 pixels, found 0"),
+        ("--tolerance=-1", "--tolerance: expected 0 to 128 levels, found -1"),
         ("--quality=0", "--quality: expected 1 to 100, of WebP, found 0 of webp"),
         ("--device=tpu9", "--device: expected cpu or cuda, found tpu9"),
     ],
@@ -218,9 +219,10 @@ def test_options_out_of_range_are_refused(
     assert message in capsys.readouterr().err
 
 
-def test_lossy_colors_are_smaller(run: Path) -> None:
+@pytest.mark.parametrize("option", ["--quality=50", "--tolerance=2"])
+def test_colors_that_may_change_are_smaller(option: str, run: Path) -> None:
     sizes = []
-    for options in ((), ("--quality=50",)):
+    for options in ("--tolerance=0",), ("--tolerance=0", option):
         bake_run(run, *options)
         sizes.append((run / "mpi" / "base_color_000.webp").stat().st_size)
     assert sizes[1] < sizes[0]

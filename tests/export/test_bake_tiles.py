@@ -13,6 +13,7 @@ from torch import Tensor
 from core.small import few
 from normnex_pl.errors import UserError
 from normnex_pl.export.quantize import LEVELS, dequantize, largest_error, quantize, value_ranges
+from normnex_pl.export.rounding import pool_weights, round_colors, texel_grid
 from normnex_pl.export.tiled_texture import TiledTexture, texel_bytes
 from normnex_pl.export.tiles import (
     ABSENT,
@@ -104,6 +105,30 @@ def test_pages_are_what_phones_open_and_hold_all_tiles(slots: int, size: int) ->
     assert slots <= layout.pages * places
     if layout.pages <= 64:
         assert layout.width <= 2048
+
+
+@few
+@given(grids, st.integers(0, 100))
+def test_weights_of_tiles_are_the_largest_of_their_texels(grid: TileGrid, seed: int) -> None:
+    weights = 2 * random(seed, grid.textures, grid.height, grid.width) - 1
+    assert texel_grid(grid).shape == weights.shape
+    pooled = pool_weights(weights, grid)
+    for texture, row, column in torch.ones(grid.shape).nonzero().tolist():
+        top, left = row * grid.shown, column * grid.shown
+        part = weights[texture, top : top + grid.shown, left : left + grid.shown]
+        assert float(pooled[texture, row, column]) == float(part.max())
+
+
+@few
+@given(st.integers(0, 100), st.floats(0.1, 20))
+def test_rounding_of_colors_errs_by_what_weights_allow(seed: int, tolerance: float) -> None:
+    values, weights = random(seed, 2, 3, 9, 8), 1.2 * random(seed + 1, 2, 9, 8) ** 4 - 0.2
+    error = (round_colors(values, weights, tolerance) - values).abs() * LEVELS
+    seen = weights > 0
+    assert bool((error * weights[:, None] <= tolerance + 1e-3)[seen[:, None].expand_as(error)].all())
+    assert torch.equal(round_colors(values, weights, 0.0), values)
+    unseen = round_colors(values, torch.full_like(weights, -1.0), tolerance)
+    assert torch.unique(unseen).numel() == 1
 
 
 @few

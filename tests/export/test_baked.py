@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from export.small_models import FINE, MODELS, around, baked, make
 from normnex_pl.components import ColorModel
 from normnex_pl.errors import UserError
 from normnex_pl.export import bake_files
-from normnex_pl.export.bake_files import BakeSettings, bake
+from normnex_pl.export.bake_files import bake
 from normnex_pl.export.baked import LEAST_LIGHT, BakedMPI, TorchRenderer
 from normnex_pl.export.basis_table import TOLERANCE
 from normnex_pl.export.quantize import LEVELS, largest_error
@@ -150,13 +151,27 @@ def test_rays_that_miss_everything_are_black(tmp_path: Path) -> None:
         assert torch.equal(shown["depth"], torch.full((5,), GEOMETRY.far))
 
 
+@pytest.mark.parametrize("tolerance", [0.5, 4.0])
+def test_rounded_colors_move_pixels_by_the_tolerance_on_each_plane(tolerance: float, tmp_path: Path) -> None:
+    mpi = make("rgb")
+    whole = baked(mpi, tmp_path / "whole")
+    rounded = baked(mpi, tmp_path / "rounded", replace(FINE, tolerance=tolerance))
+    for camera in around(reference_camera()):
+        rays = rays_of(camera)
+        moved = (whole.render(rays)["diffuse"] - rounded.render(rays)["diffuse"]).abs() * LEVELS
+        assert float(moved.max()) <= PLANES * (tolerance + 0.5)
+    assert float(moved.max()) > 0.2 * tolerance
+    values = [torch.unique(each.base_color.tiles).numel() for each in (whole, rounded)]
+    assert values[1] <= values[0]
+
+
 def test_tiles_below_the_threshold_are_dropped_and_little_is_lost(tmp_path: Path) -> None:
     mpi = make("rgb")
     with torch.no_grad():
         mpi.field.alpha[2][1:3] -= 30  # two transparent planes
     every, few = (
         baked(mpi, tmp_path / "all"),
-        baked(mpi, tmp_path / "few", BakeSettings(0.02, alpha_pixels=1.0)),
+        baked(mpi, tmp_path / "few", replace(FINE, threshold=0.02)),
     )
     count = [int((each.alpha.slots >= 0).sum()) for each in (every, few)]
     assert count[1] < count[0] - 1

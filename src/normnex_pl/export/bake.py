@@ -63,6 +63,13 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--alpha_pixels", type=float, help="canvas pixels along a texel of the opacities")
     result.add_argument("--feature_pixels", type=float, help="canvas pixels along a texel of the features")
+    result.add_argument(
+        "--tolerance",
+        type=float,
+        default=default.tolerance,
+        help="8-bit levels by which rounding a texel's base colour may move a pixel; 0 rounds nothing; "
+        f"default: {default.tolerance:g}",
+    )
     result.add_argument("--format", choices=("webp", "png"), default="webp", help="default: webp")
     result.add_argument("--quality", type=int, help="of lossy WebP for base colours; default: lossless")
     return result
@@ -93,13 +100,16 @@ def _settings(options: argparse.Namespace) -> BakeSettings:
             raise UserError(f"--{name}: expected at least 0.5 pixels, found {value:g}.")
     if not 0 <= options.threshold <= 1:
         raise UserError(f"--threshold: expected a weight from 0 to 1, found {options.threshold:g}.")
+    if not 0 <= options.tolerance <= 128:
+        raise UserError(f"--tolerance: expected 0 to 128 levels, found {options.tolerance:g}.")
     if options.quality is not None and (options.format != "webp" or not 1 <= options.quality <= 100):
         raise UserError(
             f"--quality: expected 1 to 100, of WebP, found {options.quality} of {options.format}."
         )
     exact = Encoding(options.format)
     color = Encoding(options.format, options.quality)
-    return BakeSettings(options.threshold, options.alpha_pixels, options.feature_pixels, color, exact)
+    pixels = (options.alpha_pixels, options.feature_pixels)
+    return BakeSettings(options.threshold, *pixels, options.tolerance, color, exact)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from normnex_pl.export.folders import replacing_folder
 from normnex_pl.export.manifest import FORMAT, MANIFEST, VERSION, describe_file, files_of
 from normnex_pl.export.parts import background_name, describe_color, normals_name
 from normnex_pl.export.quantize import value_ranges
+from normnex_pl.export.rounding import pool_weights, round_colors, texel_grid
 from normnex_pl.export.tiled_texture import Encoding, write_texture
 from normnex_pl.export.tiles import ABSENT, TileGrid, assign_slots, cover
 from normnex_pl.export.visibility import TileGrids, tile_weights, viewpoints
@@ -45,6 +46,7 @@ class BakeSettings:
         threshold: Tiles that have a smaller weight in all pixels of all views are dropped.
         alpha_pixels: Pixels of the canvas along a texel of the opacities; None as the field has them.
         feature_pixels: Pixels of the canvas along a texel of the features; None as the field has them.
+        tolerance: How far rounding the base colour of a texel may move a pixel, in 8-bit levels.
         base_color: How base colours are compressed.
         exact: How opacities and features are compressed, whose channels aren't colours.
     """
@@ -52,6 +54,7 @@ class BakeSettings:
     threshold: float = 1 / 64
     alpha_pixels: float | None = None
     feature_pixels: float | None = None
+    tolerance: float = 1.0
     base_color: Encoding = Encoding()  # noqa: RUF009 (frozen)
     exact: Encoding = Encoding()  # noqa: RUF009 (frozen)
 
@@ -112,12 +115,12 @@ def _write_textures(
 ) -> dict[str, Any]:
     """Writes what views can see of all textures."""
     sizes = _sizes(mpi, settings)
-    grids = TileGrids(
-        _grid(mpi, len(mpi.depths), sizes.alpha),
-        _grid(mpi, mpi.num_layers, sizes.base_color),
-        _grid(mpi, mpi.num_layers, sizes.features),
+    alpha_grid = _grid(mpi, len(mpi.depths), sizes.alpha)
+    base_grid = _grid(mpi, mpi.num_layers, sizes.base_color)
+    feature_grid = _grid(mpi, mpi.num_layers, sizes.features)
+    weights = tile_weights(
+        mpi, viewpoints(cameras), TileGrids(alpha_grid, texel_grid(base_grid), feature_grid)
     )
-    weights = tile_weights(mpi, viewpoints(cameras), grids)
     if background_name(mpi.background) == "opaque_last_plane":
         weights.alpha[-1] = -1  # known without a texture
     threshold, exact = settings.threshold, settings.exact
@@ -129,20 +132,22 @@ def _write_textures(
             "the model: expected finite opacities, colours and features, found others. Training diverged: "
             "train again with lower learning rates."
         )
-    slots = [assign_slots(of, threshold) for of in (weights.alpha, weights.base_color, weights.features)]
-    ranges = value_ranges(features, cover(slots[2] != ABSENT, grids.features))
+    base_color = round_colors(base_color, weights.base_color, settings.tolerance)
+    on_tiles = (weights.alpha, pool_weights(weights.base_color, base_grid), weights.features)
+    slots = [assign_slots(of, threshold) for of in on_tiles]
+    ranges = value_ranges(features, cover(slots[2] != ABSENT, feature_grid))
     return {
-        "alpha": write_texture(folder, "alpha", alpha, _unit_ranges(alpha), slots[0], grids.alpha, exact),
+        "alpha": write_texture(folder, "alpha", alpha, _unit_ranges(alpha), slots[0], alpha_grid, exact),
         "base_color": write_texture(
             folder,
             "base_color",
             base_color,
             _unit_ranges(base_color),
             slots[1],
-            grids.base_color,
+            base_grid,
             settings.base_color,
         ),
-        "features": write_texture(folder, "features", features, ranges, slots[2], grids.features, exact),
+        "features": write_texture(folder, "features", features, ranges, slots[2], feature_grid, exact),
     }
 
 
