@@ -18,7 +18,7 @@ from normnex_pl.errors import UserError
 logger = logging.getLogger(__name__)
 
 # Changes when what a step writes does: folders of earlier versions are then made anew.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

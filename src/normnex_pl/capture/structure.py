@@ -31,6 +31,8 @@ _USUAL_FOCAL = 1.2
 # which captures that face the scene often don't have.
 _FIRST_PAIR_DEGREES = 4.0
 _SMALLEST_MODEL = 3
+# A match of two photos alone may be chance: nothing checks how deep its point lies.
+_SHORTEST_TRACK = 3
 # Of the last bundle adjustment: wrong matches, up to 4 pixels off, pull less on the cameras.
 _ROBUST_PIXELS = 0.5
 _LAST_ITERATIONS, _LAST_TOLERANCE = 50, 1e-6
@@ -211,7 +213,8 @@ def _enter_photo(database: Any, rig: Any, camera: Any, name: str) -> None:
 
 
 def _refine(model: Any) -> None:
-    """Adjusts all cameras and points once more, with a loss that grows slowly for what is far off."""
+    """Drops doubtful points and adjusts the rest, with a loss that grows slowly for what is far off."""
+    pycolmap.ObservationManager(model).filter_points3D_with_short_tracks(_SHORTEST_TRACK)
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
