@@ -116,12 +116,16 @@ def top_level_imports(folder: Path) -> dict[str, Path]:
     return found
 
 
+# Where PyTorch runs on a GPU; the package looks whether it is there, and does without.
+BROUGHT_BY_TORCH = ("triton",)
+
+
 def test_the_package_imports_only_what_setup_cfg_declares() -> None:
     """Else a package that something else happens to bring goes missing one day."""
     declared = set(runtime()).union(*extras().values())
     owners = packages_distributions()
     for module, path in top_level_imports(ROOT / "src").items():
-        if module in sys.stdlib_module_names or module == "normnex_pl":
+        if module in sys.stdlib_module_names or module in ("normnex_pl", *BROUGHT_BY_TORCH):
             continue
         owner = {canonicalize_name(name) for name in owners.get(module, [])}
         assert owner & declared, f"{path.relative_to(ROOT)} imports {module}, which setup.cfg does not name"
