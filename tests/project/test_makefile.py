@@ -106,6 +106,7 @@ def test_help_names_variants_and_presets(project: Project) -> None:
     ("target", "variable"),
     [
         *(
+            ("inspect", "SCENE"),
             ("train", "SCENE"),
             ("compare", "SCENE"),
             ("eval", "RUN"),
@@ -162,6 +163,17 @@ def test_train_passes_every_word_on_whole(project: Project) -> None:
         *("normnex", "fit", "-c", "experiments/base.yaml"),
         *("-c", "experiments/variants/other.yaml", "-c", "experiments/presets/tiny.yaml"),
         *(f"--data.scene={scene}", "--trainer.accelerator=gpu", "--trainer.devices=2", "--a=b c", "--d"),
+    ]
+
+
+def test_inspect_passes_every_word_on_whole(project: Project) -> None:
+    scene = "my scenes/it's 5 $x #1"
+    result = project.make("inspect", f"SCENE={scene}", "PRESET=tiny", "ARGS=--write_planes --json")
+    assert result.returncode == 0, result.stderr
+    assert project.calls()[-1] == [
+        *("normnex", "inspect", scene, "-c", "experiments/base.yaml"),
+        *("-c", "experiments/variants/nex_rgb.yaml", "-c", "experiments/presets/tiny.yaml"),
+        *("--write_planes", "--json"),
     ]
 
 
