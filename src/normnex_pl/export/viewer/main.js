@@ -90,8 +90,8 @@ class Viewer {
   /** The image's folder; only folders of this site. */
   #folder() {
     const path = this.parameters.get("mpi") ?? "mpi/";
-    const url = URL.canParse(path, location.href) ? new URL(path, location.href) : null;
-    if (url?.origin !== location.origin) {
+    const url = new URL(path, location.href);
+    if (url.origin !== location.origin) {
       throw new ViewerError(
         "No such folder", `mpi=${path}: expected a folder on this site, found an address elsewhere.`,
         "Copy the folder beside the viewer.",

@@ -31,8 +31,10 @@ export class Pace {
     this.since += 1;
     if (passed >= PAUSE) return;
     this.mean = this.mean === null ? passed : this.mean + MEMORY * (passed - this.mean);
-    if (this.mean > SLOW) this.full = Math.max(this.full, this.mean / this.scale ** 2);
     if (this.since < PATIENCE) return;
+    // Frames that only wait for the screen say no more than that they don't take longer.
+    const full = this.mean / this.scale ** 2;
+    this.full = this.mean > SLOW ? full : Math.min(this.full, full);
     if (this.mean > SLOW && this.scale > LEAST_SCALE) this.#change(0.8);
     else if (this.mean < FAST && this.scale < 1) this.#change(1.15);
   }

@@ -68,7 +68,7 @@ export class Panel {
     const title = provenance?.scene ?? "Multiplane image";
     const facts = [provenance?.variant, `${depths.length} planes`, `${(bytes.disk / 1e6).toFixed(1)} MB`];
     find("title").textContent = title;
-    find("facts").textContent = facts.filter(Boolean).join(" · ");
+    find("facts").textContent = facts.filter(Boolean).join("\u00a0· ");
     document.title = `${title}: multiplane image`;
     find("picture").setAttribute("aria-label", `Picture of the scene ${title}`);
   }
@@ -149,7 +149,7 @@ export function showProblem(error) {
   const section = find("problem");
   section.hidden = error === null;
   find("frame").hidden = error !== null;
-  find("panel").inert = error !== null;
+  find("panel").hidden = error !== null;
   if (error === null) return;
   section.querySelector("h1").textContent = error.title ?? "Something went wrong";
   section.querySelector(".message").textContent = error.message;
