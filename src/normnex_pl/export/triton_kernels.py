@@ -362,7 +362,7 @@ def clamped(x):
     return tl.minimum(tl.maximum(x, 0.0), 1.0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["width", "height"])  # one kernel for pictures of all sizes
 @no_type_check
 def render_kernel(
     out, K, c2w, width, height,
