@@ -22,6 +22,7 @@ word_of = '$(1)$(subst ','\'',$(value $(2)))'
 options = $(foreach name,$(1),$(if $(value $(name)),$(call word_of,--$(shell echo $(name) | tr A-Z a-z)=,$(name))))
 
 NORMNEX := $(VENV)/bin/normnex
+KNOWN_LOGGERS := $(sort $(basename $(notdir $(wildcard experiments/loggers/*.yaml))))
 KNOWN_VARIANTS := $(sort $(basename $(notdir $(wildcard experiments/variants/*.yaml))))
 PRESETS := $(sort $(basename $(notdir $(wildcard experiments/presets/*.yaml))))
 # What a run is made of, from the general to the special: $(call configs,variant,preset).
@@ -29,6 +30,9 @@ configs = -c experiments/base.yaml -c experiments/variants/$(1).yaml -c experime
 
 # Where the demo trains to, for what follows; ARGS may say otherwise.
 DEMO_RUN = $(or $(patsubst --run.folder=%,%,$(filter --run.folder=%,$(ARGS))),runs/demo/nex_rgb-tiny)
+
+# Logs beside metrics.csv: $(logs).
+logs = $(foreach name,$(LOGGERS),-c experiments/loggers/$(name).yaml)
 
 # Unless told, the configuration decides what to run on.
 ON_GPUS = $(if $(GPUS),--trainer.accelerator=gpu --trainer.devices=$(GPUS))
@@ -61,9 +65,10 @@ inspect: needs-scene $(FOR_RUNS) ## SCENE=path [PRESET=fast] [ARGS="--write_plan
 	$(NORMNEX) inspect $(call word_of,,SCENE) $(call configs,$(VARIANT),$(PRESET)) $(ARGS)
 
 .PHONY: train
-train: USAGE = make train SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n] [ARGS="..."]
+train: USAGE = make train SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n] [LOGGERS=wandb] [ARGS="..."]
 train: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n]: train, then evaluate
-	$(NORMNEX) fit $(call configs,$(VARIANT),$(PRESET)) $(call word_of,--data.scene=,SCENE) $(ON_GPUS) $(ARGS)
+	$(NORMNEX) fit $(call configs,$(VARIANT),$(PRESET)) $(logs) $(call word_of,--data.scene=,SCENE) \
+	  $(ON_GPUS) $(ARGS)
 
 .PHONY: eval
 eval: USAGE = make eval RUN=runs/<scene>/<variant>-<preset> [SCENE=path]
@@ -91,6 +96,13 @@ compare: USAGE = make compare SCENE=path [VARIANTS="nex_rgb ..."] [ROWS=file] [P
 compare: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANTS="nex_rgb ..."] [PRESET=fast]: train them, write one table
 	$(VENV)/bin/python experiments/compare.py $(call word_of,--scene=,SCENE) --preset=$(PRESET) \
 	  $(call options,VARIANTS ROWS SEEDS JOBS OUT) $(if $(value ARGS),-- $(ARGS))
+
+.PHONY: sweep
+sweep: USAGE = make sweep SWEEP=experiments/sweeps/regularizers.yaml SCENE=path [COUNT=n] [PRESET=fast] \
+  [JOBS=n] [OUT=path] [ARGS="..."]
+sweep: needs-sweep needs-scene $(FOR_RUNS) ## SWEEP=file SCENE=path [COUNT=n] [PRESET=fast]: search settings, at W&B or here
+	$(VENV)/bin/python experiments/sweep.py $(call options,SWEEP SCENE) --preset=$(PRESET) \
+	  $(call options,COUNT JOBS OUT) $(if $(value ARGS),-- $(ARGS))
 
 .PHONY: bench
 bench: needs-old-bench $(FOR_RUNS) ## [COMPARE=old.json] [SCENE=path] [ARGS="--quick"]: time training and rendering here
@@ -143,6 +155,7 @@ help: ## this text
 	@echo "Configurations in experiments/:"
 	@echo "  VARIANT       $(KNOWN_VARIANTS)"
 	@echo "  PRESET        $(PRESETS)"
+	@echo "  LOGGERS       $(KNOWN_LOGGERS)"
 
 ##
 ## For every target:
@@ -161,6 +174,14 @@ needs-scene:
 	$(foreach name,$(filter-out $(KNOWN_VARIANTS),$(VARIANTS)),$(error \
 	  There is no "$(name)" for VARIANTS. Choose from: $(KNOWN_VARIANTS)))
 	$(if $(filter $(PRESET),$(PRESETS)),,$(error There is no PRESET "$(PRESET)". Choose from: $(PRESETS)))
+	$(foreach name,$(filter-out $(KNOWN_LOGGERS),$(LOGGERS)),$(error \
+	  There is no "$(name)" for LOGGERS. Choose from: $(KNOWN_LOGGERS)))
+
+.PHONY: needs-sweep
+needs-sweep:
+	$(if $(value SWEEP),,$(error SWEEP is missing. Usage: $(USAGE)))
+	@test -f $(call word_of,,SWEEP) || { \
+	  echo $(call word_of,,SWEEP): no such file. There are: $(wildcard experiments/sweeps/*.yaml) >&2; exit 2; }
 
 .PHONY: needs-run
 needs-run:

@@ -186,10 +186,20 @@ def _train(job: Job, gpu: str | None) -> Run:
     log = job.folder / _LOG
     status = launch(job.arguments, log, gpu)
     if status:
-        text = log.read_text(encoding="utf-8", errors="replace")
-        signal = f"killed by signal {-status}. " if status < 0 else ""
-        raise UserError(f"{signal}{_reason(text)} (status {status}, see {log})")
+        raise UserError(failure_in(log, status))
     return read_run(job.row, job.seed, job.folder)
+
+
+def failure_in(log: Path, status: int) -> str:
+    """Why a process failed, in a line.
+
+    Args:
+        log: All that it has said.
+        status: That it ended with.
+    """
+    text = log.read_text(encoding="utf-8", errors="replace")
+    signal = f"killed by signal {-status}. " if status < 0 else ""
+    return f"{signal}{_reason(text)} (status {status}, see {log})"
 
 
 def _reason(text: str) -> str:

@@ -132,7 +132,7 @@ def markdown_table(runs: Sequence[Run]) -> str:
             cells[0] = "failed"
         lines.append([row, *cells])
     notes = [f"- {run.row}, seed {run.seed}, failed: {run.failure}\n" for run in runs if run.failure]
-    return "\n".join([_aligned(lines), *(["".join(notes)] if notes else [])])
+    return "\n".join([aligned(lines), *(["".join(notes)] if notes else [])])
 
 
 def csv_table(runs: Sequence[Run]) -> str:
@@ -198,7 +198,7 @@ def _deviation(values: Sequence[Number]) -> Number:
     return statistics.stdev(known) if len(known) > 1 and len(known) == len(values) else None
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
     """Markdown that reads as a table in a terminal too: names to the left, numbers to the right."""
     widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(lines[0]))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]

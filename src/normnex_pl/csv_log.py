@@ -14,6 +14,14 @@ from pytorch_lightning.utilities import rank_zero_only
 from normnex_pl.files import replacing
 
 
+def read_history(path: Path, name: str) -> list[tuple[int, float]]:
+    """Steps and values of one metric, as far as they have been written; none if there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [(int(row["step"]), float(row[name])) for row in csv.DictReader(file) if row.get(name)]
+
+
 class MetricsCSV(Logger):
     """One row a logged step, one column a metric.
 

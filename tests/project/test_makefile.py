@@ -49,7 +49,7 @@ class Project:
     def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs make as a user would: none of the variables of a make that runs the tests reach it."""
         ours = {"VENV", "PYTHON", "SCENE", "RUN", "OUT", "GPUS", "VARIANT", "PRESET", "WIDTH", "ARGS"}
-        compared = {"VARIANTS", "ROWS", "SEEDS", "JOBS", "PHOTOS", "COMPARE"}
+        compared = {"VARIANTS", "ROWS", "SEEDS", "JOBS", "PHOTOS", "COMPARE", "SWEEP", "COUNT", "LOGGERS"}
         theirs = ours | compared | {"PYTEST_ARGS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
         environment = {key: value for key, value in os.environ.items() if key not in theirs}
         environment |= {"CALLS": str(self.calls_file), **variables}
@@ -109,6 +109,7 @@ def test_help_names_variants_and_presets(project: Project) -> None:
             ("inspect", "SCENE"),
             ("train", "SCENE"),
             ("compare", "SCENE"),
+            ("sweep", "SWEEP"),
             ("eval", "RUN"),
             ("view", "RUN"),
             ("video", "RUN"),
@@ -175,6 +176,36 @@ def test_inspect_passes_every_word_on_whole(project: Project) -> None:
         *("-c", "experiments/variants/nex_rgb.yaml", "-c", "experiments/presets/tiny.yaml"),
         *("--write_planes", "--json"),
     ]
+
+
+def test_loggers_come_behind_the_preset(project: Project) -> None:
+    (project.folder / "experiments" / "loggers").mkdir()
+    (project.folder / "experiments" / "loggers" / "wandb.yaml").touch()
+    project.make("train", "SCENE=s", "LOGGERS=wandb")
+    words = [*("-c", "experiments/presets/fast.yaml"), *("-c", "experiments/loggers/wandb.yaml")]
+    assert project.calls()[-1][-5:] == [*words, "--data.scene=s"]
+    result = project.make("train", "SCENE=s", "LOGGERS=wand")
+    assert 'There is no "wand" for LOGGERS. Choose from: wandb' in result.stderr
+
+
+def test_sweep_passes_every_word_on_whole(project: Project) -> None:
+    (project.folder / "my sweep.yaml").touch()
+    words = ["SWEEP=my sweep.yaml", "SCENE=it's", "COUNT=12", "JOBS=2", "OUT=my out", "PRESET=tiny"]
+    result = project.make("sweep", *words, 'ARGS=--a="b c" --d')
+    assert result.returncode == 0, result.stderr
+    assert project.calls()[-1] == [
+        *("python", "experiments/sweep.py", "--sweep=my sweep.yaml", "--scene=it's", "--preset=tiny"),
+        *("--count=12", "--jobs=2", "--out=my out", "--", "--a=b c", "--d"),
+    ]
+
+
+def test_a_sweep_that_is_not_there_is_answered_with_the_choices(project: Project) -> None:
+    (project.folder / "experiments" / "sweeps").mkdir()
+    (project.folder / "experiments" / "sweeps" / "some.yaml").touch()
+    result = project.make("sweep", "SWEEP=my sweep.yaml", "SCENE=s")
+    assert result.returncode != 0
+    assert "my sweep.yaml: no such file. There are: experiments/sweeps/some.yaml" in result.stderr
+    assert project.calls() == []
 
 
 def test_train_leaves_the_devices_to_the_configuration_unless_told(project: Project) -> None:

@@ -1,0 +1,1 @@
+"""Sweeps on this machine: W&B's YAML and W&B's engine, without an account."""
