@@ -13,7 +13,7 @@ import torch
 from normnex_pl.checkout import checkout_commit
 from normnex_pl.errors import UserError
 
-_PARTS = ("rays", "field", "compositing", "losses", "backward", "optimiser", "refresh")
+_PARTS = ("rays", "field", "compositing", "losses", "backward", "regularisers", "optimiser", "refresh")
 _SAME = ("device", "small")  # what two results must have in common for their ratios to mean something
 
 
@@ -79,7 +79,7 @@ def _step_cells(row: dict[str, Any]) -> list[str]:
     return [
         number(row["step_ms"]),
         number(row["lightning_ms"]),
-        *(number(row["parts_ms"][part]) for part in _PARTS),
+        *(number(row["parts_ms"].get(part)) for part in _PARTS),
         number(row["samples_per_second"] / 1e6),
         number(row.get("peak_gib")),
         number(row.get("need_gib")),

@@ -1,14 +1,15 @@
 """Times a training step and its parts, within the training that ``normnex fit`` would do.
 
 A callback lets Lightning train a few steps, then repeats the step without Lightning, and ends the training.
-Parts are laps between marks in one step: rays, forward pass and losses, backward pass, optimiser. The forward
-pass is cut by a second measurement, of rays and rendering alone, with marks before and behind the field
-(module hooks): what isn't the field there is compositing, and what the whole forward pass takes longer is
-losses, with the estimator of normals.
+Parts are laps between marks in one step: rays, forward pass, backward pass, regularisers, optimiser. The
+forward pass is cut by timing its prefixes by themselves: the field (with where rays meet planes), then all of
+the rendering; what the whole takes longer is losses, with the estimator of normals. Prefixes run as the step
+does: operation by operation, or recorded and replayed as a graph.
 """
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
 from collections.abc import Callable
@@ -19,9 +20,12 @@ import torch
 
 from clock import Mark, median_laps, milliseconds, wait
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.memory import Photos, hollow_training, training_need
+from normnex_pl.execution import CudaGraph
+from normnex_pl.hollow import hollow_training
+from normnex_pl.memory import Photos, training_need
 from normnex_pl.module import NormNeXModule
-from normnex_pl.types import Rays
+from normnex_pl.rendering_in_parts import render_in_parts
+from normnex_pl.types import RayBatch, Rays
 from work import WorkCounter
 
 GIB = 2**30
@@ -55,8 +59,7 @@ class Probe(pl.Callback):
         """Counts, while the model lies on the host."""
         assert isinstance(pl_module, NormNeXModule)
         if self.counts:
-            data = trainer.datamodule  # type: ignore[attr-defined]
-            self.result |= count(data, pl_module, str(trainer.precision))
+            self.result |= count(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Starts the clock behind the first steps."""
@@ -77,12 +80,15 @@ class Probe(pl.Callback):
         raise FinishedError
 
 
-def count(data: SceneDataModule, module: NormNeXModule, precision: str) -> dict[str, Any]:
+def count(trainer: pl.Trainer, module: NormNeXModule) -> dict[str, Any]:
     """What a step needs and does, as far as it can be counted."""
+    data: SceneDataModule = trainer.datamodule  # type: ignore[attr-defined]
     photos = Photos(len(data.train_views), data.geometry.height, data.geometry.width)
+    step = (data.rays_per_step, str(trainer.precision))
+    on_gpu = trainer.strategy.root_device.type == "cuda"
     try:
-        need = training_need(module, photos, data.rays_per_step, precision)
-        with hollow_training(module, data.rays_per_step, precision) as training:
+        need = training_need(module, photos, *step, on_gpu)
+        with hollow_training(module, *step, on_gpu=False) as training:
             training.step()
             with WorkCounter() as counter:
                 training.step()
@@ -107,36 +113,55 @@ def step_parts(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict
         optimizer.zero_grad()
         loss.backward()
         mark()
+        module.on_before_optimizer_step(optimizer)
+        mark()
         optimizer.step()
 
-    def rendering(mark: Mark) -> None:
-        batch = data.draw_rays(next(numbers), 0, device)
-        mark()
-        before = module.mpi.field.register_forward_pre_hook(lambda *_: mark())
-        behind = module.mpi.field.register_forward_hook(lambda *_: mark())
-        with precise():
-            module.mpi.render(Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1)))
-        before.remove()
-        behind.remove()
-
-    rays, forward, backward, optimiser, total = median_laps(step, device, repeats)
-    _, *laps, rendered = median_laps(rendering, device, repeats)
-    field, composited = sum(laps[1::2]), sum(laps[0::2])
+    rays, forward, backward, regularisers, optimiser, total = median_laps(step, device, repeats)
+    with precise():
+        field, rendering = prefixes(module, data.draw_rays(0, 0, device), repeats)
     refresh = _refresh(module)
+    count = data.rays_per_step // 3 * 3
     return {
         "step_ms": total + refresh,
-        "rays_per_second": 3000 * (data.rays_per_step // 3) / (total + refresh),
-        "samples_per_second": 3000 * (data.rays_per_step // 3) * len(module.mpi.depths) / (total + refresh),
+        "rays_per_second": 1000 * count / (total + refresh),
+        "samples_per_second": 1000 * count * len(module.mpi.depths) / (total + refresh),
         "parts_ms": {
             "rays": rays,
             "field": field,
-            "compositing": composited,
-            "losses": forward - (rendered - rays),
+            "compositing": rendering - field,
+            "losses": forward - rendering,
             "backward": backward,
+            "regularisers": regularisers,
             "optimiser": optimiser,
             "refresh": refresh,
         },
     }
+
+
+def prefixes(module: NormNeXModule, batch: RayBatch, repeats: int) -> tuple[float, float]:
+    """Milliseconds of the field alone, and of the rendering that it is a part of."""
+    rays = Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1))
+    mpi, device = module.mpi, module.device
+    field = as_in_training(module, lambda: mpi.field(mpi.intersect(rays)))
+    rendering = as_in_training(module, lambda: render_in_parts(mpi, rays, module.rays_at_once))
+    return milliseconds(field, device, repeats), milliseconds(rendering, device, repeats)
+
+
+def as_in_training(module: NormNeXModule, work: Callable[[], object]) -> Callable[[], object]:
+    """Work as the module executes it: as it is, or as a graph of its kernels."""
+    if module.device.type != "cuda" or not isinstance(module.execution, CudaGraph):
+        return work
+    beside = torch.cuda.Stream(module.device)
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        for _ in range(3):
+            work()
+    torch.cuda.current_stream().wait_stream(beside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        work()
+    return graph.replay
 
 
 def _refresh(module: NormNeXModule) -> float:
@@ -155,6 +180,8 @@ def step_by_rays(
     data = trainer.datamodule  # type: ignore[attr-defined]
     result = {}
     for data.rays_per_step in counts:
+        module.execution.release()  # batches of one training have one shape
+        gc.collect()
         if module.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(module.device)
         result[str(data.rays_per_step)] = growth_row(trainer, module, repeats)

@@ -31,6 +31,7 @@ from normnex_pl.callbacks import (
 )
 from normnex_pl.callbacks.components import PictureSettings
 from normnex_pl.callbacks.evaluation import RunName
+from normnex_pl.callbacks.memory import MemoryPlan, MemorySettings
 from normnex_pl.csv_log import MetricsCSV
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.sidecars import planes_text
@@ -39,6 +40,8 @@ from normnex_pl.initialization import Initialization
 from normnex_pl.inspection.command import inspect
 from normnex_pl.loggers import RunIdentity, RunLogger
 from normnex_pl.loggers.weights_and_biases import ending_run
+from normnex_pl.memory import is_out_of_memory
+from normnex_pl.memory_advice import out_of_memory_message
 from normnex_pl.module import NormNeXModule
 from normnex_pl.runs import RunFolder, RunSettings, check_geometry, identity
 
@@ -61,6 +64,7 @@ class NormNeXCLI(LightningCLI):
         """Adds the run's settings, and takes the geometry from the scene."""
         parser.add_class_arguments(RunSettings, "run")
         parser.add_class_arguments(PictureSettings, "pictures")
+        parser.add_class_arguments(MemorySettings, "memory")
         parser.add_subclass_arguments(Initialization, "initialization", help="what the planes start from")
         parser.add_argument(
             "--checkpoint_every", type=int, default=1000, help="steps between two checkpoints"
@@ -99,6 +103,7 @@ class NormNeXCLI(LightningCLI):
         last = LastCheckpoint(self.run.checkpoint, config.checkpoint_every)
         self.validation = ValidationWriter(self.run.path)
         callbacks = [
+            MemoryPlan(config.memory),
             RunProgressBar(),
             record,
             FiniteLossGuard(self.run.checkpoint),
@@ -225,6 +230,10 @@ def main(args: Sequence[str] | None = None) -> None:
             run_command(args)
     except (UserError, ArgumentError) as error:
         sys.exit(_fail(error))
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        sys.exit(_fail(UserError(out_of_memory_message(error))))
     except RunStoppedError as stopped:
         print(stopped, file=sys.stderr)  # noqa: T201
         sys.exit(STOPPED)

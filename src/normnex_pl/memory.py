@@ -1,34 +1,30 @@
 """How much memory a training takes, counted without a GPU and before it starts.
 
-A step is run on tensors that have a size but no content (`FakeTensorMode`), by the very code that will train:
-what it allocates and frees is added up as PyTorch's allocator would do it. Nothing is computed, and no random
-number is drawn. What a kernel needs inside of itself isn't seen, but for the workspace of cuBLAS.
+A step is run on tensors without content (`hollow`), by the very code that will train: what it allocates and
+frees is added up as PyTorch's allocator would do it. What a kernel needs inside of itself isn't seen, but for
+the workspace of cuBLAS.
 """
 
 from __future__ import annotations
 
-import copy
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from normnex_pl.hollow import hollow_training
 from normnex_pl.module import NormNeXModule
-from normnex_pl.types import RayBatch, Rays
+from normnex_pl.types import Rays
 
 # Blocks of PyTorch's allocator are multiples of this.
 _BLOCK = 512
 # What cuBLAS takes on Hopper, the largest of all; elsewhere 8 MiB (torch, CUDABlas workspace).
 _WORKSPACE = 32 << 20
-_AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,11 @@ class MemoryNeed:
 
 
 def training_need(
-    module: NormNeXModule, photos: Photos, rays_per_step: int, precision: str = "32-true"
+    module: NormNeXModule,
+    photos: Photos,
+    rays_per_step: int,
+    precision: str = "32-true",
+    on_gpu: bool = True,
 ) -> MemoryNeed:
     """Counts what a training takes.
 
@@ -90,8 +90,9 @@ def training_need(
         photos: Of the training views.
         rays_per_step: Of one device.
         precision: As Lightning's trainer is given it.
+        on_gpu: Or else on a CPU.
     """
-    with hollow_training(module, rays_per_step, precision) as training:
+    with hollow_training(module, rays_per_step, precision, on_gpu) as training:
         model, optimizer = training.module, training.optimizer
         with Allocations(training.tensors) as allocations:
             parameters = allocations.live
@@ -102,24 +103,25 @@ def training_need(
             allocations.peak = 0
             training.step()
             activations = allocations.peak - parameters - state - gradients
-    workspace = _WORKSPACE if _has_matrices(module) else 0
+    workspace = _workspace(module, on_gpu)
     return MemoryNeed(parameters, state, photos.num_bytes, gradients, max(0, activations) + workspace)
 
 
-def rendering_need(module: NormNeXModule, rays: int, precision: str = "32-true") -> int:
+def rendering_need(module: NormNeXModule, rays: int, precision: str = "32-true", on_gpu: bool = True) -> int:
     """Counts the bytes that rendering takes beside the parameters.
 
     Args:
         module: On any device; it isn't changed.
         rays: At once.
         precision: As Lightning's trainer is given it.
+        on_gpu: Or else on a CPU.
     """
-    with hollow_training(module, rays, precision) as training, torch.no_grad():
+    with hollow_training(module, rays, precision, on_gpu) as training, torch.no_grad():
         with Allocations(training.tensors) as allocations, training.precise():
             parameters = allocations.live
             mpi = training.module.mpi
-            mpi.components(mpi.render(Rays(*torch.zeros(2, rays, 3, device=mpi.depths.device))))
-        return allocations.peak - parameters + (_WORKSPACE if _has_matrices(module) else 0)
+            mpi.components(mpi.render(Rays(*torch.zeros(2, rays, 3))))
+        return allocations.peak - parameters + _workspace(module, on_gpu)
 
 
 def largest(fits_up_to: int, need: Sequence[tuple[int, int]], most: int) -> int:
@@ -186,78 +188,21 @@ class Allocations(TorchDispatchMode):
         self.live -= size
 
 
-class _Guesses(TorchDispatchMode):
-    """Answers what only content could tell: the first of all choices, and nothing that can be left out.
-
-    Yes, where it is asked whether something holds: most ask whether all is well.
-    """
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs an operation."""
-        if func is torch.ops.aten._local_scalar_dense.default:
-            dtype = args[0].dtype
-            return True if dtype == torch.bool else 0.0 if dtype.is_floating_point else 0
-        if func is torch.ops.aten.nonzero.default:
-            return args[0].new_zeros(args[0].numel(), args[0].dim(), dtype=torch.long)
-        return func(*args, **(kwargs or {}))
+_HOST = "DefaultCPUAllocator: can't allocate memory"
 
 
-@dataclass(frozen=True)
-class HollowTraining:
-    """A training whose tensors have sizes but no content.
-
-    Attributes:
-        module: A copy, detached from its trainer.
-        optimizer: Its own.
-        rays: Of a step.
-        precision: As Lightning's trainer is given it.
-    """
-
-    module: NormNeXModule
-    optimizer: torch.optim.Optimizer
-    rays: int
-    precision: str
-
-    @property
-    def tensors(self) -> list[Tensor]:
-        """Parameters and buffers."""
-        return [*self.module.parameters(), *self.module.buffers()]
-
-    def step(self) -> None:
-        """One step in the order of Lightning's: the old gradients live until new ones are computed."""
-        device = self.module.mpi.depths.device
-        origins, directions, rgb = torch.zeros(3, self.rays // 3, 3, 3, device=device)
-        with self.precise():
-            loss = self.module.training_step(RayBatch(Rays(origins, directions), rgb), 0)["loss"]
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-
-    def precise(self) -> Any:
-        """The context in which Lightning computes the losses."""
-        dtype = _AUTOCAST.get(self.precision)
-        device = self.module.mpi.depths.device
-        return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
-
-
-@contextmanager
-def hollow_training(
-    module: NormNeXModule, rays_per_step: int, precision: str = "32-true"
-) -> Iterator[HollowTraining]:
-    """Copies a module without the content of its tensors; operations on them compute nothing meanwhile."""
-    trainer = SimpleNamespace(log_every_n_steps=0, global_step=0, estimated_stepping_batches=1)
-    memo = {} if module._trainer is None else {id(module._trainer): trainer}
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode, _Guesses():
-        with FakeCopyMode(mode):
-            hollow = copy.deepcopy(module, memo)
-        hollow._trainer = trainer  # type: ignore[assignment]
-        optimizer = hollow.configure_optimizers()["optimizer"]
-        yield HollowTraining(hollow, optimizer, rays_per_step, precision)
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the host had no memory left: PyTorch has several ways to say so."""
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and (_HOST in text or "CUBLAS_STATUS_ALLOC_FAILED" in text)
+    )
 
 
 def _size(tensors: Iterable[Any]) -> int:
     return sum(tensor.untyped_storage().nbytes() for tensor in tensors if isinstance(tensor, Tensor))
 
 
-def _has_matrices(module: NormNeXModule) -> bool:
-    return any(isinstance(part, torch.nn.Linear) for part in module.modules())
+def _workspace(module: NormNeXModule, on_gpu: bool) -> int:
+    has_products = any(isinstance(part, nn.Linear) for part in module.modules())
+    return _WORKSPACE if on_gpu and has_products else 0

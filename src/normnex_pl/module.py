@@ -39,6 +39,7 @@ from normnex_pl.metrics import mse_to_psnr, psnr
 from normnex_pl.model import MPI, composite_normals
 from normnex_pl.normal_maps import normal_diagnostics, target_normals
 from normnex_pl.ranks import is_mine
+from normnex_pl.rendering_in_parts import render_in_parts
 from normnex_pl.schedules import Schedule
 from normnex_pl.types import MPIGeometry, RayBatch, Rays, RenderOutput, View
 
@@ -108,6 +109,8 @@ class NormNeXModule(pl.LightningModule):
         num_layers: Layers that share textures.
         sublayers: Planes a layer.
         chunk: Rays rendered at once in evaluation.
+        rays_at_once: Rays of a training step that are rendered at once; None for all. Fewer take less memory
+            and more time, with the same result: see `render_in_parts`.
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class NormNeXModule(pl.LightningModule):
         num_layers: int = 16,
         sublayers: int = 12,
         chunk: int = 16384,
+        rays_at_once: int | None = None,
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
@@ -152,7 +156,9 @@ class NormNeXModule(pl.LightningModule):
         _check_weights(self.weights, self.mpi, estimator)
         self.optimizer_settings = optimizer
         self.schedule = schedule
+        _check_rays(chunk, rays_at_once)
         self.chunk = chunk
+        self.rays_at_once = rays_at_once
         self.record = TrainingRecord()
 
     def training_step(self, batch: RayBatch, batch_idx: int) -> dict[str, Tensor]:
@@ -184,7 +190,7 @@ class NormNeXModule(pl.LightningModule):
     def _ray_losses(self, batch: RayBatch) -> RayLosses:
         """Renders rays and compares them: tensors in, tensors out, and nothing else that changes."""
         flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
-        rendered = self.mpi.render(flat)
+        rendered = render_in_parts(self.mpi, flat, self.rays_at_once)
         compared = self._compared_normals(batch, rendered)
         losses = {
             name: loss()
@@ -325,6 +331,13 @@ def _check_weights(weights: Mapping[str, float], mpi: MPI, estimator: NormalEsti
             f"found {', '.join(str(weights[name]) for name in asked)}. orientation needs model.normals, "
             "consistency model.estimator too, and tv_alpha a field that stores opacities."
         )
+
+
+def _check_rays(chunk: int, rays_at_once: int | None) -> None:
+    """Raises a UserError unless both are at least 1."""
+    for name, rays in (("chunk", chunk), ("rays_at_once", rays_at_once)):
+        if rays is not None and rays < 1:
+            raise UserError(f"model.{name}: expected at least 1 ray, found {rays}.")
 
 
 def _check_learning_rates(rates: Mapping[str, float], groups: Mapping[str, Any]) -> None:

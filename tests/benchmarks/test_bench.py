@@ -24,7 +24,7 @@ import work  # noqa: E402
 from normnex_pl.data.datamodule import SceneDataModule  # noqa: E402
 
 CPU = torch.device("cpu")
-PARTS = {"rays", "field", "compositing", "losses", "backward", "optimiser", "refresh"}
+PARTS = {"rays", "field", "compositing", "losses", "backward", "regularisers", "optimiser", "refresh"}
 
 
 @pytest.fixture(scope="module", autouse=True)

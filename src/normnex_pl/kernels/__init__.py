@@ -7,6 +7,10 @@ or no Triton. Callers pick by `runs_on`.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
 from torch import Tensor
 
@@ -15,4 +19,23 @@ _HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 def runs_on(tensor: Tensor) -> bool:
     """Whether kernels can be launched where a tensor is."""
-    return _HAS_TRITON and tensor.is_cuda
+    return _HAS_TRITON and (tensor.is_cuda or _PRETENDS.get())
+
+
+_PRETENDS: ContextVar[bool] = ContextVar("pretends", default=False)
+
+
+@contextmanager
+def pretending() -> Iterator[None]:
+    """Kernels seem to run anywhere, and do nothing: for counting what is allocated around them."""
+    token = _PRETENDS.set(True)
+    try:
+        yield
+    finally:
+        _PRETENDS.reset(token)
+
+
+def launch(kernel: Any, programs: tuple[int, ...], *arguments: Any, **constants: Any) -> None:
+    """Launches a kernel, unless that is only pretended."""
+    if not _PRETENDS.get():
+        kernel[programs](*arguments, **constants)

@@ -11,6 +11,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from normnex_pl.kernels import launch
+
 _BLOCK = 256
 
 
@@ -33,7 +35,8 @@ class _SampleSigmoid(torch.autograd.Function):
         coordinates = rearrange(coordinates, "ray plane xy -> plane ray xy").contiguous()
         planes, rays, _ = coordinates.shape
         colors = torch.empty(planes, rays, raw.shape[1], device=raw.device, dtype=raw.dtype)
-        _forward[_programs(coordinates)](raw, coordinates, colors, *_sizes(raw, coordinates), BLOCK=_BLOCK)
+        sizes = _sizes(raw, coordinates)
+        launch(_forward, _programs(coordinates), raw, coordinates, colors, *sizes, BLOCK=_BLOCK)
         ctx.save_for_backward(raw, coordinates)
         return rearrange(colors, "plane ray channel -> ray plane channel")
 
@@ -43,7 +46,8 @@ class _SampleSigmoid(torch.autograd.Function):
         gradient = rearrange(gradient, "ray plane channel -> plane ray channel").contiguous()
         by_raw = torch.zeros_like(raw)
         sizes = _sizes(raw, coordinates)
-        _backward[_programs(coordinates)](raw, coordinates, gradient, by_raw, *sizes, BLOCK=_BLOCK)
+        tensors = (raw, coordinates, gradient, by_raw)
+        launch(_backward, _programs(coordinates), *tensors, *sizes, BLOCK=_BLOCK)
         return by_raw, None
 
 
