@@ -128,23 +128,23 @@ def test_every_fault_is_named_once() -> None:
     dark[3], dark[9] = -0.5, 1.2
     gap = (0.2, *(0.03,) * 19)
     for found, expected in (
-        (warnings_of(FINE, facing(), PHOTOS, ("x.jpg",)), "1 photos could not be placed .*: x.jpg"),
+        (warnings_of(FINE, facing(), PHOTOS, ("x.jpg",)), r"could not be placed .* \(1\): x.jpg"),
         (warnings_of(replace(FINE, sizes=(20, 5)), facing(), PHOTOS, ()), "2 models of 20, 5 photos"),
         (warnings_of(FINE, *few(10), ()), "10 photos are few"),
         (warnings_of(replace(FINE, error=1.4), facing(), PHOTOS, ()), "error is 1.40 pixels"),
         (warnings_of(FINE, replace(facing(), parallax=0.01), PHOTOS, ()), "little parallax"),
         (warnings_of(FINE, replace(facing(), ray_angle=1.0), PHOTOS, ()), "little parallax"),
         (warnings_of(FINE, replace(facing(), turn=50.0), PHOTOS, ()), "directions up to 50 degrees apart"),
-        (warnings_of(FINE, replace(facing(), gap=gap), PHOTOS, ()), "1 photos are far from all.*: 0.jpg"),
+        (warnings_of(FINE, replace(facing(), gap=gap), PHOTOS, ()), r"far from all others \(1\).*: 0.jpg"),
         (
             warnings_of(FINE, facing(), replace(PHOTOS, sharpness=blurred), ()),
-            "1 photos are blurred.*: 7.jpg",
+            r"blurred photos.* \(1\): 7.jpg",
         ),
         (
             warnings_of(FINE, facing(), replace(PHOTOS, stops=dark), ()),
-            r"2 photos are exposed .*: 9.jpg \(\+1.2\), 3.jpg \(-0.5\)",
+            r"photos exposed .* \(2\): 9.jpg \(\+1.2\), 3.jpg \(-0.5\)",
         ),
-        ([focal_warning(NAMES, [0.6] * 18 + [0.3, None])], "1 photos were taken with another lens.*: 18.jpg"),
+        ([focal_warning(NAMES, [0.6] * 18 + [0.3, None])], r"another lens or zoom \(1\).*: 18.jpg"),
     ):
         (sentence,) = found
         assert sentence is not None

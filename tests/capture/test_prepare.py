@@ -107,7 +107,7 @@ def test_the_report_tells_what_matters(prepared: Prepared) -> None:
     assert "WARNING: 12 photos are few" in prepared.output
     # A gain of the bytes is a larger one of the light; the other photos are as they should be.
     stops = f"{2.2 * np.log2(BRIGHTER):+.1f}"
-    assert f"1 photos are exposed or white-balanced differently, in stops: IMG 0004.jpg ({stops})" in (
+    assert f"photos exposed or white-balanced differently, in stops (1): IMG 0004.jpg ({stops})" in (
         prepared.output
     )
     assert (prepared.scene / "report.txt").read_text().strip() in prepared.output

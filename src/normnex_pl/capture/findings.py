@@ -89,7 +89,7 @@ def focal_warning(names: Sequence[str], focals: Sequence[float | None]) -> str |
     if not other:
         return None
     return (
-        f"{len(other)} photos were taken with another lens or zoom, but one camera is assumed for all: "
+        f"photos of another lens or zoom ({len(other)}), while one camera is assumed for all: "
         f"{listed(other)}. Take them out."
     )
 
@@ -104,8 +104,8 @@ def _of_numbers(facts: ModelFacts, photos: PlacedPhotos, left_out: Sequence[str]
     found = []
     if left_out:
         found.append(
-            f"{len(left_out)} photos could not be placed and are left out: {listed(left_out)}. They overlap "
-            "too little with the others, or are blurred."
+            f"photos that could not be placed and are left out ({len(left_out)}): {listed(left_out)}. They "
+            "overlap too little with the others, or are blurred."
         )
     if len(facts.sizes) > 1:
         sizes = ", ".join(map(str, facts.sizes))
@@ -142,8 +142,8 @@ def _of_places(coverage: Coverage, names: Sequence[str]) -> list[str]:
     lonely = [name for name, gap in zip(names, coverage.gap, strict=True) if gap > _LARGE_GAP]
     if lonely:
         found.append(
-            f"{len(lonely)} photos are far from all others (near content moves more than {_LARGE_GAP:.0%} of "
-            f"the width): {listed(lonely)}. Views between them will be blurred."
+            f"photos far from all others ({len(lonely)}), near content moves more than {_LARGE_GAP:.0%} of "
+            f"the width: {listed(lonely)}. Views between them will be blurred."
         )
     return found
 
@@ -152,12 +152,13 @@ def _of_photos(photos: PlacedPhotos) -> list[str]:
     """Of single photos."""
     found = []
     if names := [photos.names[index] for index in blurred(photos.sharpness)]:
-        found.append(f"{len(names)} photos are blurred, compared with the others: {listed(names)}.")
+        found.append(f"blurred photos, compared with the others ({len(names)}): {listed(names)}.")
     off = {name: stops for name, stops in zip(photos.names, photos.stops, strict=True) if abs(stops) > _STOPS}
     if off:
         worst: Mapping[str, float] = dict(sorted(off.items(), key=lambda item: -abs(item[1])))
         values = listed([f"{name} ({stops:+.1f})" for name, stops in worst.items()])
         found.append(
-            f"{len(off)} photos are exposed or white-balanced differently, in stops: {values}. Lock exposure."
+            f"photos exposed or white-balanced differently, in stops ({len(off)}): {values}. Lock exposure "
+            "and focus while you take them."
         )
     return found

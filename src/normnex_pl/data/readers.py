@@ -43,7 +43,8 @@ class AnyKind(SceneReader):
             raise UserError(
                 f"{root}: expected a scene with poses_bounds.npy (LLFF), models.json (Spaces), "
                 "transforms.json (nerfstudio) or a COLMAP model in sparse/0/, sparse/ or dense/sparse/, "
-                "found none of these. Check the path of the scene, or estimate poses from its photos first."
+                "found none of these. Check the path of the scene, or make a scene of its photos first "
+                "(make prepare)."
             )
         reader, *others = (type(one).__name__ for one in fitting)
         logger.info(
