@@ -230,8 +230,8 @@ def test_nothing_grows_with_the_number_of_steps(scene: Path, tmp_path: Path) -> 
     main(["fit", *words, *more, "-c", str(tmp_path / "census.yaml")])
     (first, second, third) = Census.counted
     assert first[:2] == second[:2] == third[:2]
-    # Caches fill for a while; what grows by the step would show between the last two.
-    assert third[2] - second[2] < 20 * 256
+    # Caches of a few bytes come and go; what is kept of each step would take more.
+    assert third[2] - second[2] < 20 * 1024
 
 
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name.endswith("gb")])
