@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Route
 
-from viewer.browser import DESKTOP, PHONE, Baked, Tab
+from viewer.browser import PHONE, Baked, Tab
 
 
 @pytest.fixture
@@ -241,14 +241,65 @@ def test_all_is_within_reach_on_a_phone(
     assert page.page.locator("#toggle").get_attribute("aria-expanded") == "false"
 
 
-@pytest.mark.parametrize("mode", ["full", "diffuse", "specular", "normals", "depth", "alpha"])
-def test_pictures_of_the_page_for_people(
-    mode: str, normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
+def test_the_address_says_what_is_shown_first_and_screenshots_are_kept(
+    normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
 ) -> None:
-    """Modes in the address; screenshots are kept."""
-    page = tab(f"{serve(normnex.folder)}?mode={mode}", size=DESKTOP)
-    assert page.page.locator(f"#mode-{mode}").is_checked()
-    page.keep(f"desktop_{mode}")
+    page = tab(f"{serve(normnex.folder)}?mode=depth&controls=0")
+    assert page.page.locator("#mode-depth").is_checked()
+    assert not page.page.locator("#panel").is_visible()
+    page.page.click("#toggle")
+    for mode in ("full", "diffuse", "specular", "normals", "depth", "alpha"):
+        page.show(mode)
+        page.settle()
+        page.keep(f"desktop_{mode}")
+
+
+def test_motion_is_soft_unless_somebody_asked_for_less(
+    normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
+) -> None:
+    page = tab(serve(normnex.folder), calm=False)
+    way = page.run(
+        """async () => {
+          viewer.view.move(0.4, 0);
+          viewer.settled();
+          const seen = [];
+          const frame = () => new Promise(requestAnimationFrame);
+          while (viewer.view.shown.x !== viewer.view.wanted.x) {
+            seen.push(viewer.view.shown.x);
+            await frame();
+          }
+          return [...seen, viewer.view.shown.x];
+        }"""
+    )
+    assert len(way) > 3
+    assert way == sorted(way)
+    page.settle()
+    assert page.position[0] == pytest.approx(way[-1])
+
+
+def test_slow_devices_get_smaller_frames_and_fast_ones_whole_ones(page: Tab) -> None:
+    """The pace alone, in the browser's own JavaScript, with frames that take as long as is said."""
+    scales = page.run(
+        """async () => {
+          const { Pace } = await import("./pace.js");
+          const pace = new Pace();
+          let now = 0;
+          const run = (ms) => {
+            for (let i = 0; i < 80; i++) pace.frame((now += ms(pace.scale)));
+            return pace.scale;
+          };
+          const scales = [run(() => 16), run((s) => Math.max(16, 200 * s * s)), run(() => 16)];
+          pace.guess(1, 0.25);
+          const guessed = pace.scale;
+          pace.guess(40, 0.25);
+          return [...scales, guessed, pace.scale, pace.bands];
+        }"""
+    )
+    whole, small, again, quick, slow, bands = scales
+    assert whole == again == quick == 1
+    assert 200 * small**2 < 45
+    assert 640 * slow**2 <= 40
+    assert bands == 22  # 640 ms in parts of 30
 
 
 def test_the_picture_comes_before_its_gloss(
