@@ -35,8 +35,11 @@ DEMO_RUN = $(or $(patsubst --run.folder=%,%,$(filter --run.folder=%,$(ARGS))),ru
 logs = $(foreach name,$(LOGGERS),-c experiments/loggers/$(name).yaml)
 
 # Unless told, the configuration decides what to run on.
-ON_GPUS = $(if $(GPUS),--trainer.accelerator=gpu --trainer.devices=$(GPUS))
-EVAL_OF_RUN = -c $(call word_of,,RUN)/config.yaml $(call word_of,--run.folder=,RUN)
+ON_GPUS = $(if $(GPUS),$(if $(filter-out 1,$(GPUS)),-c experiments/ddp.yaml) \
+  --trainer.accelerator=gpu --trainer.devices=$(GPUS))
+# However many devices it was trained on.
+EVAL_OF_RUN = -c $(call word_of,,RUN)/config.yaml $(call word_of,--run.folder=,RUN) \
+  --trainer.devices=1 --trainer.num_nodes=1 --trainer.strategy=auto
 
 # An installation leaves a stamp in the environment, named after the extras that it brought and the folder
 # that it was made for. Without the stamp, or when the stamp is older than the files that say what to
@@ -113,6 +116,10 @@ prepare: USAGE = make prepare PHOTOS=folder|video SCENE=path [ARGS="--longest=30
 prepare: needs-photos $(FOR_PHOTOS) ## PHOTOS=folder SCENE=path: a scene of your own photos, or of a video
 	$(VENV)/bin/python -m normnex_pl.capture $(call options,PHOTOS SCENE) $(ARGS)
 
+.PHONY: cluster-report
+cluster-report: $(FOR_RUNS) ## [RUNS=runs] [OUT=runs/report.csv]: where all runs in a folder stand, as a table
+	$(VENV)/bin/python experiments/cluster/report.py $(call options,RUNS OUT) $(ARGS)
+
 .PHONY: scene
 scene: needs-out $(FOR_SCENES) ## OUT=path [WIDTH=1008]: render the demo scene at another size
 	$(VENV)/bin/python experiments/scenes/make_demo.py $(call word_of,--output=,OUT) --width=$(WIDTH) $(ARGS)
@@ -150,7 +157,7 @@ clean: ## remove .venv, build products and caches; runs/ stays
 help: ## this text
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##/ { sub(/^## ?/, ""); print } \
-	  /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "Configurations in experiments/:"
 	@echo "  VARIANT       $(KNOWN_VARIANTS)"

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
 from normnex_pl.callbacks import (
@@ -195,6 +196,8 @@ def _quieten_lightning() -> None:
     warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\)", FutureWarning)
     # It counts the steps of one epoch; rows are written by the step of the whole training.
     warnings.filterwarnings("ignore", "The number of training batches", PossibleUserWarning)
+    # Torch 2.14 has another name for it, which older ones don't know.
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     # One process is right on a cluster too, on its login node or within an allocation.
     warnings.filterwarnings("ignore", "The `srun` command is available", PossibleUserWarning)
 
@@ -221,7 +224,9 @@ def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = Norm
 
 def main(args: Sequence[str] | None = None) -> None:
     """Runs the command line; bad input ends with a message on stderr and status 2."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    # What all ranks would say alike, the first one says.
+    level = logging.WARNING if getattr(rank_zero_only, "rank", 0) else logging.INFO
+    logging.basicConfig(level=level, format="%(levelname)s %(message)s")
     words = sys.argv[1:] if args is None else list(args)
     try:
         if words[:1] == ["inspect"]:

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor, nn
 
+from normnex_pl.components import NormalEstimator
+
 T = TypeVar("T")
 
 # The integer type that shows the bits of a value, by the value's size in bytes.
@@ -44,17 +46,17 @@ def digest(tensor: Shaped[Tensor, "..."]) -> Int64[Tensor, ""]:
 
 
 def held_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """All that a module computes with: parameters, buffers, and what its parts keep as plain attributes."""
-    yield from module.named_parameters()
+    """What all ranks have to agree on: buffers, parameters, and what estimators keep from step to step."""
     yield from module.named_buffers()
+    yield from module.named_parameters()
     for path, part in module.named_modules():
-        for name, value in vars(part).items():
-            if isinstance(value, Tensor):
-                yield f"{path}.{name}" if path else name, value
+        if isinstance(part, NormalEstimator):
+            kept = ((name, value) for name, value in vars(part).items() if isinstance(value, Tensor))
+            yield from ((f"{path}.{name}" if path else name, value) for name, value in kept)
 
 
 def digests(module: nn.Module) -> dict[str, int]:
-    """The digests of all that a module holds, by name; waits for the device once."""
+    """The digests of `held_tensors` by name; waits for the device once."""
     named = dict(held_tensors(module))
     values = [digest(tensor) for tensor in named.values()]
     return dict(zip(named, torch.stack(values).tolist(), strict=True)) if values else {}

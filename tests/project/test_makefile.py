@@ -74,7 +74,9 @@ def project(tmp_path: Path) -> Project:
 
 def test_help_tells_every_public_target(project: Project) -> None:
     text = project.make("help").stdout
-    targets = set(re.findall(r"^\.PHONY: ([a-z]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(
+        re.findall(r"^\.PHONY: (?!needs-)([a-z-]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    )
     assert targets >= {
         "demo",
         "test",
@@ -163,7 +165,8 @@ def test_train_passes_every_word_on_whole(project: Project) -> None:
     assert project.calls()[-1] == [
         *("normnex", "fit", "-c", "experiments/base.yaml"),
         *("-c", "experiments/variants/other.yaml", "-c", "experiments/presets/tiny.yaml"),
-        *(f"--data.scene={scene}", "--trainer.accelerator=gpu", "--trainer.devices=2", "--a=b c", "--d"),
+        *(f"--data.scene={scene}", "-c", "experiments/ddp.yaml"),
+        *("--trainer.accelerator=gpu", "--trainer.devices=2", "--a=b c", "--d"),
     ]
 
 
@@ -206,6 +209,11 @@ def test_a_sweep_that_is_not_there_is_answered_with_the_choices(project: Project
     assert result.returncode != 0
     assert "my sweep.yaml: no such file. There are: experiments/sweeps/some.yaml" in result.stderr
     assert project.calls() == []
+
+
+def test_one_gpu_needs_no_settings_of_several(project: Project) -> None:
+    project.make("train", "SCENE=s", "GPUS=1")
+    assert project.calls()[-1][-3:] == ["--data.scene=s", "--trainer.accelerator=gpu", "--trainer.devices=1"]
 
 
 def test_train_leaves_the_devices_to_the_configuration_unless_told(project: Project) -> None:
@@ -269,6 +277,12 @@ def test_demo_trains_and_bakes_the_scene_that_comes_along(project: Project) -> N
         assert bake == ["python", "-m", "normnex_pl.export.bake", f"--run={folder}"]
 
 
+def test_cluster_report_passes_every_word_on_whole(project: Project) -> None:
+    project.make("cluster-report", "RUNS=my runs", "OUT=my table.csv")
+    script = "experiments/cluster/report.py"
+    assert project.calls()[-1] == ["python", script, "--runs=my runs", "--out=my table.csv"]
+
+
 @pytest.mark.parametrize("scene", [None, "moved here"])
 def test_eval_takes_the_configuration_of_the_run(project: Project, scene: str | None) -> None:
     run = project.folder / "my runs" / "x"
@@ -277,6 +291,7 @@ def test_eval_takes_the_configuration_of_the_run(project: Project, scene: str | 
     result = project.make("eval", "RUN=my runs/x", *([f"SCENE={scene}"] if scene else []))
     assert result.returncode == 0, result.stderr
     expected = ["normnex", "test", "-c", "my runs/x/config.yaml", "--run.folder=my runs/x"]
+    expected += ["--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto"]
     assert project.calls()[-1] == expected + ([f"--data.scene={scene}"] if scene else [])
 
 

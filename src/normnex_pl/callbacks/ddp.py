@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.errors import UserError
-from normnex_pl.ranks import all_gather, digests, disagreements, stop_all
+from normnex_pl.ranks import all_gather, digest, digests, disagreements, stop_all
 
 _LOG = logging.getLogger(__name__)
 _NAMED = 4  # of the tensors that differ
@@ -25,9 +26,10 @@ class RankCheck(pl.Callback):
     """Compares what the ranks hold, and stops the run if it isn't the same to the last bit.
 
     Each rank applies the same mean gradient to its own copy of the model, and nothing brings copies together
-    again that once differ: a gate that opens a step late, a buffer, a card that computes wrongly. Compared
-    are digests of all parameters and buffers (the diffuse gate is one), of what estimators keep, and the
-    step; at the start, every few steps, and before each checkpoint, so that none is written behind a drift.
+    again that once differ: a gate that opens a step late, another layer drawn for a regulariser, a card that
+    computes wrongly. Compared are digests of all parameters and buffers (the diffuse gate is one), of what
+    estimators keep, of the random numbers' state, and the step; at the start, every few steps, and before
+    each checkpoint, so that none is written behind a drift.
 
     Args:
         checkpoint: The newest checkpoint, which the message names.
@@ -76,6 +78,7 @@ class RankCheck(pl.Callback):
             "the step": step,
             "the length of the training": trainer.estimated_stepping_batches,
             "the number of training views": trainer.num_training_batches,
+            "the state of the random numbers": digest(torch.get_rng_state()).item(),
             **digests(pl_module),
         }
         differing = disagreements(all_gather(trainer, held))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from normnex_pl.module import NormNeXModule
 
+_LOG = logging.getLogger(__name__)
 _PEAK_EVERY = 100  # steps between two looks at the memory's peak, which a checkpoint then holds
 
 
@@ -33,7 +35,15 @@ class RecordKeeper(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock."""
         assert isinstance(pl_module, NormNeXModule)
-        pl_module.record.ranks = trainer.world_size
+        record = pl_module.record
+        if record.steps and record.ranks != trainer.world_size:
+            _LOG.warning(
+                "The run was on %d ranks until step %d and goes on with %d: a step has other rays.",
+                record.ranks,
+                record.steps,
+                trainer.world_size,
+            )
+        record.ranks = trainer.world_size
         self.resume(pl_module)
 
     def on_train_batch_end(

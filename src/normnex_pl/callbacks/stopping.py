@@ -37,26 +37,34 @@ class StopOnSignal(pl.Callback):
     def __init__(self, last: LastCheckpoint, every_n_steps: int = 20) -> None:
         self.last = last
         self.every_n_steps = every_n_steps
-        self._received: int | None = None
+        self.received: int | None = None
+        self._saved = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listens from the first step on; Lightning restores the old handlers in the end."""
-        self._received = None
+        self.received = None
+        self._saved = False
         _listen(self._note)
         trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _nothing  # type: ignore[method-assign]
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
-        """Saves and stops if any rank was told to."""
-        told = self._received is not None
+        """Saves if any rank was told to stop."""
+        told = self.received is not None
         if trainer.world_size > 1:
             if trainer.global_step % self.every_n_steps:
                 return
             told = trainer.strategy.reduce_boolean_decision(told, all=False)
-        if not told:
+        if told:
+            self.last.save(trainer)
+            # No rank leaves, and has the others killed for it, before the file is in its place.
+            trainer.strategy.barrier()
+            self._saved = True
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
+        """Stops in front of the next step: Lightning logs a step behind the callbacks of its end."""
+        if not self._saved:
             return
-        self.last.save(trainer)
-        trainer.strategy.barrier("the checkpoint is in its place")
-        why = "another rank" if self._received is None else signal.Signals(self._received).name
+        why = "another rank" if self.received is None else signal.Signals(self.received).name
         stop_all(
             trainer,
             RunStoppedError(
@@ -70,7 +78,7 @@ class StopOnSignal(pl.Callback):
         _listen(_stop_at_once)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._received = number
+        self.received = number
 
 
 def _listen(handler: Callable[[int, FrameType | None], None]) -> None:

@@ -12,7 +12,7 @@ import urllib.parse
 import urllib.request
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ class _RunAtWandB(WandbLogger):
         del self._wandb_init["anonymous"]  # W&B warns of it, whatever it is
         self._checkpoints = checkpoints
         self._checkpoint: Path | None = None
+        self._lost = False
 
     @property
     @rank_zero_experiment
@@ -94,6 +95,21 @@ class _RunAtWandB(WandbLogger):
             where = run.url if mode == "online" else f"offline, to upload: wandb sync {folder}"
             _LOG.info("W&B: %s", where)
         return self._experiment
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Logs as long as W&B's own process lives: without it the training goes on, at least to a checkpoint.
+
+        Who ends a job tells all of its processes at once, and that one doesn't wait for the training.
+        """
+        try:
+            super().log_metrics(metrics, step)
+        except ConnectionError:
+            if not self._lost:
+                _LOG.warning(
+                    "W&B: its process has ended. Nothing more is logged there until the run is resumed."
+                )
+            self._lost = True
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
@@ -182,8 +198,11 @@ def ending_run() -> Iterator[None]:
     finally:
         wandb = sys.modules.get("wandb")
         if wandb is not None and wandb.run is not None:
-            wandb.finish(exit_code=int(failed))
-            wandb.teardown()  # finishing alone leaves the last page of an offline run's file to write
+            # A cluster that ends a job ends W&B's process too, and first: see `_RunAtWandB.log_metrics`.
+            with suppress(ConnectionError):
+                wandb.finish(exit_code=int(failed))
+            with suppress(ConnectionError):
+                wandb.teardown()  # finishing alone leaves the last page of an offline run's file to write
 
 
 def _tags(run: RunIdentity) -> list[str]:
