@@ -29,7 +29,7 @@ from cli.helpers import (
 )
 from normnex_pl.cli import main
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.data.llff import read_llff
+from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.initialization import PlaneSweep
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import to_bytes
@@ -59,7 +59,7 @@ TRUTH_SCORES = (
 def test_a_run_folder_holds_these_files_and_no_others(run: Path) -> None:
     pictures = {f"test/{view}_{kind}.png" for view in HELD_OUT for kind in ("render", "truth", "error")}
     pictures |= {f"components/step_000006/{name}.png" for name in (*COMPONENTS, "mpi_sheet")}
-    expected = {"config.yaml", "checkpoints/last.ckpt", "metrics.csv", "metrics.json"}
+    expected = {"config.yaml", "checkpoints/last.ckpt", "metrics.csv", "metrics.json", "planes.txt"}
     found = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
     assert found == expected | pictures | {"test/contact_sheet.png"}
 
@@ -114,6 +114,7 @@ def test_metrics_have_exactly_the_documented_keys(run: Path) -> None:
         "variant",
         "preset",
         "steps",
+        "ranks",
         "train_seconds",
         "rays_per_second",
         "peak_gpu_gib",
@@ -188,7 +189,7 @@ def test_psnr_can_be_recomputed_from_the_pictures(run: Path) -> None:
 def test_a_checkpoint_alone_renders_the_stored_pictures(run: Path, scene: Path, tmp_path: Path) -> None:
     """Without the photos: the cameras are all that is taken from the scene, before it is deleted."""
     copied = shutil.copytree(scene, tmp_path / scene.name)
-    views = {view.name: view for view in read_llff(copied, WIDTH).views}
+    views = {view.name: view for view in SceneDataModule(copied, WIDTH).scene.views}
     folder = fit(copied, tmp_path / "run", "--trainer.max_steps=2")
     shutil.rmtree(copied)
     moved = folder.rename(tmp_path / "elsewhere")
