@@ -29,7 +29,6 @@ from cli.helpers import (
 )
 from normnex_pl.cli import main
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.initialization import PlaneSweep
 from normnex_pl.module import NormNeXModule
 from normnex_pl.pictures import to_bytes
