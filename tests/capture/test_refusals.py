@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+import pycolmap
 import pytest
 from PIL import Image
 
@@ -142,6 +144,24 @@ def test_paths_and_numbers_are_checked_first(tmp_path: Path) -> None:
         assert status == 2
         assert message in output
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "file"}
+
+
+@pytest.mark.skipif(pycolmap.has_cuda, reason="this pycolmap can use a GPU")
+def test_a_gpu_that_colmap_cannot_use_is_refused(tmp_path: Path) -> None:
+    photos = write_images(tmp_path / "photos", NAMES)
+    status, output = call("--photos", photos, "--scene", tmp_path / "scene", "--device=cuda")
+    assert status == 2
+    assert "--device: expected a pycolmap that was built with CUDA, found one without" in output
+
+
+def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    for name in [name for name in sys.modules if name.startswith("normnex_pl.capture.")]:
+        if name != "normnex_pl.capture.cli":
+            monkeypatch.delitem(sys.modules, name)
+    status, output = call("--photos", tmp_path, "--scene", tmp_path / "scene")
+    assert status == 2
+    assert "expected this package of the extra 'capture', found none" in output
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from normnex_pl.data.colmap_model import SparsePoints
 from normnex_pl.data.lenses import Lens
@@ -42,7 +42,7 @@ class Coverage:
 
 def measure_coverage(
     c2w: Float[np.ndarray, "view 3 4"],
-    observers: Float[np.ndarray, "view"] | np.ndarray,
+    observers: Int[np.ndarray, "view"],
     points: SparsePoints,
     lens: Lens,
 ) -> Coverage:
@@ -85,7 +85,9 @@ def _pairwise_degrees(vectors: Float[np.ndarray, "vector 3"]) -> Float[np.ndarra
     return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
 
 
-def _ray_angle(rays: Float[np.ndarray, "observation 3"], observed: np.ndarray, count: int) -> float:
+def _ray_angle(
+    rays: Float[np.ndarray, "observation 3"], observed: Int[np.ndarray, "observation"], count: int
+) -> float:
     """Twice the largest angle between a point's rays and their mean: the median of all points, in degrees."""
     unit = rays / np.linalg.norm(rays, axis=1, keepdims=True)
     mean = np.zeros((count, 3))

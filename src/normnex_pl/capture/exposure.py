@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 # The sRGB curve is nearly this power.
 _GAMMA = 2.2
@@ -14,8 +14,8 @@ _FEWEST_POINTS = 20
 
 def exposure_offsets(
     colors: Float[np.ndarray, "observation 3"],
-    observed: np.ndarray,
-    photo: np.ndarray,
+    observed: Int[np.ndarray, "observation"],
+    photo: Int[np.ndarray, "observation"],
     num_photos: int,
 ) -> Float[np.ndarray, "photo"]:
     """How much brighter or darker than the others a photo shows what it shares with them.
@@ -44,7 +44,7 @@ def exposure_offsets(
 
 
 def _medians(
-    values: Float[np.ndarray, "observation 3"], group: np.ndarray
+    values: Float[np.ndarray, "observation 3"], group: Int[np.ndarray, "observation"]
 ) -> Float[np.ndarray, "observation 3"]:
     """For each value, the median of its group."""
     result = np.empty_like(values)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from normnex_pl.capture.cores import usable_cores
 from normnex_pl.capture.quiet import library_output_to
+from normnex_pl.errors import UserError
 from normnex_pl.files import replacing
 
 _DATABASE = "database.db"
@@ -86,6 +87,9 @@ class Structure:
         folder: Where the database is kept.
         settings: What COLMAP shall do.
         log: The file for what COLMAP says.
+
+    Raises:
+        UserError: There is no such device.
     """
 
     def __init__(
@@ -94,6 +98,11 @@ class Structure:
         self.photos, self.size, self.folder, self.settings, self.log = photos, size, folder, settings, log
         self.names = sorted(path.name for path in photos.glob("*.png"))
         self.database = folder / _DATABASE
+        if settings.device == "cuda" and not pycolmap.has_cuda:
+            raise UserError(
+                "--device: expected a pycolmap that was built with CUDA, found one without. Install "
+                "pycolmap-cuda12 in its place, or use --device=cpu."
+            )
         self._device = getattr(pycolmap.Device, settings.device)
         self._on_gpu = pycolmap.has_cuda and settings.device != "cpu"
         pycolmap.set_random_seed(settings.seed)
