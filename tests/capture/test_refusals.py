@@ -154,6 +154,16 @@ def test_a_gpu_that_colmap_cannot_use_is_refused(tmp_path: Path) -> None:
     assert "--device: expected a pycolmap that was built with CUDA, found one without" in output
 
 
+def test_stopping_it_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("normnex_pl.capture.cli._prepare", stop)
+    status, output = call("--photos", tmp_path, "--scene", tmp_path / "scene")
+    assert status == 130
+    assert "Stopped. The same command goes on from here." in output
+
+
 def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycolmap", None)
     for name in [name for name in sys.modules if name.startswith("normnex_pl.capture.")]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from normnex_pl.errors import UserError
 
+_STOPPED = 130  # what shells say of a program that Ctrl-C ended
 LENSES = ("SIMPLE_RADIAL", "RADIAL", "OPENCV", "SIMPLE_PINHOLE", "PINHOLE")
 
 
@@ -46,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, or 2 for bad input."""
+    """Returns 0, 2 for bad input, or 130 when the user stops it."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     # What the readers say of the half-written scene.
     logging.getLogger("normnex_pl.data").setLevel(logging.WARNING)
@@ -58,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on from here.", file=sys.stderr)  # noqa: T201
+        return _STOPPED
     print(f"The scene is {options.scene}. To train on it: make train SCENE='{options.scene}'")  # noqa: T201
     return 0
 
