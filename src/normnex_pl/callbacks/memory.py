@@ -87,10 +87,9 @@ class MemoryPlan(pl.Callback):
 
     def _plan(self, trainer: pl.Trainer, module: NormNeXModule) -> str:
         """Chooses and says what was chosen."""
-        precision = str(trainer.precision)
         if trainer.state.fn != "fit":
             parameters = sum(parameter.nbytes for parameter in module.parameters())
-            self._fit_chunk(module, parameters, precision)
+            self._fit_chunk(trainer, module, parameters)
             return f"{module.chunk} rays at once in evaluation"
         rays, count = _data(trainer).rays_per_step, _counter(trainer, module)
         need = count(rays, module.rays_at_once)
@@ -104,15 +103,16 @@ class MemoryPlan(pl.Callback):
             if need.total > self._usable:
                 advice = training_advice(count, rays, _data(trainer).geometry.width, self._usable)
                 _LOG.warning("The training is likely to run out of memory. %s", advice)
-            self._fit_chunk(module, need.resident, precision)
+            self._fit_chunk(trainer, module, need.resident)
         return describe(need) + said
 
-    def _fit_chunk(self, module: NormNeXModule, resident: int, precision: str) -> None:
+    def _fit_chunk(self, trainer: pl.Trainer, module: NormNeXModule, resident: int) -> None:
         """Lowers the rays of the evaluation to what fits beside what stays there."""
         if self._usable is None:
             return
         few, many = max(1, module.chunk // 4), module.chunk
-        needs = [(rays, rendering_need(module, rays, precision)) for rays in sorted({few, many})]
+        how = (str(trainer.precision), trainer.strategy.root_device.type == "cuda")
+        needs = [(rays, rendering_need(module, rays, *how)) for rays in sorted({few, many})]
         if resident + needs[-1][1] > self._usable and len(needs) > 1:
             fitting = largest(self._usable - resident, needs, many)
             module.chunk = max(fitting, min(many, _FEWEST))
