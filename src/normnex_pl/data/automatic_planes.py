@@ -18,8 +18,9 @@ from normnex_pl.types import MPIGeometry, PlaneSpacing, Rays
 
 # With fewer points the bounds of the views say more than a percentile does.
 _FEWEST_POINTS = 50
-# Of the views' own bounds, where there are no points: one view in twenty may have a bound that is wrong.
-_BOUND_PERCENTILES = (5, 95)
+# Of the views' own bounds, where there are no points: what fewer views see is no reason to draw all planes
+# farther apart, and bounds that are wrong don't matter.
+_BOUND_PERCENTILES = (25, 75)
 # Without points, planes are uniform in depth while far is less than so many times near: their largest step is
 # as many times that of planes uniform in disparity.
 _LARGEST_DEPTH_RATIO = 10.0
@@ -27,6 +28,8 @@ _LARGEST_DEPTH_RATIO = 10.0
 _COLUMNS, _ROWS, _PLANES = 13, 10, 8
 # Views that may become the reference: those nearest to the middle, of captures with very many.
 _CANDIDATES = 32
+# What makes a difference between two of them.
+_NEARLY_FEWEST = 1.1
 
 
 class AutomaticPlanes(PlanePlacement):
@@ -43,9 +46,9 @@ class AutomaticPlanes(PlanePlacement):
 
     Padding: what a share of the places needs where rays of the training views meet planes.
 
-    Reference: the training view that needs the fewest texels for planes a pixel apart, seen from all training
-    cameras: canvas area times pixels of parallax between near and far. It is one in the middle, which
-    keeps the parallax small, that looks where the others do, which keeps the padding small.
+    Reference: a training view that needs nearly the fewest texels for planes a pixel apart, seen from all
+    training cameras: canvas area times pixels of parallax between near and far. It is one in the middle,
+    which keeps the parallax small, that looks where the others do, which keeps the padding small.
 
     Args:
         percentiles: Of the points' depths, between which planes are needed.
@@ -76,10 +79,13 @@ class AutomaticPlanes(PlanePlacement):
 
     def reference(self, views: TrainingViews) -> tuple[int, str]:
         """See the base class."""
-        # min takes the first of equals.
-        candidates = from_the_middle(views.c2w)[:_CANDIDATES]
-        best = min(candidates, key=lambda index: self._texels(views, index))
-        return best, "of all training views the one whose planes, a pixel apart, need the fewest texels"
+        texels = {index: self._texels(views, index) for index in from_the_middle(views.c2w)[:_CANDIDATES]}
+        enough = _NEARLY_FEWEST * min(texels.values())
+        best = next(index for index, count in texels.items() if count <= enough)
+        return best, (
+            "the view nearest to the middle of those for which planes that are a pixel apart need the fewest "
+            f"texels, give or take {_NEARLY_FEWEST - 1:.0%}"
+        )
 
     def depths(self, views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
         """See the base class."""
@@ -144,7 +150,7 @@ def point_depths(views: TrainingViews) -> Float[np.ndarray, "seen"]:
 
 
 def bounds_of_all(views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
-    """Depths between which the bounds of nearly all views lie, on their axes, in the reference's frame."""
+    """Depths that enough views' bounds reach, on their axes, in the frame of the reference."""
     ends = views.c2w[:, 2, 3, None] + views.bounds * views.c2w[:, 2, 2, None]
     low, high = _BOUND_PERCENTILES
     near, far = float(np.percentile(ends[:, 0], low)), float(np.percentile(ends[:, 1], high))
