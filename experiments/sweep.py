@@ -73,12 +73,12 @@ def sweep(options: argparse.Namespace) -> int:
         raise UserError(f"{options.sweep}: expected a number of runs, found {count}. Say COUNT=n.")
     name = f"sweep-{options.sweep.stem}-{options.preset}"
     out = options.out or Path("runs") / options.scene.resolve().name / name
-    engine = prepare(ENGINE, report)
-    if faults := engine.check(config):
-        raise UserError(f"{options.sweep}: expected a sweep by W&B's schema, found: {'; '.join(faults)}")
-    if choose_mode() == "online":
-        return at_wandb(config, out, count)
-    return here(config, out, count, options.jobs, engine)
+    with prepare(ENGINE, report) as engine:
+        if faults := engine.check(config):
+            raise UserError(f"{options.sweep}: expected a sweep by W&B's schema, found: {'; '.join(faults)}")
+        if choose_mode() == "online":
+            return at_wandb(config, out, count)
+        return here(config, out, count, options.jobs, engine)
 
 
 def here(config: Config, out: Path, count: int | None, jobs: int, engine: Engine) -> int:

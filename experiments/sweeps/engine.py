@@ -1,4 +1,4 @@
-"""W&B's own engine for sweeps: reads one question as JSON from stdin, writes the answer to stdout.
+"""W&B's own engine for sweeps: reads questions from stdin and writes answers to stdout, JSON, one a line.
 
 Runs in an environment of its own (requirements.txt beside it) and knows nothing of the package:
 `normnex_pl.sweeps.engine` asks. Questions, each with the sweep's `config` and its `runs` so far:
@@ -7,6 +7,8 @@ Runs in an environment of its own (requirements.txt beside it) and knows nothing
     next        which values shall the next run have?        -> {"values": {...} or null}
     stop        which running runs are to be stopped?        -> {"stop": [names]}
     importance  what do `rows` of values say of `scores`?    -> {"importance": {name: [mean, sd]}, ...}
+
+A question that it can't answer is answered by {"error": reason}. It remembers nothing.
 """
 
 from __future__ import annotations
@@ -102,6 +104,16 @@ def plain(value: Any) -> Any:
 
 ANSWERS = {"check": check, "next": next_values, "stop": stop, "importance": importance}
 
+
+def answer(line: str) -> dict[str, Any]:
+    """The answer to a question."""
+    question = json.loads(line)
+    try:
+        return ANSWERS[question["ask"]](question)
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
-    json.dump(ANSWERS[asked["ask"]](asked), sys.stdout)
+    for asked in sys.stdin:
+        print(json.dumps(answer(asked)), flush=True)

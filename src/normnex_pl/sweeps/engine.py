@@ -31,17 +31,30 @@ class Importance:
     correlation: float | None
 
 
-@dataclass(frozen=True)
 class Engine:
-    """The engine's environment and the script that speaks for it.
+    """The engine's process, which answers until it is closed.
 
-    Attributes:
-        python: The environment's Python.
+    Args:
+        python: The Python of its environment.
         script: See its docstring for the questions.
     """
 
-    python: Path
-    script: Path
+    def __init__(self, python: Path, script: Path) -> None:
+        # What it warns of is the engine's own: faults are answers.
+        self._process = subprocess.Popen(
+            [python, script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,  # who interrupts the sweep doesn't mean the engine
+        )
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
 
     def check(self, config: Config) -> list[str]:
         """Faults in a sweep's configuration, in W&B's words."""
@@ -65,18 +78,20 @@ class Engine:
         }
 
     def _ask(self, what: str, **content: Any) -> Any:
-        """One process a question: the engine keeps no state."""
-        done = subprocess.run(
-            [self.python, self.script],
-            input=json.dumps({"ask": what, **content}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            last = done.stderr.strip().splitlines()[-1:] or ["nothing was said"]
-            raise UserError(f"W&B's engine for sweeps expected another configuration: {last[0]}")
-        return json.loads(done.stdout)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"ask": what, **content}) + "\n")
+            self._process.stdin.flush()
+            answer = json.loads(self._process.stdout.readline())
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"W&B's engine for sweeps has ended instead of answering ({what}). Delete "
+                f"{Path(str(self._process.args[0])).parents[1]}, and start again."  # type: ignore[index]
+            ) from error
+        if "error" in answer:
+            raise UserError(f"W&B's engine for sweeps can't work on this sweep: {answer['error']}")
+        return answer
 
 
 def prepare(
