@@ -70,9 +70,11 @@ def write_fingerprint(path: Path, value: dict[str, str]) -> None:
 def _hash_config(config: str) -> str:
     """Hashes settings by their values; where the run and the scene are says nothing about the result.
 
-    Nor does ``weights_only``, which the command line sets itself on the way to a run's ``config.yaml``.
+    Nor do logs beside the run folder, nor ``weights_only``, which the command line sets itself on the way to a
+    run's ``config.yaml``.
     """
-    settings = {key: value for key, value in yaml.safe_load(config).items() if key != "weights_only"}
+    silent = ("weights_only", "loggers")
+    settings = {key: value for key, value in yaml.safe_load(config).items() if key not in silent}
     data = {key: value for key, value in settings.get("data", {}).items() if key != "scene"}
     run = {key: value for key, value in settings.get("run", {}).items() if key not in ("root", "folder")}
     text = json.dumps({**settings, "data": data, "run": run}, sort_keys=True, default=str)
