@@ -70,8 +70,8 @@ def write_fingerprint(path: Path, value: dict[str, str]) -> None:
 def _hash_config(config: str) -> str:
     """Hashes settings by their values; where the run and the scene are says nothing about the result.
 
-    Nor do logs beside the run folder, nor ``weights_only``, which the command line sets itself on the way to a
-    run's ``config.yaml``.
+    Nor do logs beside the run folder, nor ``weights_only``, which the command line sets itself on the way to
+    a run's ``config.yaml``.
     """
     silent = ("weights_only", "loggers")
     settings = {key: value for key, value in yaml.safe_load(config).items() if key not in silent}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from normnex_pl.csv_log import MetricsCSV
+from normnex_pl.csv_log import MetricsCSV, read_history
 
 
 @pytest.fixture
@@ -95,3 +95,10 @@ def test_rows_are_written_every_so_often_and_at_the_end(path: Path) -> None:
 def test_the_logger_is_named_after_the_run(path: Path) -> None:
     logger = MetricsCSV(path)
     assert (logger.name, logger.save_dir) == ("run", str(path.parent))
+
+
+def test_the_history_of_a_metric_is_its_rows(path: Path) -> None:
+    assert read_history(path, "val/psnr") == []
+    log(path, (1, {"loss": 0.5}), (2, {"val/psnr": 21.0}), (3, {"loss": 0.5, "val/psnr": 22.5}))
+    assert read_history(path, "val/psnr") == [(2, 21.0), (3, 22.5)]
+    assert read_history(path, "no/such") == []

@@ -104,6 +104,11 @@ def test_paths_and_the_order_of_settings_do_not_count(scene: Path, package: Path
     assert changed(scene, package, before, same) == []
 
 
+def test_logs_do_not_count(scene: Path, package: Path) -> None:
+    before = fingerprint(CONFIG, scene, package)
+    assert changed(scene, package, before, f"{CONFIG}loggers: [{{class_path: a.WandB}}]\n") == []
+
+
 def test_a_clean_tree_is_named_by_its_commit(scene: Path, package: Path) -> None:
     head = subprocess.run(
         ["git", "-C", str(package), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
