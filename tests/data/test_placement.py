@@ -76,7 +76,9 @@ def place(
     views: TrainingViews, placement: PlanePlacement | None = None, **given: float | str | None
 ) -> PlaneChoice:
     """What is chosen beside what is given."""
-    return place_planes(placement or AutomaticPlanes(), views, {"data.planes": PlaneOverrides(**given)})  # type: ignore[arg-type]
+    return place_planes(
+        Path("desk"), placement or AutomaticPlanes(), views, {"data.planes": PlaneOverrides(**given)}
+    )  # type: ignore[arg-type]
 
 
 def depths_of(views: TrainingViews, choice: PlaneChoice) -> NDArray[np.float64]:
@@ -229,7 +231,7 @@ def test_one_wrong_bound_of_many_does_not_move_the_planes() -> None:
     broken = views.bounds.copy()
     broken[5] = [1e-4, 1e5]
     one, other = (place(v, reference="view_0") for v in (views, replace(views, bounds=broken)))
-    np.testing.assert_allclose([one.near, one.far], [other.near, other.far], rtol=0.01)
+    np.testing.assert_allclose([one.near, one.far], [other.near, other.far], rtol=0.03)
 
 
 @few
@@ -251,10 +253,30 @@ def test_what_is_given_is_taken_and_the_rest_reckons_with_it(capture: Recipe) ->
     assert place(views, offset=3).offset == 3
 
 
+@pytest.mark.parametrize("placement", [AutomaticPlanes(), PlanesFromBounds()], ids=["chosen", "bounds"])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"near": 0.0}, r"desk: expected plane depths .* found near 0 \(given in data\.planes\) and far"),
+        ({"near": 1e9}, r"found near 1e\+09 .* and far"),
+        ({"far": math.inf}, r"far inf \(given"),
+        ({"far": math.nan}, r"far nan \(given"),
+        ({"offset": -1}, r"padding \(offset\) of 0 or more pixels, found -1"),
+        ({"reference": "nobody"}, r"desk: expected the name of a training view, .* found 'nobody'"),
+    ],
+)
+def test_what_is_impossible_is_refused(
+    placement: PlanePlacement, given: dict[str, float | str | None], message: str
+) -> None:
+    for views in (captured_views(), replace(captured_views(), points=None)):
+        with pytest.raises(UserError, match=message):
+            place(views, placement, **given)
+
+
 def test_the_strongest_of_what_is_given_wins() -> None:
     views = captured_views()
     given = {"first": PlaneOverrides(near=1.0), "second": PlaneOverrides(near=2.0, far=9.0)}
-    choice = place_planes(PlanesFromBounds(), views, given)
+    choice = place_planes(Path("desk"), PlanesFromBounds(), views, given)
     assert (choice.near, choice.far) == (1.0, 9.0)
     assert choice.reasons.depths == "near: given in first; far: given in second"
 
@@ -326,7 +348,7 @@ def test_comments_may_stand_anywhere_in_the_planes_file(tmp_path: Path) -> None:
 def test_a_reference_must_be_a_training_view(tmp_path: Path, name: str) -> None:
     write_llff(tmp_path, captured())
     (tmp_path / "planes.txt").write_text(f"1.5 40\nreference {name}\n")
-    with pytest.raises(UserError, match=rf"given in planes\.txt.* such as 'view_001', found '{name}'"):
+    with pytest.raises(UserError, match=rf"such as 'view_001', .* given in planes\.txt, found '{name}'"):
         read(tmp_path)
 
 

@@ -18,18 +18,16 @@ from normnex_pl.types import MPIGeometry, PlaneSpacing, Rays
 
 # With fewer points the bounds of the views say more than a percentile does.
 _FEWEST_POINTS = 50
-# Of the views' own bounds, where there are no points: what fewer views see is no reason to draw all planes
-# farther apart, and bounds that are wrong don't matter.
-_BOUND_PERCENTILES = (25, 75)
+# Of the views' own bounds, where there are no points: one view in twenty may have a bound that is wrong.
+_BOUND_PERCENTILES = (5, 95)
 # Without points, planes are uniform in depth while far is less than so many times near: their largest step is
 # as many times that of planes uniform in disparity.
 _LARGEST_DEPTH_RATIO = 10.0
-# Rays across a picture and down, and planes, at which the padding is looked for.
-_COLUMNS, _ROWS, _PLANES = 13, 10, 8
+# Rays across a picture and down, and planes, at which the padding is looked for: of the reference that is
+# chosen, and of those among which it is.
+_FINE, _COARSE = (17, 13, 16), (13, 10, 8)
 # Views that may become the reference: those nearest to the middle, of captures with very many.
 _CANDIDATES = 32
-# What makes a difference between two of them.
-_NEARLY_FEWEST = 1.1
 
 
 class AutomaticPlanes(PlanePlacement):
@@ -46,9 +44,9 @@ class AutomaticPlanes(PlanePlacement):
 
     Padding: what a share of the places needs where rays of the training views meet planes.
 
-    Reference: a training view that needs nearly the fewest texels for planes a pixel apart, seen from all
-    training cameras: canvas area times pixels of parallax between near and far. It is one in the middle,
-    which keeps the parallax small, that looks where the others do, which keeps the padding small.
+    Reference: the training view that needs the fewest texels for planes a pixel apart, seen from all training
+    cameras: canvas area times pixels of parallax between near and far. It is one in the middle, which
+    keeps the parallax small, that looks where the others do, which keeps the padding small.
 
     Args:
         percentiles: Of the points' depths, between which planes are needed.
@@ -79,13 +77,10 @@ class AutomaticPlanes(PlanePlacement):
 
     def reference(self, views: TrainingViews) -> tuple[int, str]:
         """See the base class."""
-        texels = {index: self._texels(views, index) for index in from_the_middle(views.c2w)[:_CANDIDATES]}
-        enough = _NEARLY_FEWEST * min(texels.values())
-        best = next(index for index, count in texels.items() if count <= enough)
-        return best, (
-            "the view nearest to the middle of those for which planes that are a pixel apart need the fewest "
-            f"texels, give or take {_NEARLY_FEWEST - 1:.0%}"
-        )
+        # min takes the first of equals.
+        candidates = from_the_middle(views.c2w)[:_CANDIDATES]
+        best = min(candidates, key=lambda index: self._texels(views, index))
+        return best, "of all training views the one whose planes, a pixel apart, need the fewest texels"
 
     def depths(self, views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
         """See the base class."""
@@ -119,7 +114,7 @@ class AutomaticPlanes(PlanePlacement):
         self, views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
     ) -> tuple[int, str]:
         """See the base class."""
-        needed = needed_padding(views, reference, near, far, spacing, self.coverage)
+        needed = needed_padding(views, canvas_of(views, reference, near, far, spacing), self.coverage)
         largest = int(self.largest_padding * views.width)
         if needed > largest:
             wanted = "no padding" if math.isinf(needed) else f"not {math.ceil(needed)} pixels"
@@ -137,10 +132,11 @@ class AutomaticPlanes(PlanePlacement):
         spacing, _ = self.spacing(framed, near, far)
         if not 0 < near < far < math.inf:
             return math.inf
-        padding = needed_padding(framed, reference, near, far, spacing, self.coverage)
+        canvas = canvas_of(framed, reference, near, far, spacing)
+        padding = needed_padding(framed, canvas, self.coverage, _COARSE)
         area = (views.width + 2 * padding) * (views.height + 2 * padding)
         baseline = float(np.linalg.norm(framed.c2w[:, :2, 3], axis=1).max())
-        return area * (1 + parallax(float(views.K[reference, 0, 0]), baseline, near, far))
+        return area * (1 + parallax(canvas.fx, baseline, near, far))
 
 
 def point_depths(views: TrainingViews) -> Float[np.ndarray, "seen"]:
@@ -150,7 +146,7 @@ def point_depths(views: TrainingViews) -> Float[np.ndarray, "seen"]:
 
 
 def bounds_of_all(views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
-    """Depths that enough views' bounds reach, on their axes, in the frame of the reference."""
+    """Depths between which the bounds of nearly all views lie, on their axes, in the reference's frame."""
     ends = views.c2w[:, 2, 3, None] + views.bounds * views.c2w[:, 2, 2, None]
     low, high = _BOUND_PERCENTILES
     near, far = float(np.percentile(ends[:, 0], low)), float(np.percentile(ends[:, 1], high))
@@ -164,22 +160,26 @@ def bounds_of_all(views: TrainingViews, reference: int) -> tuple[tuple[float, fl
 
 
 def needed_padding(
-    views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing, coverage: float
+    views: TrainingViews, canvas: MPIGeometry, coverage: float, grid: tuple[int, int, int] = _FINE
 ) -> float:
     """The padding of a canvas that holds a share of the places where training rays meet planes.
 
     Args:
         views: In the frame of the reference view.
-        reference: Its index.
-        near: Depth of the first plane.
-        far: Depth of the last plane.
-        spacing: What is uniform between them.
+        canvas: Without padding.
         coverage: The share.
+        grid: Rays across a picture and down, and planes.
 
     Returns:
         Pixels, 0 or more; infinite if too many rays don't meet the planes at all.
     """
-    beyond = _places(views, canvas_of(views, reference, near, far, spacing))
+    columns, rows, planes = grid
+    pixels = pixel_grid(views.width, views.height, columns, rows)
+    K, c2w = torch.from_numpy(views.K), torch.from_numpy(views.c2w)
+    rays = pixel_rays(K[:, None], c2w[:, None], pixels.expand(len(K), -1, -1))
+    flat = Rays(rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3))
+    # How far beyond the reference picture each ray meets each plane.
+    beyond = pixels_beyond_picture(flat, plane_depths(canvas, planes).double(), canvas).numpy().ravel()
     return max(0.0, float(np.quantile(beyond, coverage, method="higher")))
 
 
@@ -190,12 +190,3 @@ def canvas_of(
     K = views.K[reference]
     fx, fy, cx, cy = (float(K[row, column]) for row, column in ((0, 0), (1, 1), (0, 2), (1, 2)))
     return MPIGeometry(fx, fy, cx, cy, views.width, views.height, 0, near, far, spacing)
-
-
-def _places(views: TrainingViews, canvas: MPIGeometry) -> Float[np.ndarray, "place"]:
-    """How far beyond the reference picture training rays meet planes, see `pixels_beyond_picture`."""
-    pixels = pixel_grid(views.width, views.height, _COLUMNS, _ROWS)
-    K, c2w = torch.from_numpy(views.K), torch.from_numpy(views.c2w)
-    rays = pixel_rays(K[:, None], c2w[:, None], pixels.expand(len(K), -1, -1))
-    flat = Rays(rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3))
-    return pixels_beyond_picture(flat, plane_depths(canvas, _PLANES).double(), canvas).numpy().ravel()

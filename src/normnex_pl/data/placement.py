@@ -7,9 +7,11 @@ those behind it reckon with it. `AutomaticPlanes` in `automatic_planes` is the o
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,11 +158,12 @@ class PlanesFromBounds(PlanePlacement):
 
 
 def place_planes(
-    placement: PlanePlacement, views: TrainingViews, given: Mapping[str, PlaneOverrides]
+    root: Path, placement: PlanePlacement, views: TrainingViews, given: Mapping[str, PlaneOverrides]
 ) -> PlaneChoice:
     """Makes all decisions that nobody has made.
 
     Args:
+        root: The scene's folder, for messages.
         placement: How.
         views: In any frame.
         given: What is decided, by the name of where it comes from, the strongest first.
@@ -169,17 +172,28 @@ def place_planes(
         What is given, completed.
 
     Raises:
-        UserError: The reference view that is given isn't one of the training views.
+        UserError: The reference view isn't one of the training views, the depths aren't 0 < near < far, or
+            the padding is negative.
     """
     index, why_reference = _given(given, "reference") or placement.reference(views)
     if isinstance(index, str):
-        index = _index_of(index, views.names, why_reference)
+        index = _index_of(root, index, views.names, why_reference)
     views = views.seen_from(index)
     (near, far), why_depths = placement.depths(views, index)
     near, why_near = _given(given, "near") or (near, why_depths)
     far, why_far = _given(given, "far") or (far, why_depths)
+    if not 0 < near < far < math.inf:
+        raise UserError(
+            f"{root}: expected plane depths 0 < near < far, found near {near:g} ({why_near}) and far {far:g} "
+            f"({why_far}). Correct what is given; in the same units the reference view sees "
+            f"{views.bounds[index, 0]:g} to {views.bounds[index, 1]:g}."
+        )
     spacing, why_spacing = _given(given, "spacing") or placement.spacing(views, near, far)
     offset, why_offset = _given(given, "offset") or placement.offset(views, index, near, far, spacing)
+    if offset < 0:
+        raise UserError(
+            f"{root}: expected a padding (offset) of 0 or more pixels, found {offset}. Choose another."
+        )
     why_depths = why_near if why_near == why_far else f"near: {why_near}; far: {why_far}"
     reasons = PlaneReasons(why_reference, why_depths, why_spacing, why_offset)
     return PlaneChoice(index, near, far, spacing, offset, reasons)
@@ -198,11 +212,11 @@ def _given(given: Mapping[str, PlaneOverrides], name: str) -> tuple[Any, str] | 
     return next(((value, f"given in {source}") for value, source in found if value is not None), None)
 
 
-def _index_of(name: str, names: tuple[str, ...], source: str) -> int:
+def _index_of(root: Path, name: str, names: tuple[str, ...], source: str) -> int:
     """The index of a view by its name."""
     if name not in names:
         raise UserError(
-            f"reference view of the planes ({source}): expected the name of a training view, such as "
-            f"'{names[0]}', found '{name}'. Choose another, or leave it out."
+            f"{root}: expected the name of a training view, such as '{names[0]}', for the reference view "
+            f"{source}, found '{name}'. Choose another, or leave it out."
         )
     return names.index(name)

@@ -1,12 +1,10 @@
-"""Where the planes of a scene's MPI stand: what is given, what is chosen, and the check of both."""
+"""Where the planes of a scene's MPI stand: what is given, and what is chosen beside it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
-from normnex_pl.errors import UserError
 from normnex_pl.types import Camera, MPIGeometry, PlaneReasons, PlaneSpacing
 
 # The paper pads photos of 1008 x 756 by 200 pixels on each side; offsets in files are for this width.
@@ -35,7 +33,7 @@ class PlaneOverrides:
 
 @dataclass(frozen=True)
 class PlaneChoice:
-    """Where planes stand, before anything is checked.
+    """Where planes stand.
 
     Attributes:
         reference: Index, among the training views, of the one in whose frame the planes stand.
@@ -54,31 +52,8 @@ class PlaneChoice:
     reasons: PlaneReasons
 
 
-def mpi_geometry(root: Path, camera: Camera, bounds: tuple[float, float], choice: PlaneChoice) -> MPIGeometry:
-    """Places the planes in front of the reference camera.
-
-    Args:
-        root: The scene's folder, for messages.
-        camera: The reference camera.
-        bounds: Near and far depth that it sees, in units of the scene's world, for messages.
-        choice: Where the planes shall stand.
-
-    Returns:
-        The MPI, with the camera's intrinsics.
-
-    Raises:
-        UserError: The depths aren't 0 < near < far, or the padding is negative.
-    """
-    if not 0 < choice.near < choice.far < math.inf:
-        raise UserError(
-            f"{root}: expected plane depths 0 < near < far, found near {choice.near:g} and far "
-            f"{choice.far:g}. Correct the given depths or planes.txt; the reference view sees "
-            f"{bounds[0]:g} to {bounds[1]:g} in these units."
-        )
-    if choice.offset < 0:
-        raise UserError(
-            f"{root}: expected a padding (offset) of 0 or more pixels, found {choice.offset}. Choose another."
-        )
+def mpi_geometry(camera: Camera, choice: PlaneChoice) -> MPIGeometry:
+    """The planes in front of the reference camera, with its intrinsics."""
     return MPIGeometry(
         fx=float(camera.K[0, 0]),
         fy=float(camera.K[1, 1]),

@@ -91,14 +91,13 @@ def build_scene(
     c2w = np.concatenate([_nearest_rotations(capture.c2w[:, :, :3]), capture.c2w[:, :, 3:]], axis=2)
     unit = scene_unit(capture.bounds)
     training = _training_views(capture, split, c2w, unit)
-    choice = place_planes(placement, training, given)
+    choice = place_planes(capture.root, placement, training, given)
     reference = split.train[choice.reference]
     poses = relative_cameras(c2w, reference, unit)
     views = tuple(
         View(name=name, camera=_camera(K, pose, image), image=image)
         for name, K, pose, image in zip(capture.names, capture.K, poses, capture.images, strict=True)
     )
-    near, far = map(float, capture.bounds[reference] / unit)
     points = training.seen_from(choice.reference).points
     return Scene(
         name=capture.root.resolve().name,
@@ -107,7 +106,7 @@ def build_scene(
         train=split.train,
         test=split.test,
         reference=reference,
-        geometry=mpi_geometry(capture.root, views[reference].camera, (near, far), choice),
+        geometry=mpi_geometry(views[reference].camera, choice),
         source_from_world=torch.from_numpy(_source_from_world(c2w[reference], unit)).float(),
         points=None if points is None else torch.from_numpy(points).float(),
         reasons=choice.reasons,

@@ -10,7 +10,7 @@ from normnex_pl.inspection.survey import Survey, ViewSurvey
 _FEW_VIEWS = 12
 # Beyond these angles surfaces are seen that planes which face the reference camera can't show.
 _LARGEST_TURN = 30.0
-_LARGEST_AROUND = 60.0
+_LARGEST_AROUND = 70.0
 # With less, planes that differ in depth look the same from everywhere.
 _SMALLEST_RANGE = 8.0
 # Gaps between planes become visible beyond about a pixel; twice that in the middle is too much.
