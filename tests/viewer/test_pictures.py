@@ -21,7 +21,9 @@ from normnex_pl.files import write_json
 from normnex_pl.types import Camera
 from viewer.browser import Baked, Tab, psnr
 
-AGREEMENT = 45.0  # dB
+# dB, of 45 that are promised: rounding a picture to 8 bits alone gives 58.9, reading features or tables at
+# places that are a little wrong, 50.
+AGREEMENT = 52.0
 LEVEL = 1 / 255
 
 
