@@ -27,6 +27,7 @@ from cli.helpers import (
     small,
     tensors,
 )
+from cli.wandb_files import offline_runs
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.errors import STOPPED
 from normnex_pl.ranks import digest
@@ -98,11 +99,13 @@ def test_the_evaluation_of_two_ranks_is_that_of_one(straight: Straight, tmp_path
 
 
 def test_a_run_stopped_on_one_rank_goes_on_as_if_nothing_had_happened(
-    straight: Straight, scene: Path, tmp_path: Path
+    straight: Straight, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By torchrun, in the diffuse phase, told on the second rank alone; then by Lightning."""
+    """By torchrun, in the diffuse phase, told on the second rank alone; then by Lightning. One run at W&B."""
     (tmp_path / "run").mkdir()
-    words = options(tmp_path, callback(Signaller, rank=1, step=TOLD_AT))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    wandb = ["-c", str(EXPERIMENTS / "loggers" / "wandb.yaml")]
+    words = [*wandb, *options(tmp_path, callback(Signaller, rank=1, step=TOLD_AT))]
     settings = {"SCENE": str(scene), "VARIANT": VARIANT, "PRESET": PRESET, "GPUS": "2"}
     done = subprocess.run(
         [str(EXPERIMENTS / "cluster" / "torchrun.sh"), *words],
@@ -120,7 +123,7 @@ def test_a_run_stopped_on_one_rank_goes_on_as_if_nothing_had_happened(
     assert stopped["state_dict"]["mpi.gate"] == 0
     assert not (tmp_path / "run" / "metrics.json").exists()
 
-    done = run_on_ranks(["fit", *arguments(scene, tmp_path), "--trainer.devices=2"])
+    done = run_on_ranks(["fit", *arguments(scene, tmp_path), *wandb, "--trainer.devices=2"])
     assert done.returncode == 0, done.stderr
     for found, expected in zip(witnessed(tmp_path), witnessed(straight.folder), strict=True):
         later = range(STOPS_AT + 1, STEPS + 1)
@@ -129,6 +132,9 @@ def test_a_run_stopped_on_one_rank_goes_on_as_if_nothing_had_happened(
         assert_same_weights(found["weights"], expected["weights"])
     assert scalars(tmp_path / "run") == scalars(straight.folder / "run")
     assert metrics(tmp_path / "run")["views"] == metrics(straight.folder / "run")["views"]
+    first, second = offline_runs(tmp_path / "run")  # of the first rank alone, each time
+    assert first.id == second.id
+    assert (first.exit_code, second.exit_code) == (1, 0)
 
 
 def test_a_rank_that_drifts_ends_the_run_on_all_before_it_is_saved(scene: Path, tmp_path: Path) -> None:
