@@ -380,3 +380,40 @@ def test_an_agents_run_has_a_folder_of_its_own_and_logs_to_wandb(
     monkeypatch.delenv("WANDB_RUN_ID")
     with pytest.raises(SystemExit, match="Start sweeps by `make sweep`"):
         run.main([f"--scene={scene}"])
+
+
+def test_with_an_account_the_sweep_is_created_once_and_agents_work_on_it(
+    scene: Path, tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W&B's server is played: it is told the whole sweep, scene and options included."""
+    created: list[tuple[dict[str, Any], str]] = []
+
+    def create(config: dict[str, Any], project: str) -> str:
+        created.append((config, project))
+        return "abc"
+
+    sweep = script("sweep")
+    monkeypatch.setattr(sweep, "choose_mode", lambda: "online")
+    monkeypatch.setattr("wandb.sweep", create)
+    monkeypatch.setattr("wandb.Api", lambda: type("Api", (), {"default_entity": "me"}))
+    called = tmp_path / "called"
+    agent = [sys.executable, "-c", f"open({str(called)!r}, 'a').write('x')"]
+    asked: list[tuple[Any, ...]] = []
+
+    def calls(*words: Any) -> list[tuple[list[str], dict[str, str]]]:
+        asked.append(words)
+        return [(agent, dict(os.environ))]
+
+    monkeypatch.setattr(sweep, "agent_calls", calls)
+    out = tmp_path / "out"
+    options = [f"--sweep={FILES[0]}", f"--scene={scene}", "--preset=tiny", "--count=5", f"--out={out}"]
+    assert sweep.main([*options, "--", "--trainer.max_steps=9"]) == 0
+    assert sweep.main([*options, "--", "--trainer.max_steps=9"]) == 0
+    [(config, project)] = created
+    assert project == "normnex"
+    assert engine.check(config) == []
+    place = config["command"].index("${args}")
+    assert config["command"][place + 1 :] == [f"--scene={scene}", "--preset=tiny", "--trainer.max_steps=9"]
+    assert [words[:3] for words in asked] == 2 * [("me/normnex/abc", out, 5)]
+    assert called.read_text() == "xx"
+    assert sweep.main([*options, "--", "--trainer.max_steps=8"]) == 2  # another sweep
