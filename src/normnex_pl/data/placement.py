@@ -51,11 +51,9 @@ class TrainingViews:
     def seen_from(self, reference: int) -> TrainingViews:
         """The same in the frame of one of the cameras."""
         rotation, position = self.c2w[reference, :, :3], self.c2w[reference, :, 3]
-        rotations = rotation.T @ self.c2w[:, :, :3]
-        positions = (self.c2w[:, :, 3] - position) @ rotation
         return replace(
             self,
-            c2w=np.concatenate([rotations, positions[:, :, None]], axis=2),
+            c2w=relative_cameras(self.c2w, reference, 1.0),
             points=None if self.points is None else (self.points - position) @ rotation,
         )
 
@@ -197,6 +195,27 @@ def place_planes(
     why_depths = why_near if why_near == why_far else f"near: {why_near}; far: {why_far}"
     reasons = PlaneReasons(why_reference, why_depths, why_spacing, why_offset)
     return PlaneChoice(index, near, far, spacing, offset, reasons)
+
+
+def relative_cameras(
+    c2w: Float[np.ndarray, "view 3 4"], reference: int, unit: float
+) -> Float[np.ndarray, "view 3 4"]:
+    """Expresses cameras in the frame of one of them, whose own pose becomes the identity.
+
+    Args:
+        c2w: Poses in any world.
+        reference: Index of the camera that becomes the origin.
+        unit: Length in that world that becomes 1.
+
+    Returns:
+        Poses of the same cameras in the reference camera's frame.
+    """
+    rotation, position = c2w[reference, :, :3], c2w[reference, :, 3]
+    rotations = rotation.T @ c2w[:, :, :3]
+    positions = (c2w[:, :, 3] - position) / unit @ rotation
+    relative = np.concatenate([rotations, positions[:, :, None]], axis=2)
+    relative[reference] = np.eye(3, 4)  # free of rounding
+    return relative
 
 
 def from_the_middle(c2w: Float[np.ndarray, "view 3 4"]) -> list[int]:

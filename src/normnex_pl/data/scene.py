@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from normnex_pl.data.placement import PlanePlacement, TrainingViews, place_planes
+from normnex_pl.data.placement import PlanePlacement, TrainingViews, place_planes, relative_cameras
 from normnex_pl.data.planes import PlaneOverrides, mpi_geometry
 from normnex_pl.errors import UserError
 from normnex_pl.types import Camera, Scene, View
@@ -134,27 +134,6 @@ def _training_views(
 def scene_unit(bounds: Float[np.ndarray, "view 2"]) -> float:
     """The length in a capture's own units that becomes 1 in the scene: 0.75 x the smallest near bound."""
     return _NEAR_FRACTION * float(bounds[:, 0].min())
-
-
-def relative_cameras(
-    c2w: Float[np.ndarray, "view 3 4"], reference: int, unit: float
-) -> Float[np.ndarray, "view 3 4"]:
-    """Expresses cameras in the frame of one of them, whose own pose becomes the identity.
-
-    Args:
-        c2w: Poses in any world.
-        reference: Index of the camera that becomes the origin.
-        unit: Length in that world that becomes 1.
-
-    Returns:
-        Poses of the same cameras in the reference camera's frame.
-    """
-    rotation, position = c2w[reference, :, :3], c2w[reference, :, 3]
-    rotations = rotation.T @ c2w[:, :, :3]
-    positions = (c2w[:, :, 3] - position) / unit @ rotation
-    relative = np.concatenate([rotations, positions[:, :, None]], axis=2)
-    relative[reference] = np.eye(3, 4)  # free of rounding
-    return relative
 
 
 def _source_from_world(c2w: Float[np.ndarray, "3 4"], unit: float) -> Float[np.ndarray, "4 4"]:
