@@ -84,7 +84,6 @@ class Tab:
         url: Of the viewer.
         size: Of the window.
         phone: Whether it has touch and no mouse.
-        calm: Whether the person has asked for less motion.
         prepare: Called with the page before it loads anything.
         complaints: Whether messages on the console are expected.
         started: Whether to wait until everything is loaded.
@@ -96,7 +95,6 @@ class Tab:
         url: str,
         size: tuple[int, int] = DESKTOP,
         phone: bool = False,
-        calm: bool = True,
         prepare: Callable[[Page], Any] | None = None,
         complaints: bool = False,
         started: bool = True,
@@ -104,7 +102,7 @@ class Tab:
         viewport = {"width": size[0], "height": size[1]}
         self.context = browser.new_context(
             viewport=viewport,
-            reduced_motion="reduce" if calm else "no-preference",
+            reduced_motion="reduce",
             has_touch=phone,
             is_mobile=phone,
         )
