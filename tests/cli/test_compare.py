@@ -206,7 +206,7 @@ def test_a_gpu_has_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch, compare: C
 @pytest.mark.parametrize(
     ("options", "rows", "message"),
     [
-        (["--preset=huge"], ROWS, "presets: expected one of fast, paper, tiny, found huge"),
+        (["--preset=huge"], ROWS, "tiny, found huge. Choose one."),
         (["--variants=nex_rbg"], ROWS, "found nex_rbg. Choose one."),
         (["--variants="], "rows: {}", "rows.yaml: expected `rows:`"),
         ([], "rows: {a b: {variant: nex_rgb}}", "row 'a b': expected letters"),
