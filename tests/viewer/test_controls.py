@@ -311,7 +311,7 @@ def test_the_picture_comes_before_its_gloss(
         page.route("**/features_0*", lambda route: held.append(route))
 
     page = tab(serve(normnex.folder), prepare=hold, started=False)
-    page.until("window.viewer?.sharp === true")
+    page.until("window.viewer?.painter.sharp === true")
     page.until("document.getElementById('progress').value > 0.3")
     assert page.page.locator("#loading").is_visible()
     coarse = page.page.locator("#picture").screenshot()

@@ -15,15 +15,13 @@ import { Folder } from "./files.js";
 import { makeContext } from "./gl.js";
 import { Tilt, listen, pressKey } from "./input.js";
 import { loadManifest, loadTextures } from "./loader.js";
-import { Pace } from "./pace.js";
+import { Painter } from "./painter.js";
 import { Panel, showProblem, showProgress, showRate } from "./panel.js";
-import { limitsOf, resized } from "./pose.js";
+import { limitsOf } from "./pose.js";
 import { MODES, Renderer, readShaders } from "./renderer.js";
 import { View } from "./view.js";
 
-const STILL_AFTER = 120; // ms without a change, after which the picture is drawn at its full resolution
 const MOST_DETAIL = 2; // pixels of the canvas for one of the photos: more would only be blurred
-const FIRST_SCALE = 0.25; // of the frame that tells how fast the device is
 const LOST_FOR = 8000; // ms that a lost context may take to come back
 
 const find = (id) => document.getElementById(id);
@@ -32,15 +30,11 @@ class Viewer {
   constructor() {
     this.parameters = new URLSearchParams(location.search);
     this.canvas = find("picture");
-    this.pace = new Pace();
     this.look = { mode: MODES.includes(this.parameters.get("mode")) ? this.parameters.get("mode") : "full", gain: 1 };
+    this.painter = new Painter(this.look);
     this.waiting = []; // for the picture to stand still
     this.loading = null; // aborts the loading under way
     this.loaded = false;
-    this.stale = true; // something other than the camera has changed
-    this.sharp = false; // the picture has its full resolution
-    this.row = 0; // of a still frame, up to which it is drawn
-    this.changed = 0; // when the picture changed last
     this.requested = false;
   }
 
@@ -218,7 +212,7 @@ class Viewer {
   }
 
   #touch() {
-    this.stale = true;
+    this.painter.stale = true;
     this.#request();
   }
 
@@ -237,54 +231,16 @@ class Viewer {
 
   #frame(now) {
     if (!this.renderer?.ready || this.gl.isContextLost()) return;
-    if (!this.pace.full) this.#measure();
     const moving = this.view.step(now);
-    if (moving || this.stale) {
-      this.#drawMoving(now, moving);
-    } else if (!this.sharp && now - this.changed > STILL_AFTER) {
-      this.#drawStill();
-    }
-    showRate(this.pace.rate, moving);
-    if (moving || !this.sharp || this.view.swaying) {
+    this.painter.paint(this.renderer, now, this.camera, moving);
+    showRate(this.painter.pace.rate, moving);
+    if (moving || !this.painter.sharp || this.view.swaying) {
       this.#request();
     } else {
       this.view.rest();
-      this.pace.rest();
+      this.painter.rest();
       if (this.loaded) this.waiting.splice(0).forEach((resolve) => resolve());
     }
-  }
-
-  /** How fast the device is, by a small frame. */
-  #measure() {
-    const small = resized(this.camera, FIRST_SCALE);
-    this.renderer.draw("moving", small, this.look);
-    this.renderer.finish("moving"); // compiles, on many devices
-    const start = performance.now();
-    this.renderer.draw("moving", small, this.look);
-    this.renderer.finish("moving");
-    this.pace.guess(Math.max(0.5, performance.now() - start), FIRST_SCALE);
-  }
-
-  #drawMoving(now, moving) {
-    this.stale = false;
-    this.changed = now;
-    this.row = 0;
-    const { scale } = this.pace;
-    this.sharp = scale === 1;
-    this.renderer.draw("moving", this.sharp ? this.camera : resized(this.camera, scale), this.look);
-    this.renderer.show("moving");
-    if (moving) this.pace.frame(now);
-  }
-
-  /** Draws a part of the picture at its full resolution, and shows it when it is whole. */
-  #drawStill() {
-    const { camera } = this;
-    const next = Math.min(camera.height, this.row + Math.ceil(camera.height / this.pace.bands));
-    this.renderer.draw("still", camera, this.look, [this.row, next]);
-    this.row = next;
-    if (next < camera.height) return;
-    this.renderer.show("still");
-    this.sharp = true;
   }
 }
 
