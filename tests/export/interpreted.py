@@ -9,10 +9,17 @@ from contextlib import contextmanager
 import pytest
 import triton
 
-from normnex_pl.export import triton_kernels, triton_renderer
+from normnex_pl.export import triton_kernels, triton_reading, triton_renderer, triton_shading
 
 # What decorates functions while it is imported, in this order: Triton decides then whether to interpret them.
-_DECORATING = (triton.language.standard, triton.language, triton_kernels, triton_renderer)
+_DECORATING = (
+    triton.language.standard,
+    triton.language,
+    triton_reading,
+    triton_shading,
+    triton_kernels,
+    triton_renderer,
+)
 
 
 @contextmanager

@@ -11,26 +11,27 @@ import torch
 import triton
 from torch import Tensor
 
-from normnex_pl.export import triton_kernels as kernels
+from normnex_pl.export import triton_shading as shading
 from normnex_pl.export.baked import LEAST_LIGHT, BakedMPI
 from normnex_pl.export.tiled_texture import TiledTexture
+from normnex_pl.export.triton_kernels import render_kernel
 from normnex_pl.types import Camera
 
 # By their names in the manifest: a function, and the components that there are because of it.
 _COLORS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
-    "rgb": (kernels.rgb, ()),
-    "ycbcr": (kernels.ycbcr, ("tint", "chroma")),
-    "additive_ycbcr": (kernels.additive_ycbcr, ("tint", "chroma")),
+    "rgb": (shading.rgb, ()),
+    "ycbcr": (shading.ycbcr, ("tint", "chroma")),
+    "additive_ycbcr": (shading.additive_ycbcr, ("tint", "chroma")),
 }
 _NORMALS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
-    "none": (kernels.no_normals, ()),
-    "predicted": (kernels.predicted_normals, ("normals",)),
-    "flat": (kernels.flat_normals, ("normals",)),
+    "none": (shading.no_normals, ()),
+    "predicted": (shading.predicted_normals, ("normals",)),
+    "flat": (shading.flat_normals, ("normals",)),
 }
 # What is looked up once a ray, and on each layer.
 _QUERIES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "view": (kernels.basis_of_view, kernels.same_basis),
-    "reflection": (kernels.no_basis, kernels.basis_of_reflection),
+    "view": (shading.basis_of_view, shading.same_basis),
+    "reflection": (shading.no_basis, shading.basis_of_reflection),
 }
 # Channels of the kernel's picture.
 _ALWAYS = ("rgb", "diffuse", "specular", "acc", "depth", "disparity")
@@ -73,7 +74,7 @@ class TritonRenderer:
         ray_basis, layer_basis = _QUERIES[manifest["basis"]["query"]]
         channels = torch.empty(_NUM_CHANNELS, camera.height, camera.width, device=device)
         grid = (math.ceil(camera.width / self.block[0]), math.ceil(camera.height / self.block[1]))
-        kernels.render_kernel[grid](
+        render_kernel[grid](
             channels,
             camera.K.float().contiguous(),
             camera.c2w.float().contiguous(),
