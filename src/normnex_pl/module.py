@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
 from normnex_pl.components import (
     Background,
@@ -21,7 +21,6 @@ from normnex_pl.components import (
     NormalEstimator,
     NormalModel,
 )
-from normnex_pl.errors import UserError
 from normnex_pl.execution import ComparedNormals, Eager, Execution, RayLosses
 from normnex_pl.fields import FieldFactory
 from normnex_pl.losses import (
@@ -37,10 +36,12 @@ from normnex_pl.losses import (
 )
 from normnex_pl.metrics import mse_to_psnr, psnr
 from normnex_pl.model import MPI, composite_normals
+from normnex_pl.module_checks import check_learning_rates, check_rays, check_weights
 from normnex_pl.normal_maps import normal_diagnostics, target_normals
 from normnex_pl.ranks import is_mine
 from normnex_pl.rendering_in_parts import render_in_parts
 from normnex_pl.schedules import Schedule
+from normnex_pl.training_record import TrainingRecord
 from normnex_pl.types import MPIGeometry, RayBatch, Rays, RenderOutput, View
 
 
@@ -57,35 +58,6 @@ class AdamSettings:
     learning_rates: Mapping[str, float] = field(default_factory=dict)
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
-
-
-class TrainingRecord(nn.Module):
-    """What the training has cost so far; stored with the weights, so that any later evaluation can say it.
-
-    Attributes:
-        steps: Optimiser steps.
-        seconds: Wall-clock time of the training loop, without evaluation.
-        rays: Rays rendered for training, on all ranks.
-        ranks: Processes that train together, each with a device.
-        peak_gpu_gib: Largest allocation on the GPU, or None without one.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.steps = 0
-        self.seconds = 0.0
-        self.rays = 0
-        self.ranks = 1
-        self.peak_gpu_gib: float | None = None
-
-    def get_extra_state(self) -> dict[str, Any]:
-        """Part of the module's state."""
-        return {name: getattr(self, name) for name in ("steps", "seconds", "rays", "ranks", "peak_gpu_gib")}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Part of the module's state."""
-        for name, value in state.items():
-            setattr(self, name, value)
 
 
 class NormNeXModule(pl.LightningModule):
@@ -151,12 +123,12 @@ class NormNeXModule(pl.LightningModule):
         self.attached_targets = attached_targets
         self.execution = execution
         self._targets_are_stale = True
-        _check_learning_rates(optimizer.learning_rates, self.mpi.parameter_groups())
+        check_learning_rates(optimizer.learning_rates, self.mpi.parameter_groups())
         self.weights = asdict(weights)
-        _check_weights(self.weights, self.mpi, estimator)
+        check_weights(self.weights, self.mpi, estimator)
         self.optimizer_settings = optimizer
         self.schedule = schedule
-        _check_rays(chunk, rays_at_once)
+        check_rays(chunk, rays_at_once)
         self.chunk = chunk
         self.rays_at_once = rays_at_once
         self.record = TrainingRecord()
@@ -213,7 +185,7 @@ class NormNeXModule(pl.LightningModule):
         offered: dict[str, Callable[[], Tensor]] = {
             "mse": lambda: mse_loss(rgb, batch.rgb),
             "gradient": lambda: gradient_loss(rgb, batch.rgb),
-            "disparity_smoothness": lambda: self._smoothness(batch, rendered),
+            "disparity_smoothness": lambda: self._smoothness(batch, rendered, layers),
             "distortion": lambda: distortion_loss(rendered.weights),
             "specular": lambda: specular_loss(layers.detach(), rendered.specular),
         }
@@ -225,14 +197,13 @@ class NormNeXModule(pl.LightningModule):
             offered["consistency"] = lambda: consistency_loss(*compared)
         return offered
 
-    def _smoothness(self, batch: RayBatch, rendered: RenderOutput) -> Tensor:
+    def _smoothness(self, batch: RayBatch, rendered: RenderOutput, layers: Tensor) -> Tensor:
         near = self.mpi.geometry.near
         disparity = rearrange(rendered.disparity, "(triplet pixel) -> triplet pixel", pixel=3)
         expected = disparity[:, :1].expand(-1, 2)
         if rendered.normals is not None:
-            weights = self.mpi.layer_weights(rendered.weights[::3])
             # Detached: normals learn from their targets alone, whatever estimates these.
-            normals = composite_normals(weights, rendered.normals[::3]).detach()
+            normals = composite_normals(layers[::3], rendered.normals[::3]).detach()
             expected = tangent_disparity(batch.rays, disparity, normals, 1 / near)
         return disparity_smoothness_loss(near * disparity, near * expected, batch.rgb)
 
@@ -314,36 +285,3 @@ class NormNeXModule(pl.LightningModule):
             optimizer, lambda step: self.schedule(min(step / total, 1.0))
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-def _check_weights(weights: Mapping[str, float], mpi: MPI, estimator: NormalEstimator | None) -> None:
-    """Raises a UserError if a loss has a weight that no part of the model can compute."""
-    missing = set()
-    if not mpi.normals.num_features:
-        missing |= {"orientation", "consistency"}
-    if estimator is None:
-        missing.add("consistency")
-    missing |= {name for name in weights if name.startswith("tv_")} - set(mpi.field.regularizers())
-    asked = sorted(name for name in missing if weights[name] > 0)
-    if asked:
-        raise UserError(
-            f"model.weights: expected zero for {', '.join(asked)}, since this model has no part for it, "
-            f"found {', '.join(str(weights[name]) for name in asked)}. orientation needs model.normals, "
-            "consistency model.estimator too, and tv_alpha a field that stores opacities."
-        )
-
-
-def _check_rays(chunk: int, rays_at_once: int | None) -> None:
-    """Raises a UserError unless both are at least 1."""
-    for name, rays in (("chunk", chunk), ("rays_at_once", rays_at_once)):
-        if rays is not None and rays < 1:
-            raise UserError(f"model.{name}: expected at least 1 ray, found {rays}.")
-
-
-def _check_learning_rates(rates: Mapping[str, float], groups: Mapping[str, Any]) -> None:
-    """Raises a UserError unless each group of parameters has a learning rate, and each rate a group."""
-    if set(rates) != set(groups):
-        raise UserError(
-            f"model.optimizer.learning_rates: expected one for each of {sorted(groups)}, "
-            f"found {sorted(rates)}. A preset sets them for the field that it chooses."
-        )
