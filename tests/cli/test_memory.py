@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ sys.path.insert(0, str(EXPERIMENTS / "benchmarks"))
 from synthetic import write_scene
 
 GIB = 2**30
+BYTES_A_STEP = 1024  # counts differ by a quarter of it, from small objects that Python keeps for reuse
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +201,7 @@ def test_running_out_of_memory_before_the_first_step_is_a_message_too(
 class Census(pl.Callback):
     """Counts at some steps what is alive: tensors, their bytes, and Python's own memory."""
 
-    steps: tuple[int, ...] = (10, 20, 40)
+    steps: tuple[int, ...] = (14, 24, 34, 44, 54)
     counted: list[tuple[int, int, int]]
 
     def __init__(self) -> None:
@@ -225,12 +227,14 @@ def test_nothing_grows_with_the_number_of_steps(scene: Path, tmp_path: Path) -> 
         yaml.safe_dump({"trainer": {"callbacks": [part]}}), encoding="utf-8"
     )
     words = small(scene, f"--run.folder={tmp_path / 'run'}", variant="normnex_transmittance")
-    more = ["--trainer.max_steps=41", "--trainer.log_every_n_steps=1000", "--checkpoint_every=15"]
+    more = ["--trainer.max_steps=55", "--trainer.log_every_n_steps=1000", "--checkpoint_every=10"]
     main(["fit", *words, *more, "-c", str(tmp_path / "census.yaml")])
-    (first, second, third) = Census.counted
-    assert first[:2] == second[:2] == third[:2]
-    # Caches of a few bytes come and go; what is kept of each step would take more.
-    assert third[2] - second[2] < 20 * 1024
+    tensors = {counted[:2] for counted in Census.counted}
+    assert len(Census.counted) == len(Census.steps)
+    assert len(tensors) == 1
+    python = [counted[2] for counted in Census.counted]
+    # A cache that fills shows between some counts; what is kept of each step, between all.
+    assert min(later - earlier for earlier, later in pairwise(python)) < 10 * BYTES_A_STEP
 
 
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name.endswith("gb")])

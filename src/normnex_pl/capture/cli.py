@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -49,12 +50,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0, 2 for bad input, or 130 when the user stops it."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    # What the readers say of the half-written scene.
-    logging.getLogger("normnex_pl.data").setLevel(logging.WARNING)
     options = parser().parse_args(arguments)
     try:
         _check(options)
-        for line in _prepare(options):
+        with _quiet_readers():
+            lines = _prepare(options)
+        for line in lines:
             print(line)  # noqa: T201
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
@@ -64,6 +65,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _STOPPED
     print(f"The scene is {options.scene}. To train on it: make train SCENE='{options.scene}'")  # noqa: T201
     return 0
+
+
+@contextmanager
+def _quiet_readers() -> Iterator[None]:
+    """Keeps back what the readers tell of a scene that is half written."""
+    readers = logging.getLogger("normnex_pl.data")
+    before = readers.level
+    readers.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        readers.setLevel(before)
 
 
 def _prepare(options: argparse.Namespace) -> Sequence[str]:
