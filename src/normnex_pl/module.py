@@ -37,7 +37,7 @@ from normnex_pl.losses import (
 from normnex_pl.metrics import mse_to_psnr, psnr
 from normnex_pl.model import MPI, composite_normals
 from normnex_pl.module_checks import check_learning_rates, check_rays, check_weights
-from normnex_pl.normal_maps import normal_diagnostics, target_normals
+from normnex_pl.normal_maps import normal_diagnostics, view_components
 from normnex_pl.ranks import is_mine
 from normnex_pl.rendering_in_parts import render_in_parts
 from normnex_pl.schedules import Schedule
@@ -230,28 +230,26 @@ class NormNeXModule(pl.LightningModule):
         return bool(every) and (self.trainer.global_step + 1) % every == 0
 
     def validation_step(self, batch: View, batch_idx: int) -> dict[str, float]:
-        """Logs how well a left-out training view is rendered.
+        """Logs how well a left-out training view is rendered, and after how many seconds of training.
 
         Returns:
             ``psnr``; the log has its mean over the views.
         """
         score = psnr(self.mpi.render_image(batch.camera, self.chunk)["rgb"], batch.rgb)
-        self.log("val/psnr", score, batch_size=1)
+        seconds = self.record.seconds  # of training until now: it gives the score a place in time
+        self.log_dict({"val/psnr": score, "val/train_seconds": seconds}, batch_size=1)
         return {"psnr": score}
 
     def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor] | None:
         """Renders a held-out view; callbacks judge it. Of several ranks one renders it, the others pass.
 
         Returns:
-            What `MPI.components` gives; with an estimator ``target_normals``; and where colours are looked up
-            by normals, ``rgb_flat_normals``: the colours if all normals were (0, 0, -1). None where another
-            rank renders the view.
+            `view_components`; and where colours are looked up by normals, ``rgb_flat_normals``: the colours
+            if all normals were (0, 0, -1). None where another rank renders the view.
         """
         if not is_mine(self.trainer, batch_idx):
             return None
-        shown = self.mpi.render_image(batch.camera, self.chunk)
-        if self.estimator is not None:
-            shown["target_normals"] = target_normals(self.mpi, self.estimator, batch, self.chunk)
+        shown = view_components(self.mpi, self.estimator, batch, self.chunk)
         if self.mpi.basis.query.needs_normals:
             with self.mpi.replacing_normals(FlatNormals()):
                 shown["rgb_flat_normals"] = self.mpi.render_image(batch.camera, self.chunk)["rgb"]

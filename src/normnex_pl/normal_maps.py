@@ -1,4 +1,4 @@
-"""Pictures of the estimated normals: the targets that a model learns from, for every pixel of a view."""
+"""What a model has of a view, with its estimated normals: the targets that it learns from, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,28 @@ from normnex_pl.components import NormalEstimator
 from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.model import MPI, composite_normals
 from normnex_pl.types import Camera, RayBatch, Rays, View
+
+
+@torch.no_grad()
+def view_components(
+    mpi: MPI, estimator: NormalEstimator | None, view: View, chunk: int = 16384
+) -> dict[str, Tensor]:
+    """All that a model has of a view.
+
+    Args:
+        mpi: The model.
+        estimator: Of normals, refreshed; None if the model has none.
+        view: On the model's device.
+        chunk: Rays at once.
+
+    Returns:
+        What `MPI.components` gives, ``[height, width]`` or ``[height, width, channel]``, and
+        ``target_normals`` where there is an estimator.
+    """
+    shown = mpi.render_image(view.camera, chunk)
+    if estimator is not None:
+        shown["target_normals"] = target_normals(mpi, estimator, view, chunk)
+    return shown
 
 
 @torch.no_grad()

@@ -108,6 +108,11 @@ class RunFolder:
         write_text(self.planes, planes)
 
 
+def run_label(variant: str, preset: str, steps: int) -> str:
+    """What stands above a figure of a run."""
+    return f"{variant}, preset {preset}, {steps:,} steps"
+
+
 def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
     """Checks that a checkpoint was trained on the scene at hand.
 

@@ -15,7 +15,7 @@ import torch
 from cli.helpers import ROOT, configs
 from normnex_pl.cli import main
 from normnex_pl.export.bake_files import BakeSettings, bake
-from normnex_pl.export.run_input import read_run
+from normnex_pl.trained_run import read_run
 from normnex_pl.export.view import make_server
 from viewer.browser import FLAGS, HELD_OUT, Baked, Browser, Tab, open_browser
 

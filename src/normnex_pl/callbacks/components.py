@@ -20,7 +20,7 @@ from normnex_pl.legends import panel_sheet
 from normnex_pl.loggers.sinks import log_picture
 from normnex_pl.module import NormNeXModule
 from normnex_pl.mpi_sheet import mpi_sheet
-from normnex_pl.normal_maps import target_normals
+from normnex_pl.normal_maps import view_components
 from normnex_pl.pictures import write_png
 from normnex_pl.types import Scene, View
 
@@ -123,9 +123,7 @@ def _pictures(
         estimator.refresh(mpi)
     for stored in views:
         view = move_view(stored, module.device)
-        shown = mpi.render_image(view.camera, module.chunk)
-        if estimator is not None:
-            shown["target_normals"] = target_normals(mpi, estimator, view, module.chunk)
+        shown = view_components(mpi, estimator, view, module.chunk)
         panels = component_panels(shown, view, mpi.geometry, mpi.color.signed)
         for panel in panels:
             yield f"{view.name}_{panel.name}", panel.picture

@@ -18,9 +18,9 @@ from normnex_pl.export.bake_files import BakeSettings, bake
 from normnex_pl.export.bake_scores import judge_baked, report
 from normnex_pl.export.baked import Renderer, TorchRenderer, find_renderer
 from normnex_pl.export.manifest import FOLDER
-from normnex_pl.export.run_input import TrainedRun, find_device, read_run
 from normnex_pl.export.stored_scores import check_metrics, model_digest, store_scores
 from normnex_pl.export.tiled_texture import Encoding
+from normnex_pl.trained_run import TrainedRun, find_device, read_run
 
 
 def bake_run(

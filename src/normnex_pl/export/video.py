@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from normnex_pl.errors import UserError
 from normnex_pl.export.paths import PATHS, CameraPath, Rig, rig_of_cameras, rig_of_geometry
-from normnex_pl.export.run_input import find_device
 from normnex_pl.export.video_files import LARGEST_GIF_RATE, WRITERS, Encoding
 from normnex_pl.export.video_frames import PHOTO, FrameSource, available_components
 from normnex_pl.export.video_run import load_alone, load_with_scene
 from normnex_pl.export.video_sheets import columns_for, sheet_for
 from normnex_pl.module import NormNeXModule
+from normnex_pl.trained_run import find_device
 from normnex_pl.types import MPIGeometry, Scene
 
 ALL = "all"

@@ -8,9 +8,9 @@ import torch
 import yaml
 
 from normnex_pl.errors import UserError
-from normnex_pl.export.run_input import read_run
 from normnex_pl.module import NormNeXModule
 from normnex_pl.runs import RunFolder
+from normnex_pl.trained_run import read_run
 from normnex_pl.types import Scene
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
+from torch import Tensor
 
-from normnex_pl.data.datamodule import SceneDataModule
+from normnex_pl.components import NormalEstimator
+from normnex_pl.data.datamodule import SceneDataModule, move_view
 from normnex_pl.errors import UserError
 from normnex_pl.module import NormNeXModule
-from normnex_pl.runs import RunFolder, check_geometry
+from normnex_pl.normal_maps import view_components
+from normnex_pl.runs import RunFolder, check_geometry, run_label
+from normnex_pl.types import View
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,34 @@ class TrainedRun:
     preset: str
     module: NormNeXModule
     data: SceneDataModule
+
+    @property
+    def label(self) -> str:
+        """Scene, variant, preset and steps, to stand above figures."""
+        return f"{self.data.scene.name}: {run_label(self.variant, self.preset, self.module.record.steps)}"
+
+    def view(self, name: str | None = None) -> View:
+        """A view of the scene by its name, on the model's device; the first held-out one for None.
+
+        Raises:
+            UserError: There is none of that name.
+        """
+        scene = self.data.scene
+        views = {view.name: view for view in scene.views}
+        name = scene.views[scene.test[0]].name if name is None else name
+        if name not in views:
+            raise UserError(f"{scene.root}: expected one of the views {', '.join(views)}, found {name}.")
+        return move_view(views[name], self.module.device)
+
+    def components(self, view: View) -> dict[str, Tensor]:
+        """All that the model has of a view of `view`: see `view_components`."""
+        return view_components(self.module.mpi, self._estimator, view, self.module.chunk)
+
+    @cached_property
+    def _estimator(self) -> NormalEstimator | None:
+        if self.module.estimator is not None:
+            self.module.estimator.refresh(self.module.mpi)
+        return self.module.estimator
 
 
 def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedRun:
