@@ -41,16 +41,22 @@ ON_GPUS = $(if $(GPUS),$(if $(filter-out 1,$(GPUS)),-c experiments/ddp.yaml) \
 EVAL_OF_RUN = -c $(call word_of,,RUN)/config.yaml $(call word_of,--run.folder=,RUN) \
   --trainer.devices=1 --trainer.num_nodes=1 --trainer.strategy=auto
 
+# So that the notebooks can show how the runs got on: left-out training views, looked at every 50 steps.
+WATCHED := --data.num_validation_views=2 --trainer.check_val_every_n_epoch=null --trainer.val_check_interval=50
+# Paths for what runs in notebooks/: from the root, as the other targets take them.
+in_notebooks = $(foreach name,RUNS SWEEP SCENE,$(if $(value $(name)),$(name)="$$(realpath $(call word_of,,$(name)))"))
+
 # An installation leaves a stamp in the environment, named after the extras that it brought and the folder
 # that it was made for. Without the stamp, or when the stamp is older than the files that say what to
 # install, the next target installs again; otherwise the environment is used as it is.
 HERE := $(shell pwd | cksum | cut -d' ' -f1)
-TEST_EXTRAS := dev,scenes,capture,video
+TEST_EXTRAS := dev,scenes,capture,video,notebooks
 STAMP := $(VENV)/.stamp-$(HERE)-
 FOR_RUNS := $(STAMP)runtime
 FOR_SCENES := $(STAMP)scenes
 FOR_VIDEOS := $(STAMP)video
 FOR_PHOTOS := $(STAMP)capture
+FOR_NOTEBOOKS := $(STAMP)notebooks
 FOR_TESTS := $(STAMP)$(TEST_EXTRAS)
 
 ## Usage: make TARGET [NAME=value ...]. Each target first sets up what it needs, once, in .venv.
@@ -110,6 +116,13 @@ sweep: needs-sweep needs-scene $(FOR_RUNS) ## SWEEP=file SCENE=path [COUNT=n] [P
 .PHONY: bench
 bench: needs-old-bench $(FOR_RUNS) ## [COMPARE=old.json] [SCENE=path] [ARGS="--quick"]: time training and rendering here
 	$(VENV)/bin/python experiments/benchmarks/bench.py $(call options,SCENE OUT COMPARE) $(ARGS)
+
+.PHONY: notebooks
+notebooks: $(FOR_NOTEBOOKS) ## [RUNS=folder] [SWEEP=folder] [SCENE=path]: execute them; train first what they show
+	$(if $(value RUNS),,$(MAKE) compare SCENE=scenes/demo PRESET=tiny ARGS="$(WATCHED)")
+	$(if $(value SWEEP),,$(MAKE) sweep SWEEP=experiments/sweeps/regularizers.yaml SCENE=scenes/demo PRESET=tiny \
+	  COUNT=12 ARGS="--trainer.max_steps=300")
+	$(in_notebooks) $(VENV)/bin/jupyter execute --inplace notebooks/*.ipynb
 
 .PHONY: prepare
 prepare: USAGE = make prepare PHOTOS=folder|video SCENE=path [ARGS="--longest=3024 ..."]

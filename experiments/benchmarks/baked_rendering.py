@@ -21,9 +21,9 @@ import torch
 from normnex_pl.checkout import checkout_commit
 from normnex_pl.errors import UserError
 from normnex_pl.export.baked import BakedMPI, Renderer, TorchRenderer
-from normnex_pl.trained_run import find_device
 from normnex_pl.export.speed import allocated_bytes, frames_per_second, peak_megabytes, spiral_cameras
 from normnex_pl.export.stored_scores import check_metrics
+from normnex_pl.trained_run import find_device
 from normnex_pl.types import Camera
 
 MEGA = 1e6

@@ -1,4 +1,4 @@
-"""Compares finished runs: their scores as a table, their pictures side by side. Trains nothing."""
+"""Compares finished runs: their scores as a table. Trains nothing."""
 
 from __future__ import annotations
 
@@ -11,13 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
-
 from normnex_pl.errors import UserError
 from normnex_pl.files import replacing
-from normnex_pl.pictures import contact_sheet
 
 Number = int | float | None
 
@@ -113,19 +108,59 @@ def read_run(row: str, seed: int, folder: Path) -> Run:
     return Run(row, seed, folder, metrics)
 
 
-def markdown_table(runs: Sequence[Run]) -> str:
+def read_comparison(folder: Path) -> list[Run]:
+    """Reads the runs of a comparison that `make compare` wrote, in the order of its table.
+
+    Raises:
+        UserError: There is no table, or a run of it isn't there.
+    """
+    path = folder / "table.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [
+                (row["row"], int(row["seed"]), row["folder"], row["failure"]) for row in csv.DictReader(file)
+            ]
+        if not rows:
+            raise ValueError("no rows")
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path}: expected the table of a comparison, found none ({error!r}). Write it by "
+            "make compare SCENE=..."
+        ) from error
+    # The folder may have been moved, and the table names its runs as they lay.
+    places = [(folder / "runs" / Path(place).name, failure) for _, _, place, failure in rows]
+    return [
+        Run(row, seed, place, {}, failure) if failure else read_run(row, seed, place)
+        for (row, seed, _, _), (place, failure) in zip(rows, places, strict=True)
+    ]
+
+
+def named_columns(*names: str) -> tuple[Column, ...]:
+    """Some of `COLUMNS`, in this order.
+
+    Raises:
+        UserError: There is none of a name.
+    """
+    known = {column.name: column for column in COLUMNS}
+    if unknown := [name for name in names if name not in known]:
+        raise UserError(f"columns: expected some of {', '.join(known)}, found {', '.join(unknown)}.")
+    return tuple(known[name] for name in names)
+
+
+def markdown_table(runs: Sequence[Run], columns: Sequence[Column] = COLUMNS) -> str:
     """A line a row, in the order of the runs; means over the finished seeds, and what failed below it.
 
-    With several seeds, a column tells the standard deviation of PSNR (of a sample: with n - 1).
+    With several seeds, a column behind the first one tells the standard deviation of PSNR (of a sample: with
+    n - 1).
     """
     several = len({run.seed for run in runs}) > 1
-    titles = ["", *(column.title for column in COLUMNS)]
+    titles = ["", *(column.title for column in columns)]
     if several:
         titles.insert(2, "PSNR s.d.")
     lines = [titles]
     for row in dict.fromkeys(run.row for run in runs):
         values = [run.values for run in runs if run.row == row and run.failure is None]
-        cells = [format_value(_mean([of[column.name] for of in values]), column.digits) for column in COLUMNS]
+        cells = [format_value(_mean([of[column.name] for of in values]), column.digits) for column in columns]
         if several:
             cells.insert(1, format_value(_deviation([of["psnr"] for of in values]), 2))
         if not values:
@@ -151,31 +186,6 @@ def write_text(path: Path, text: str) -> None:
     """Writes a table, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def comparison_sheet(runs: Sequence[Run]) -> UInt8[np.ndarray, "height width 3"] | None:
-    """Shows the first held-out view: the photo, then a column a row of the table; errors below.
-
-    A row's first finished seed stands for it. None if no run has pictures.
-    """
-    shown: dict[str, Run] = {}
-    for run in runs:
-        if run.failure is None and run.metrics.get("views"):
-            shown.setdefault(run.row, run)
-    if not shown:
-        return None
-    view = next(iter(shown.values())).metrics["views"][0]["name"]
-    shown = {row: run for row, run in shown.items() if _picture(run, view, "render").is_file()}
-    first = next(iter(shown.values()), None)
-    if first is None:
-        return None
-    photo = _pixels(_picture(first, view, "truth"))
-    size = (photo.shape[1], photo.shape[0])
-    renders = [_pixels(_picture(run, view, "render"), size) for run in shown.values()]
-    errors = [_pixels(_picture(run, view, "error"), size) for run in shown.values()]
-    titles = [f"{row} {format_value(_psnr_of(run, view), 2)} dB" for row, run in shown.items()]
-    nothing = np.full_like(photo, 255)
-    return contact_sheet([[photo, *renders], [nothing, *errors]], ["photo", *titles], [view, "error"])
 
 
 def format_value(value: Number, digits: int) -> str:
@@ -207,21 +217,3 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
         numbers = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
         text += f"| {' | '.join([line[0].ljust(widths[0]), *numbers])} |\n"
     return text
-
-
-def _picture(run: Run, view: str, component: str) -> Path:
-    return run.folder / "test" / f"{view}_{component}.png"
-
-
-def _pixels(path: Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarray, "height width 3"]:
-    """Reads a picture; one of another size, such as that of an ablation of the width, is scaled."""
-    with Image.open(path) as image:
-        picture = image.convert("RGB")
-    if size and picture.size != size:
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(picture)
-
-
-def _psnr_of(run: Run, view: str) -> Number:
-    """Of the view that is shown, as the picture is."""
-    return next((scores.get("psnr") for scores in run.metrics["views"] if scores["name"] == view), None)

@@ -147,6 +147,16 @@ class MPI(nn.Module):
         finally:
             self.normals = kept
 
+    @contextmanager
+    def scaling_specular(self, gain: float) -> Iterator[None]:
+        """Renders for a while with the specular part of each plane multiplied by a gain."""
+        kept = self.gate.clone()
+        self.gate.mul_(gain)
+        try:
+            yield
+        finally:
+            self.gate.copy_(kept)
+
     @torch.no_grad()
     def render_image(self, camera: Camera, chunk: int = 16384) -> dict[str, Tensor]:
         """Renders a whole image in chunks that bound the memory.

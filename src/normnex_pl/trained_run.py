@@ -94,7 +94,7 @@ def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedR
     return TrainedRun(folder, variant, preset, module.eval().requires_grad_(False), data)
 
 
-def find_device(name: str | None, expected: str) -> torch.device:
+def find_device(name: str | None = None, expected: str = "a device of this machine") -> torch.device:
     """The device of that name, or a GPU if there is one.
 
     Args:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from normnex_pl.comparison import COLUMNS, Run, comparison_sheet, csv_table, markdown_table, read_run
+from normnex_pl.comparison import COLUMNS, Run, csv_table, markdown_table, read_run
+from normnex_pl.comparison_pictures import comparison_sheet
 from normnex_pl.errors import UserError
 
 FULL = {

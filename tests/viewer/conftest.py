@@ -15,8 +15,8 @@ import torch
 from cli.helpers import ROOT, configs
 from normnex_pl.cli import main
 from normnex_pl.export.bake_files import BakeSettings, bake
-from normnex_pl.trained_run import read_run
 from normnex_pl.export.view import make_server
+from normnex_pl.trained_run import read_run
 from viewer.browser import FLAGS, HELD_OUT, Baked, Browser, Tab, open_browser
 
 WIDTH, FEW = 168, 10

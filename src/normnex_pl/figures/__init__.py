@@ -1,0 +1,22 @@
+"""Figures for notebooks, of run folders and trained models. Each names the preset and the steps it shows."""
+
+from normnex_pl.figures.basis import basis_figure
+from normnex_pl.figures.curves import quality_figure
+from normnex_pl.figures.decomposition import components_figure, planes_figure, relighting_figure
+from normnex_pl.figures.normals import normal_error_figure, normal_maps_figure
+from normnex_pl.figures.slider import PictureSlider, slider_of_runs
+from normnex_pl.figures.views import Crop, views_figure
+
+__all__ = [
+    "Crop",
+    "PictureSlider",
+    "basis_figure",
+    "components_figure",
+    "normal_error_figure",
+    "normal_maps_figure",
+    "planes_figure",
+    "quality_figure",
+    "relighting_figure",
+    "slider_of_runs",
+    "views_figure",
+]

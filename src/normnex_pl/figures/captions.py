@@ -1,0 +1,29 @@
+"""What stands above figures of several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from normnex_pl.comparison import Run
+from normnex_pl.errors import UserError
+
+
+def runs_caption(runs: Sequence[Run]) -> str:
+    """Scene, preset, steps and seeds of runs.
+
+    Raises:
+        UserError: There is no run.
+    """
+    if not runs:
+        raise UserError("runs: expected at least one finished run to show, found none.")
+    scenes = _listed(run.metrics.get("scene") for run in runs)
+    presets = _listed(run.metrics.get("preset") for run in runs)
+    steps = _listed(f"{run.metrics.get('steps', 0):,}" for run in runs)
+    seeds = _listed(run.seed for run in runs)
+    return f"{scenes}: preset {presets}, {steps} steps, seed {seeds}"
+
+
+def _listed(values: Iterable[Any]) -> str:
+    """Each value once, in the order of their coming."""
+    return " / ".join(dict.fromkeys(map(str, values)))

@@ -1,0 +1,90 @@
+"""Runs of the demo scene that notebooks and figures show: real ones, with a few steps each."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from cli.helpers import ROOT
+from cli.test_compare import launch_here
+from cli.test_compare import script as compare_script
+from cli.test_sweep import ENGINE, script, written
+from normnex_pl import batch
+from normnex_pl.comparison import Run, read_comparison
+from normnex_pl.errors import UserError
+from normnex_pl.sweeps.engine import prepare
+from normnex_pl.sweeps.local import LocalSweep
+from normnex_pl.sweeps.plot import write_plot
+from normnex_pl.sweeps.report import comparable
+from normnex_pl.sweeps.state import SweepState
+from normnex_pl.trained_run import TrainedRun, read_run
+
+SCENE = ROOT / "scenes" / "demo"
+VARIANTS = "nex_rgb nex_ycbcr normnex_density normnex_transmittance"
+STEPS = 8
+
+
+@pytest.fixture(scope="package")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``make compare`` writes, with the options that ``make notebooks`` gives it, and few steps."""
+    folder = tmp_path_factory.mktemp("notebooks") / "compare-tiny"
+    more = [f"--trainer.max_steps={STEPS}", "--data.num_validation_views=2", "--trainer.accelerator=cpu"]
+    more += ["--trainer.check_val_every_n_epoch=null", f"--trainer.val_check_interval={STEPS // 2}"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "launch", launch_here)
+        patch.setattr("normnex_pl.fingerprint._sources", lambda package: "sources")
+        patch.setattr("normnex_pl.metrics._lpips_network", lambda device: None)
+        patch.setattr("sys.argv", ["normnex"])
+        for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
+            patch.setenv(name, "0")
+        words = [f"--scene={SCENE}", f"--variants={VARIANTS}", "--preset=tiny", f"--out={folder}"]
+        assert compare_script().main([*words, "--", *more]) == 0
+    return folder
+
+
+@pytest.fixture(scope="package")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a sweep leaves behind."""
+    folder = tmp_path_factory.mktemp("sweep")
+    try:
+        engine = prepare(ENGINE, print)
+    except UserError as error:
+        pytest.skip(str(error))
+    config = written(folder)
+    sweep = script("sweep")
+    with engine:
+        state = SweepState.of(folder / "out", config)
+        LocalSweep(state, engine, count=None, every=0.05).go()
+        sweep.write_tables(state)
+        runs = comparable(state)
+        assert runs is not None
+        found = engine.importance(runs.values, runs.scores)
+        write_plot(state.folder / "importance.png", sweep.title(config), config, found, runs)
+    return state.folder
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Runs, as notebooks have them."""
+
+    compared: list[Run]
+    trained: dict[str, TrainedRun]
+
+
+@pytest.fixture(scope="package")
+def shown(compared: Path) -> Shown:
+    """The runs with their scores, and their models."""
+    runs = read_comparison(compared)
+    device = torch.device("cpu")
+    return Shown(runs, {run.row: read_run(run.folder, SCENE, device) for run in runs})
+
+
+@pytest.fixture
+def paths(compared: Path, swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tells notebooks where the runs are, as ``make notebooks`` does."""
+    for name, path in (("RUNS", compared), ("SWEEP", swept), ("SCENE", SCENE)):
+        monkeypatch.setenv(name, os.fspath(path))
