@@ -118,7 +118,7 @@ bench: needs-old-bench $(FOR_RUNS) ## [COMPARE=old.json] [SCENE=path] [ARGS="--q
 	$(VENV)/bin/python experiments/benchmarks/bench.py $(call options,SCENE OUT COMPARE) $(ARGS)
 
 .PHONY: notebooks
-notebooks: $(FOR_NOTEBOOKS) ## [RUNS=folder] [SWEEP=folder] [SCENE=path]: execute them; train first what they show
+notebooks: needs-runs-of-scene $(FOR_NOTEBOOKS) ## [RUNS=folder SCENE=path] [SWEEP=folder]: execute them; train first what they show
 	$(if $(value RUNS),,$(MAKE) compare SCENE=scenes/demo PRESET=tiny ARGS="$(WATCHED)")
 	$(if $(value SWEEP),,$(MAKE) sweep SWEEP=experiments/sweeps/regularizers.yaml SCENE=scenes/demo PRESET=tiny \
 	  COUNT=12 ARGS="--trainer.max_steps=300")
@@ -211,6 +211,9 @@ needs-run:
 	  exit 2; }
 
 .PHONY: needs-photos
+needs-runs-of-scene:
+	$(if $(value SCENE),$(if $(value RUNS),,$(error RUNS is missing: what make compare SCENE=$(value SCENE) wrote)))
+
 needs-photos:
 	$(if $(value PHOTOS),,$(error PHOTOS is missing. Usage: $(USAGE)))
 	$(if $(value SCENE),,$(error SCENE is missing. Usage: $(USAGE)))

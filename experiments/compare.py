@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 from normnex_pl.batch import Batch, Job
-from normnex_pl.comparison import Run, csv_table, markdown_table, write_text
+from normnex_pl.comparison import Run, csv_table, markdown_table
 from normnex_pl.comparison_pictures import comparison_sheet
 from normnex_pl.errors import UserError
+from normnex_pl.files import write_text
 from normnex_pl.pictures import write_png
 
 EXPERIMENTS = Path(__file__).resolve().parent

@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from normnex_pl.batch import visible_gpus
-from normnex_pl.comparison import write_text
 from normnex_pl.errors import STOPPED, RunStoppedError, UserError
-from normnex_pl.files import write_json
+from normnex_pl.files import write_json, write_text
 from normnex_pl.loggers.weights_and_biases import choose_mode
 from normnex_pl.sweeps.config import Config, read_sweep
 from normnex_pl.sweeps.engine import Engine, prepare

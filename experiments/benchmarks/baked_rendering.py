@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 for bad input."""
     options = parser().parse_args(arguments)
     try:
-        device = find_device(options.device, "cpu or cuda")
+        device = find_device(options.device)
         folders = [path / "mpi" if (path / "mpi").is_dir() else path for path in options.runs]
         result = {
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),

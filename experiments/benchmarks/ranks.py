@@ -11,10 +11,13 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from bench import SMALL, SMALL_WIDTH
-from cases import EXPERIMENTS, VIEWS, preset_width
+from cases import EXPERIMENTS, VIEWS, names_of, preset_width
+from normnex_pl.batch import visible_gpus
+from normnex_pl.errors import UserError
 from normnex_pl.files import write_json
 from synthetic import write_scene
 
@@ -56,8 +59,13 @@ ALONE = "one rank"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, or 1 if something couldn't be measured."""
+    """Returns 0, 1 if something couldn't be measured, or 2 for bad input."""
     options = parser().parse_args(arguments)
+    try:
+        check(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, Path(folder))
         results = bench.times()
@@ -80,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     result.add_argument("--presets", nargs="+", default=["fast", "paper"], metavar="NAME")
-    result.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), metavar="WAY")
+    result.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS), metavar="WAY")
     result.add_argument("--ranks", type=int, default=2, help="GPUs (2)")
     result.add_argument("--scene", type=Path, help="folder of a scene; default: one that is made up")
     result.add_argument("--warm", type=int, default=40, help="steps before those that are timed (40)")
@@ -89,6 +97,21 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--small", action="store_true", help="tiny sizes, on the CPU")
     result.add_argument("--out", type=Path, help="JSON file of the results")
     return result
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raises a UserError if something can't be measured."""
+    known = names_of("presets")
+    if unknown := [name for name in options.presets if name not in known]:
+        raise UserError(f"--presets: expected some of {', '.join(known)}, found {', '.join(unknown)}.")
+    if options.seconds and options.scene is None:
+        raise UserError("--seconds: expected a --scene to judge by, found none. Name one, or leave it out.")
+    gpus = len(visible_gpus())
+    if not options.small and gpus < options.ranks:
+        raise UserError(
+            f"--ranks: expected at most the {gpus} GPUs of this machine, found {options.ranks}. "
+            "Take fewer, or --small."
+        )
 
 
 class Bench:
@@ -104,6 +127,7 @@ class Bench:
         self.folder = folder
         self._number = 0
         self._scenes: dict[int, Path] = {}
+        self._gpus: SimpleQueue[int] = SimpleQueue()
 
     def times(self) -> dict[str, dict[str, Row]]:
         """Of each preset: of one rank, then of all ways."""
@@ -111,9 +135,10 @@ class Bench:
         for preset in presets:
             self._scene(preset)
         # Alone on a GPU each, at the same time.
-        gpus = [index % self.options.ranks for index in range(len(presets))]
-        with ThreadPoolExecutor(1 if self.options.small else self.options.ranks) as pool:
-            alone = list(pool.map(lambda preset, gpu: self._timed(preset, ((), ()), 1, gpu), presets, gpus))
+        for gpu in range(1 if self.options.small else self.options.ranks):
+            self._gpus.put(gpu)
+        with ThreadPoolExecutor(self._gpus.qsize()) as pool:
+            alone = list(pool.map(self._timed_alone, presets))
         results = {preset: {ALONE: row} for preset, row in zip(presets, alone, strict=True)}
         for preset in presets:
             say(preset, ALONE, results[preset][ALONE])
@@ -132,6 +157,13 @@ class Bench:
                     steps = round(1000 * self.options.seconds / row["ms_per_step"])
                     row |= self._trained(preset, words, ranks, steps)
                     say(preset, way, row)
+
+    def _timed_alone(self, preset: str) -> Row:
+        gpu = self._gpus.get()
+        try:
+            return self._timed(preset, ((), ()), 1, gpu)
+        finally:
+            self._gpus.put(gpu)
 
     def _timed(self, preset: str, way: Way, ranks: int, gpu: int = 0) -> Row:
         words, callbacks = way
@@ -168,7 +200,7 @@ class Bench:
         paths = [Path(__file__).parent, EXPERIMENTS.parent / "src", os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(path) for path in paths if str(path))}
         if ranks == 1:
-            environment |= {"CUDA_VISIBLE_DEVICES": str(gpu)}
+            environment |= {"CUDA_VISIBLE_DEVICES": (visible_gpus() or [""])[gpu]}
         done = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )

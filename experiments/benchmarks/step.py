@@ -176,7 +176,7 @@ def _refresh(module: NormNeXModule) -> float:
 def step_by_rays(
     trainer: pl.Trainer, module: NormNeXModule, counts: list[int], repeats: int
 ) -> dict[str, Any]:
-    """Steps of different numbers of rays."""
+    """Steps of different numbers of rays; of one that fails, why."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     result = {}
     for data.rays_per_step in counts:
@@ -184,7 +184,10 @@ def step_by_rays(
         gc.collect()
         if module.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(module.device)
-        result[str(data.rays_per_step)] = growth_row(trainer, module, repeats)
+        try:
+            result[str(data.rays_per_step)] = growth_row(trainer, module, repeats)
+        except RuntimeError as error:  # out of memory: what was measured with fewer stays
+            result[str(data.rays_per_step)] = {"failure": str(error).splitlines()[0]}
     return result
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 import yaml
 
-from normnex_pl.comparison import COLUMNS, Run, aligned, csv_table, format_value, write_text
+from normnex_pl.comparison import COLUMNS, Run, aligned, csv_table, format_value
 from normnex_pl.errors import UserError
+from normnex_pl.files import write_text
 from normnex_pl.runs import RunFolder
 
 # Beside where a run stands; all columns are in the CSV file.

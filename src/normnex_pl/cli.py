@@ -46,6 +46,7 @@ from normnex_pl.memory_advice import out_of_memory_message
 from normnex_pl.module import NormNeXModule
 from normnex_pl.runs import RunFolder, RunSettings, check_geometry, identity
 
+_SCALED_GRADIENTS = ("16", "16-mixed")
 _OTHERS = "And `normnex inspect SCENE` looks at a scene before training on it."
 
 
@@ -179,6 +180,11 @@ def _check_trainer(config: Namespace) -> None:
         raise UserError(
             f"trainer.accumulate_grad_batches: expected 1, found {config.accumulate_grad_batches}. "
             "Raise data.rays_per_step instead."
+        )
+    if str(config.precision) in _SCALED_GRADIENTS:
+        raise UserError(
+            f"trainer.precision: expected 32-true or bf16-mixed, found {config.precision}. It scales the "
+            "gradients of rays, to which those of stored textures are added as they are. Take bf16-mixed."
         )
     if config.max_steps == -1 and config.max_epochs == -1:
         raise UserError(

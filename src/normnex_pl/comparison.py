@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from normnex_pl.errors import UserError
-from normnex_pl.files import replacing
 
 Number = int | float | None
 
@@ -180,12 +179,6 @@ def csv_table(runs: Sequence[Run]) -> str:
         about |= {"row": run.row, "seed": run.seed, "folder": str(run.folder), "failure": run.failure}
         writer.writerow(about | run.values)
     return text.getvalue()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a table, whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def format_value(value: Number, digits: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,13 @@ LossFunction = Callable[[RayBatch], RayLosses]
 
 
 class Execution(ABC):
-    """Evaluates the losses of a batch, so that ``total.backward()`` gives the gradients."""
+    """Evaluates the losses of a batch, so that ``total.backward()`` gives the gradients.
+
+    Attributes:
+        keeps_memory: Whether what a step takes stays taken until `release`.
+    """
+
+    keeps_memory: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, function: LossFunction, parameters: nn.Module, batch: RayBatch) -> RayLosses:
@@ -69,6 +76,8 @@ class CudaGraph(Execution):
     records, no other may ask the device anything, as the processes' communication does. Each backward pass
     writes its gradients where the last one's were: they can't be summed over batches.
     """
+
+    keeps_memory = True
 
     def __init__(self) -> None:
         self._graph: _Flat | None = None
@@ -112,7 +121,10 @@ class _Flat(nn.Module):
         return result.total, *result.losses.values(), *(result.normals or ())
 
     def result(self, values: tuple[Tensor, ...]) -> RayLosses:
-        """What the tuple means. Copied, since the next step writes to the graph's own memory."""
+        """What the tuple means.
+
+        Losses are copied, since they are read later, and the next step writes to the graph's own memory.
+        """
         total, *rest = values
         count = len(self.names)
         losses = {name: value.clone() for name, value in zip(self.names, rest[:count], strict=True)}

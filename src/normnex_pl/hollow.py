@@ -21,7 +21,7 @@ from normnex_pl.kernels import pretending
 from normnex_pl.module import NormNeXModule
 from normnex_pl.types import RayBatch, Rays
 
-_AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+_AUTOCAST = {"bf16-mixed": torch.bfloat16}
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class MPI(nn.Module):
             self.normals = kept
 
     @contextmanager
-    def scaling_specular(self, gain: float) -> Iterator[None]:
+    def scaling_specular(self, gain: int | float) -> Iterator[None]:
         """Renders for a while with the specular part of each plane multiplied by a gain."""
         kept = self.gate.clone()
         self.gate.mul_(gain)

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from normnex_pl.component_pictures import grey_picture, specular_legend, specular_picture
+from normnex_pl.errors import UserError
 from normnex_pl.geometry.planes import canvas_grid, canvas_points
 from normnex_pl.legends import Panel, bar_legend, panel_sheet
 from normnex_pl.model import MPI
@@ -41,6 +42,12 @@ class LayerTextures:
     seen: Float[Tensor, "layer height width 3"]
     specular: Float[Tensor, "layer height width 3"]
     seen_specular: Float[Tensor, "layer height width 3"]
+
+
+def check_layers(name: str, layers: Sequence[int] | None, num_layers: int) -> None:
+    """Raises a UserError, by the name of a setting, unless layers are some that there are, or None."""
+    if layers is not None and (not layers or not all(0 <= layer < num_layers for layer in layers)):
+        raise UserError(f"{name}: expected some of 0 to {num_layers - 1}, found {list(layers)}.")
 
 
 def spread_layers(num_layers: int) -> list[int]:

@@ -94,12 +94,11 @@ def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedR
     return TrainedRun(folder, variant, preset, module.eval().requires_grad_(False), data)
 
 
-def find_device(name: str | None = None, expected: str = "a device of this machine") -> torch.device:
+def find_device(name: str | None = None) -> torch.device:
     """The device of that name, or a GPU if there is one.
 
     Args:
         name: As ``--device`` has it.
-        expected: What the command takes, for its message.
 
     Raises:
         UserError: There is no such device.
@@ -107,12 +106,14 @@ def find_device(name: str | None = None, expected: str = "a device of this machi
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.empty(0, device=name).device
+        device = torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
         raise UserError(
-            f"--device: expected {expected}, found {name}, which isn't there ({reason})."
+            f"--device: expected cpu or cuda, found {name}, which isn't there ({str(error).splitlines()[0]})."
         ) from error
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"--device: expected cpu or cuda, found {name}. Choose one of these.")
+    return device
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +20,11 @@ import bench  # noqa: E402
 import cases  # noqa: E402
 import clock  # noqa: E402
 import results  # noqa: E402
+import step  # noqa: E402
 import synthetic  # noqa: E402
 import work  # noqa: E402
 from normnex_pl.data.datamodule import SceneDataModule  # noqa: E402
+from normnex_pl.execution import Eager  # noqa: E402
 
 CPU = torch.device("cpu")
 PARTS = {"rays", "field", "compositing", "losses", "backward", "regularisers", "optimiser", "refresh"}
@@ -187,3 +190,16 @@ def test_laps_are_medians_between_marks() -> None:
     *laps, total = clock.median_laps(body, CPU, repeats=5)
     assert len(laps) == 3
     assert 0 <= min(laps) <= max(laps) <= total
+
+
+def test_what_was_measured_with_fewer_rays_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    def row(trainer: Any, module: Any, repeats: int) -> dict[str, float]:
+        if trainer.datamodule.rays_per_step > 20:
+            raise torch.OutOfMemoryError("too many\nand more")
+        return {"step_ms": 1.0}
+
+    monkeypatch.setattr(step, "growth_row", row)
+    trainer = SimpleNamespace(datamodule=SimpleNamespace(rays_per_step=0))
+    module = SimpleNamespace(execution=Eager(), device=torch.device("cpu"))
+    measured = step.step_by_rays(trainer, module, [10, 20, 30], 1)  # type: ignore[arg-type]
+    assert measured == {"10": {"step_ms": 1.0}, "20": {"step_ms": 1.0}, "30": {"failure": "too many"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -50,3 +51,43 @@ def test_the_report_compares_with_one_rank_and_names_what_failed() -> None:
     assert "| fast | yaml | 12.50 | 1,280,000 | 1.60 | - | - |" in lines
     assert "| fast | bf16 | failed | | | | |" in [" ".join(line.split()) for line in lines]
     assert lines[-1] == "fast: 7 MB of gradients, 25% of them not zero on a rank"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--presets", "fast", "quick"], "--presets: expected some of fast, "),
+        (["--seconds=5"], "--seconds: expected a --scene"),
+        (["--ranks=2"], "--ranks: expected at most the 1 GPUs of this machine, found 2"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_at_once(
+    words: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ranks, "visible_gpus", lambda: ["3"])
+    assert ranks.main(words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_one_rank_has_a_gpu_of_ours_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three presets on two GPUs: the third waits until one is free, whichever that is."""
+    busy: list[str] = []
+    together: list[tuple[str, ...]] = []
+    waiting = {"fast": 0.3, "paper": 0.0, "tiny": 0.1}
+
+    def run(command: list[str], env: dict[str, str], **_: object) -> SimpleNamespace:
+        preset = next(name for name in waiting if any(f"presets/{name}.yaml" in word for word in command))
+        busy.append(env["CUDA_VISIBLE_DEVICES"])
+        together.append(tuple(busy))
+        time.sleep(waiting[preset])
+        busy.remove(env["CUDA_VISIBLE_DEVICES"])
+        return SimpleNamespace(stdout="")
+
+    monkeypatch.setattr(ranks, "visible_gpus", lambda: ["5", "7"])
+    monkeypatch.setattr(ranks.subprocess, "run", run)
+    monkeypatch.setattr(ranks.Bench, "_scene", lambda self, preset: tmp_path)
+    options = ranks.parser().parse_args(["--presets", *waiting, "--ways"])
+    ranks.Bench(options, tmp_path).times()
+    assert all(len(set(gpus)) == len(gpus) for gpus in together)
+    assert {gpu for gpus in together for gpu in gpus} == {"5", "7"}
+    assert len(together) == 3

@@ -58,6 +58,10 @@ BAD_ARGUMENTS: dict[str, tuple[list[str], list[str]]] = {
         ["--trainer.accumulate_grad_batches=2"],
         ["trainer.accumulate_grad_batches", "found 2", "data.rays_per_step"],
     ),
+    "gradients in another scale": (
+        ["--trainer.precision=16-mixed"],
+        ["trainer.precision", "found 16-mixed", "bf16-mixed"],
+    ),
     "no end": (["--trainer.max_steps=-1", "--trainer.max_epochs=-1"], ["trainer.max_steps", "limit"]),
     "no width": (["--data.width=0"], ["width", "positive", "found 0"]),
     "learning rates of another field": (

@@ -18,6 +18,7 @@ import yaml
 
 from cli.helpers import EXPERIMENTS, failure, fit, scalars, small, tensors
 from cli.test_experiments import PRESETS, VARIANTS, build
+from normnex_pl.callbacks.memory import MemoryPlan, MemorySettings
 from normnex_pl.cli import main
 from normnex_pl.initialization import Initialization
 from normnex_pl.memory import Photos, training_need
@@ -114,6 +115,32 @@ def test_rays_are_split_where_they_would_not_fit_and_the_result_stays(
         torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-5)
     losses = [float(scalars(tmp_path / name)[-1]["loss/total"]) for name in ("whole", "parts")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize(("limit", "usable"), [(None, 0.93 * 5), (2.0, 2.0), (40.0, 0.93 * 5)])
+def test_a_limit_takes_no_more_than_there_is(
+    limit: float | None, usable: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4 * GIB, 24 * GIB))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 3 * GIB)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 2 * GIB)
+    plan = MemoryPlan(MemorySettings(limit))
+    found = plan._usable_bytes(torch.device("cuda"))
+    assert found == pytest.approx(usable * GIB, rel=1e-6)
+
+
+def test_pictures_between_steps_reckon_with_what_a_recorded_step_keeps(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside: list[int] = []
+    monkeypatch.setattr(
+        MemoryPlan, "_fit_chunk", lambda self, trainer, module, resident: beside.append(resident)
+    )
+    for name in ("Eager", "CudaGraph"):
+        words = arguments(scene, tmp_path / name, f"--model.execution=normnex_pl.execution.{name}")
+        main(["fit", *words, "--memory.limit_gib=100"])
+    eager, recorded = beside[0], beside[2]  # then comes the evaluation's own
+    assert recorded > 2 * eager
 
 
 def test_what_cannot_fit_is_warned_of_with_settings_that_do(

@@ -19,7 +19,7 @@ from data.layouts import LAYOUTS, captured, write_llff
 from normnex_pl.data.automatic_planes import AutomaticPlanes, canvas_of
 from normnex_pl.data.depths import Percentiles
 from normnex_pl.data.placement import PlanePlacement, PlanesFromBounds, TrainingViews, place_planes
-from normnex_pl.data.planes import PlaneChoice, PlaneOverrides
+from normnex_pl.data.planes import PlaneChoice, PlaneOverrides, scale_offset, unscale_offset
 from normnex_pl.data.posed import load_scene
 from normnex_pl.data.readers import AnyKind
 from normnex_pl.data.sidecars import planes_text, read_planes
@@ -333,6 +333,13 @@ def test_written_planes_are_read_back_exactly(tmp_path: Path, layout: str) -> No
     # As the NeX trainer reads the file.
     assert len([float(word) for word in text.splitlines()[0].split(" ")]) == 4
     assert all(line.startswith("#") for line in text.splitlines()[2:])
+
+
+@given(offset=st.integers(0, 2000), width=st.integers(100, 8000))
+def test_any_padding_is_written_so_that_it_is_read_back(offset: int, width: int) -> None:
+    written = unscale_offset(offset, width)
+    assert scale_offset(float(str(written)), width) == offset
+    assert isinstance(written, int) or width > 1008  # whole pixels where they do it
 
 
 def test_comments_may_stand_anywhere_in_the_planes_file(tmp_path: Path) -> None:

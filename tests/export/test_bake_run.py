@@ -128,6 +128,20 @@ def test_an_interrupted_bake_leaves_the_old_one_whole(run: Path, monkeypatch: py
         bake_run(run)
     assert contents(run / "mpi") == files
     assert (run / "metrics.json").read_bytes() == scores
+
+
+def test_scores_of_files_that_are_gone_are_forgotten(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bake_run(run)
+    scores = metrics(run)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("normnex_pl.export.bake.judge_baked", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        bake_run(run, "--threshold=0.5")
+    assert scores.pop("baked")
+    assert metrics(run) == scores
     assert sorted(path.name for path in run.glob("*mpi*")) == ["mpi"]
 
 
@@ -210,6 +224,7 @@ def test_damaged_files_of_a_run_are_named(run: Path, capsys: pytest.CaptureFixtu
         ("--tolerance=-1", "--tolerance: expected 0 to 128 levels, found -1"),
         ("--quality=0", "--quality: expected 1 to 100, of WebP, found 0 of webp"),
         ("--device=tpu9", "--device: expected cpu or cuda, found tpu9"),
+        ("--device=meta", "--device: expected cpu or cuda, found meta"),
     ],
 )
 def test_options_out_of_range_are_refused(

@@ -152,14 +152,14 @@ def test_rays_that_miss_everything_are_black(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tolerance", [0.5, 4.0])
-def test_rounded_colors_move_pixels_by_the_tolerance_on_each_plane(tolerance: float, tmp_path: Path) -> None:
+def test_rounded_colors_move_pixels_by_the_tolerance_on_each_layer(tolerance: float, tmp_path: Path) -> None:
     mpi = make("rgb")
     whole = baked(mpi, tmp_path / "whole")
     rounded = baked(mpi, tmp_path / "rounded", replace(FINE, tolerance=tolerance))
     for camera in around(reference_camera()):
         rays = rays_of(camera)
         moved = (whole.render(rays)["diffuse"] - rounded.render(rays)["diffuse"]).abs() * LEVELS
-        assert float(moved.max()) <= PLANES * (tolerance + 0.5)
+        assert float(moved.max()) <= LAYERS * tolerance + 0.5
     assert float(moved.max()) > 0.2 * tolerance
     values = [torch.unique(each.base_color.tiles).numel() for each in (whole, rounded)]
     assert values[1] <= values[0]

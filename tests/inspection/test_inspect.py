@@ -23,6 +23,7 @@ from normnex_pl.data.posed import load_scene
 from normnex_pl.data.readers import AnyKind
 from normnex_pl.inspection.concerns import concerns
 from normnex_pl.inspection.report import report
+from normnex_pl.inspection.settings import parse_settings
 from normnex_pl.inspection.survey import Survey, largest_angle, survey
 from normnex_pl.types import Scene
 
@@ -211,6 +212,34 @@ def test_planes_are_written_only_when_asked_for_and_never_over_others(
     keys = ("near", "far", "spacing", "offset", "reference")
     assert [after[key] for key in keys] == [before[key] for key in keys]
     assert set(after["reasons"].values()) == {"given in planes.txt"}
+
+
+@pytest.mark.parametrize(
+    ("model", "planes"), [("{num_layers: 32}", 384), ("{sublayers: 6}", 96), ("{}", 192), (None, 192)]
+)
+def test_planes_are_those_of_the_training_whatever_is_configured(
+    tmp_path: Path, model: str | None, planes: int
+) -> None:
+    root = write_llff(tmp_path / "desk", captured())
+    part = tmp_path / "part.yaml"
+    part.write_text(f"data: {{width: 64}}\n{f'model: {model}' if model else ''}\n")
+    assert parse_settings([str(root), "-c", str(part)]).planes() == planes
+
+
+def test_memory_that_cannot_be_counted_is_left_out(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("it looks at\nwhat tensors hold")
+
+    root = write_llff(tmp_path / "desk", captured())
+    monkeypatch.setattr("normnex_pl.inspection.command.training_need", refuse)
+    main(["inspect", str(root), *configs(), f"--out={tmp_path / 'x.png'}", "--json"])
+    assert json.loads(capsys.readouterr().out)["memory"] is None
+    assert "Memory: not counted (RuntimeError: it looks at what tensors hold)" in caplog.text
 
 
 @pytest.mark.parametrize(

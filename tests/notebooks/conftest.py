@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cli.helpers import ROOT
 from cli.test_compare import launch_here
@@ -23,17 +26,38 @@ from normnex_pl.sweeps.report import comparable
 from normnex_pl.sweeps.state import SweepState
 from normnex_pl.trained_run import TrainedRun, read_run
 
-SCENE = ROOT / "scenes" / "demo"
 VARIANTS = "nex_rgb nex_ycbcr normnex_density normnex_transmittance"
 STEPS = 8
+SMALLER = 3
 
 
 @pytest.fixture(scope="package")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped scene with its truth, at a third of its width: evaluations then take seconds."""
+    demo, folder = ROOT / "scenes" / "demo", tmp_path_factory.mktemp("small") / "demo"
+    for name in ("images", "truth"):
+        (folder / name).mkdir(parents=True)
+    for path in (demo / "images").glob("*.jpg"):
+        with Image.open(path) as image:
+            small = image.resize((image.width // SMALLER, image.height // SMALLER), Image.Resampling.BOX)
+        small.save(folder / "images" / f"{path.stem}.png")
+    for path in (demo / "truth").glob("*.npz"):
+        with np.load(path) as arrays:
+            middle = slice(SMALLER // 2, None, SMALLER)
+            np.savez(
+                folder / "truth" / path.name, **{key: arrays[key][middle, middle] for key in arrays.files}
+            )
+    shutil.copy(demo / "poses_bounds.npy", folder)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def compared(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``make compare`` writes, with the options that ``make notebooks`` gives it, and few steps."""
     folder = tmp_path_factory.mktemp("notebooks") / "compare-tiny"
     more = [f"--trainer.max_steps={STEPS}", "--data.num_validation_views=2", "--trainer.accelerator=cpu"]
     more += ["--trainer.check_val_every_n_epoch=null", f"--trainer.val_check_interval={STEPS // 2}"]
+    more += [f"--data.width={504 // SMALLER}"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "launch", launch_here)
         patch.setattr("normnex_pl.fingerprint._sources", lambda package: "sources")
@@ -41,7 +65,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("sys.argv", ["normnex"])
         for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
             patch.setenv(name, "0")
-        words = [f"--scene={SCENE}", f"--variants={VARIANTS}", "--preset=tiny", f"--out={folder}"]
+        words = [f"--scene={scene}", f"--variants={VARIANTS}", "--preset=tiny", f"--out={folder}"]
         assert compare_script().main([*words, "--", *more]) == 0
     return folder
 
@@ -76,15 +100,15 @@ class Shown:
 
 
 @pytest.fixture(scope="package")
-def shown(compared: Path) -> Shown:
+def shown(compared: Path, scene: Path) -> Shown:
     """The runs with their scores, and their models."""
     runs = read_comparison(compared)
     device = torch.device("cpu")
-    return Shown(runs, {run.row: read_run(run.folder, SCENE, device) for run in runs})
+    return Shown(runs, {run.row: read_run(run.folder, scene, device) for run in runs})
 
 
 @pytest.fixture
-def paths(compared: Path, swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def paths(compared: Path, swept: Path, scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tells notebooks where the runs are, as ``make notebooks`` does."""
-    for name, path in (("RUNS", compared), ("SWEEP", swept), ("SCENE", SCENE)):
+    for name, path in (("RUNS", compared), ("SWEEP", swept), ("SCENE", scene)):
         monkeypatch.setenv(name, os.fspath(path))

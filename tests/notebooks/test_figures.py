@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from matplotlib.figure import Figure
 
-from normnex_pl.comparison import csv_table, markdown_table, named_columns, read_comparison
+from normnex_pl.comparison import Run, csv_table, markdown_table, named_columns, read_comparison
 from normnex_pl.components import ReflectionQuery, ViewQuery
 from normnex_pl.components.query import face_camera, reflect
 from normnex_pl.errors import UserError
@@ -31,9 +32,10 @@ from normnex_pl.figures import (
     views_figure,
 )
 from normnex_pl.figures.basis import lookup_of
+from normnex_pl.figures.captions import runs_caption
 from normnex_pl.figures.normals import _shares
 from normnex_pl.figures.tables import picture_table
-from notebooks.conftest import SCENE, STEPS, Shown
+from notebooks.conftest import STEPS, Shown
 
 PIXELS = np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)
 
@@ -122,7 +124,7 @@ def test_the_gain_ends_with_an_error_too(shown: Shown) -> None:
     assert float(mpi.gate) == 1.0
 
 
-@given(arrays(np.float32, (20, 2), elements=st.floats(-0.7, 0.7, width=32)))
+@given(arrays(np.float32, (20, 2), elements=st.floats(-0.6875, 0.6875, width=32)))
 def test_functions_of_reflected_directions_are_shown_where_they_are_looked_up(values: np.ndarray) -> None:
     xy = torch.from_numpy(values)
     lookup = lookup_of(ReflectionQuery(), xy)
@@ -136,7 +138,7 @@ def test_functions_of_reflected_directions_are_shown_where_they_are_looked_up(va
     )
 
 
-@given(arrays(np.float32, (20, 2), elements=st.floats(-0.7, 0.7, width=32)))
+@given(arrays(np.float32, (20, 2), elements=st.floats(-0.6875, 0.6875, width=32)))
 def test_functions_of_viewing_directions_are_shown_where_they_are_looked_up(values: np.ndarray) -> None:
     lookup = lookup_of(ViewQuery(), torch.from_numpy(values))
     np.testing.assert_array_equal(lookup.viewdirs[:, :2].numpy(), values)
@@ -159,8 +161,8 @@ def test_normals_need_a_model_that_has_them(shown: Shown) -> None:
         normal_maps_figure([shown.trained["nex_rgb"]])
 
 
-def test_normals_show_the_truth_in_the_first_row(shown: Shown) -> None:
-    with np.load(SCENE / "truth" / "view_000.npz") as truth:
+def test_normals_show_the_truth_in_the_first_row(shown: Shown, scene: Path) -> None:
+    with np.load(scene / "truth" / "view_000.npz") as truth:
         wanted = (truth["normals"].astype(np.float32) * [1, -1, -1] + 1) / 2
     figure = normal_maps_figure([shown.trained["normnex_density"], shown.trained["normnex_transmittance"]])
     np.testing.assert_allclose(pictures(figure)[1] / 255, wanted, atol=2 / 255)
@@ -168,7 +170,13 @@ def test_normals_show_the_truth_in_the_first_row(shown: Shown) -> None:
 
 @pytest.mark.parametrize(
     "crop",
-    [(-0.1, 0, 0.5, 0.5), (0, 0, 0, 0.5), (0.6, 0, 0.5, 0.5), (0, 0.9, 0.1, 0.2), (0, float("nan"), 1, 1)],
+    [
+        (-0.1, 0.0, 0.5, 0.5),
+        (0.0, 0.0, 0.0, 0.5),
+        (0.6, 0.0, 0.5, 0.5),
+        (0.0, 0.9, 0.1, 0.2),
+        (0.0, math.nan, 1.0, 1.0),
+    ],
 )
 def test_details_beyond_the_picture_are_refused(crop: tuple[float, float, float, float]) -> None:
     with pytest.raises(UserError, match="within"):
@@ -227,6 +235,28 @@ def test_what_is_no_comparison_is_refused(tmp_path: Path, content: str | None) -
         (tmp_path / "table.csv").write_text(content)
     with pytest.raises(UserError, match=re.escape("make compare")):
         read_comparison(tmp_path)
+
+
+def test_failed_runs_are_passed_over(shown: Shown) -> None:
+    failed = Run("broken", 0, Path("nowhere"), {}, "it broke")
+    assert caption(views_figure([failed, *shown.compared[:1]])) == caption(views_figure(shown.compared[:1]))
+    for show in (views_figure, quality_figure, runs_caption):
+        with pytest.raises(UserError, match="broken failed: it broke"):
+            show([failed])
+    with pytest.raises(UserError, match="it broke"):
+        slider_of_runs(shown.compared[0], failed)
+
+
+def test_a_layer_that_is_not_there_is_refused(shown: Shown) -> None:
+    with pytest.raises(UserError, match=re.escape("layers: expected some of 0 to 7, found [8]")):
+        planes_figure(shown.trained["nex_rgb"], [8])
+
+
+def test_views_go_by_their_names(shown: Shown) -> None:
+    run = shown.trained["nex_rgb"]
+    assert [run.view().name, run.view("view_003").name] == ["view_000", "view_003"]
+    with pytest.raises(UserError, match=r"expected one of the views view_000, .* found view_99"):
+        run.view("view_99")
 
 
 def test_a_table_of_some_columns(shown: Shown) -> None:

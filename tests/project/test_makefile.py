@@ -40,7 +40,7 @@ class Project:
             path = folder / "experiments" / f"{config}.yaml"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-        for tool in ("python", "normnex", "ruff", "mypy"):
+        for tool in ("python", "normnex", "ruff", "mypy", "jupyter"):
             path = folder / ".venv" / "bin" / tool
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(RECORDER)
@@ -49,7 +49,18 @@ class Project:
     def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs make as a user would: none of the variables of a make that runs the tests reach it."""
         ours = {"VENV", "PYTHON", "SCENE", "RUN", "OUT", "GPUS", "VARIANT", "PRESET", "WIDTH", "ARGS"}
-        compared = {"VARIANTS", "ROWS", "SEEDS", "JOBS", "PHOTOS", "COMPARE", "SWEEP", "COUNT", "LOGGERS"}
+        compared = {
+            "VARIANTS",
+            "ROWS",
+            "SEEDS",
+            "JOBS",
+            "PHOTOS",
+            "COMPARE",
+            "SWEEP",
+            "COUNT",
+            "LOGGERS",
+            "RUNS",
+        }
         theirs = ours | compared | {"PYTEST_ARGS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
         environment = {key: value for key, value in os.environ.items() if key not in theirs}
         environment |= {"CALLS": str(self.calls_file), **variables}
@@ -261,6 +272,41 @@ def test_bench_misses_what_it_shall_compare_with_before_anything_is_installed(pr
     result = project.make("bench", "COMPARE=it's gone.json")
     assert result.returncode != 0
     assert "it's gone.json: no such file" in result.stderr
+    assert project.calls() == []
+
+
+def test_notebooks_train_what_they_show(project: Project) -> None:
+    (project.folder / "experiments" / "sweeps").mkdir()
+    (project.folder / "experiments" / "sweeps" / "regularizers.yaml").touch()
+    result = project.make("notebooks")
+    assert result.returncode == 0, result.stderr
+    compare, sweep, execute = (call for call in project.calls() if "install" not in call)
+    assert compare[:4] == ["python", "experiments/compare.py", "--scene=scenes/demo", "--preset=tiny"]
+    assert "--data.num_validation_views=2" in compare
+    assert sweep[1:5] == [
+        *("experiments/sweep.py", "--sweep=experiments/sweeps/regularizers.yaml", "--scene=scenes/demo"),
+        "--preset=tiny",
+    ]
+    assert execute == ["jupyter", "execute", "--inplace", "notebooks/*.ipynb"]
+    assert project.installations() == [".[notebooks]", "."]
+
+
+def test_notebooks_show_runs_of_ones_own(project: Project) -> None:
+    for name in ("my runs", "my sweep", "it's mine"):
+        (project.folder / name).mkdir()
+    places = {"RUNS": "my runs", "SWEEP": "my sweep", "SCENE": "it's mine"}
+    tool = project.folder / ".venv" / "bin" / "jupyter"
+    tool.write_text('#!/bin/sh\nprintf "%s\\n" "$RUNS" "$SWEEP" "$SCENE"\n')
+    result = project.make("notebooks", *(f"{name}={place}" for name, place in places.items()))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-3:] == [str(project.folder / place) for place in places.values()]
+    assert [call for call in project.calls() if "install" not in call] == []
+
+
+def test_notebooks_want_the_runs_of_a_scene(project: Project) -> None:
+    result = project.make("notebooks", "SCENE=s")
+    assert result.returncode != 0
+    assert "RUNS is missing: what make compare SCENE=s wrote" in result.stderr
     assert project.calls() == []
 
 

@@ -19,7 +19,7 @@ from normnex_pl.errors import UserError
 from normnex_pl.legends import panel_sheet
 from normnex_pl.loggers.sinks import log_picture
 from normnex_pl.module import NormNeXModule
-from normnex_pl.mpi_sheet import mpi_sheet
+from normnex_pl.mpi_sheet import check_layers, mpi_sheet
 from normnex_pl.normal_maps import view_components
 from normnex_pl.pictures import write_png
 from normnex_pl.types import Scene, View
@@ -80,7 +80,7 @@ class ComponentPictures(pl.Callback):
             datamodule = trainer.datamodule  # type: ignore[attr-defined]
             assert isinstance(datamodule, SceneDataModule)
             self._views = find_views(datamodule.scene, self.settings.views)
-            _check_layers(self.settings.layers, pl_module.mpi.num_layers)
+            check_layers("pictures.layers", self.settings.layers, pl_module.mpi.num_layers)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Shows the model every few epochs."""
@@ -147,8 +147,3 @@ def find_views(scene: Scene, names: Sequence[str] | None) -> list[View]:
             f"found {', '.join(unknown)}."
         )
     return [by_name[name] for name in names]
-
-
-def _check_layers(layers: Sequence[int] | None, num_layers: int) -> None:
-    if layers is not None and (not layers or not all(0 <= layer < num_layers for layer in layers)):
-        raise UserError(f"pictures.layers: expected some of 0 to {num_layers - 1}, found {layers}.")

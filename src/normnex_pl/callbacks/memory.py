@@ -103,7 +103,8 @@ class MemoryPlan(pl.Callback):
             if need.total > self._usable:
                 advice = training_advice(count, rays, _data(trainer).geometry.width, self._usable)
                 _LOG.warning("The training is likely to run out of memory. %s", advice)
-            self._fit_chunk(trainer, module, need.resident)
+            # Pictures and validation come between the steps, beside what these keep.
+            self._fit_chunk(trainer, module, need.total if module.execution.keeps_memory else need.resident)
         return describe(need) + said
 
     def _fit_chunk(self, trainer: pl.Trainer, module: NormNeXModule, resident: int) -> None:
@@ -119,13 +120,14 @@ class MemoryPlan(pl.Callback):
 
     def _usable_bytes(self, device: torch.device) -> int | None:
         """Bytes that a run may take; None where nothing is known of them, as on a CPU."""
-        if self.settings.limit_gib is not None:
-            return round(self.settings.limit_gib * GIB)
+        limit = self.settings.limit_gib
+        allowed = None if limit is None else round(limit * GIB)
         if device.type != "cuda":
-            return None
+            return allowed
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return round(_USABLE * (free + cached))
+        there = round(_USABLE * (free + cached))
+        return there if allowed is None else min(allowed, there)
 
 
 def _data(trainer: pl.Trainer) -> SceneDataModule:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from normnex_pl.types import Camera, MPIGeometry, PlaneReasons, PlaneSpacing
@@ -73,11 +72,13 @@ def paper_offset(width: int) -> int:
     return scale_offset(_PAPER_OFFSET, width)
 
 
-def scale_offset(offset: int, width: int) -> int:
+def scale_offset(offset: int | float, width: int) -> int:
     """Scales a padding that is meant for photos of the paper's width to photos of another width."""
     return round(offset * width / _PAPER_WIDTH)
 
 
-def unscale_offset(offset: int, width: int) -> int:
-    """The padding at the paper's width that `scale_offset` makes at least this one of."""
-    return math.ceil(offset * _PAPER_WIDTH / width)
+def unscale_offset(offset: int, width: int) -> int | float:
+    """The padding at the paper's width that `scale_offset` makes this one of; whole pixels where it can."""
+    whole = round(offset * _PAPER_WIDTH / width)
+    # Three digits err by less than half a pixel of any photo.
+    return whole if scale_offset(whole, width) == offset else round(offset * _PAPER_WIDTH / width, 3)

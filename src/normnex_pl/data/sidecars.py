@@ -69,7 +69,7 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
         near=near / unit,
         far=far / unit,
         spacing="disparity" if inverse else "depth",
-        offset=scale_offset(int(offset), width) if count == 4 else None,
+        offset=scale_offset(offset, width) if count == 4 else None,
         reference=names[0].strip() if names else None,
     )
 

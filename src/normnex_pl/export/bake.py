@@ -18,7 +18,7 @@ from normnex_pl.export.bake_files import BakeSettings, bake
 from normnex_pl.export.bake_scores import judge_baked, report
 from normnex_pl.export.baked import Renderer, TorchRenderer, find_renderer
 from normnex_pl.export.manifest import FOLDER
-from normnex_pl.export.stored_scores import check_metrics, model_digest, store_scores
+from normnex_pl.export.stored_scores import check_metrics, forget_scores, model_digest, store_scores
 from normnex_pl.export.tiled_texture import Encoding
 from normnex_pl.trained_run import TrainedRun, find_device, read_run
 
@@ -39,6 +39,7 @@ def bake_run(
         "commit": checkout_commit(),
     }
     bake(run.module.mpi, cameras, run.folder / FOLDER, settings, provenance)
+    forget_scores(run.folder)  # those of the files that are gone, should the judging be interrupted
     views = [move_view(scene.views[i], device) for i in scene.test]
     scores = judge_baked(run.folder / FOLDER, views, run.module.mpi, device, renderer)
     store_scores(run.folder, scores)
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     options = parser().parse_args(arguments)
     try:
-        device = find_device(options.device, "cpu or cuda")
+        device = find_device(options.device)
         settings = _settings(options)
         renderer = find_renderer(device) if options.renderer == "fastest" else TorchRenderer()
         run = read_run(options.run, options.scene, device)

@@ -42,6 +42,13 @@ def store_scores(run: Path, scores: dict[str, Any]) -> None:
     write_json(run / "metrics.json", check_metrics(run) | {_KEY: scores})
 
 
+def forget_scores(run: Path) -> None:
+    """Removes the scores of baked files from those of the run, if there are any."""
+    content = check_metrics(run)
+    if content.pop(_KEY, None) is not None:
+        write_json(run / "metrics.json", content)
+
+
 def kept_scores(run: Path, model: nn.Module) -> dict[str, Any]:
     """What an evaluation leaves in ``metrics.json``: scores of files that were baked from this very model.
 

@@ -108,7 +108,7 @@ def make_videos(options: argparse.Namespace) -> list[Path]:
 
 def load(options: argparse.Namespace) -> tuple[NormNeXModule, Scene | None]:
     """The model of a run, and its scene unless the user does without."""
-    device = find_device(options.device, "a device of this machine")
+    device = find_device(options.device)
     if options.no_scene:
         return load_alone(options.run, device), None
     return load_with_scene(options.run, options.scene, device)

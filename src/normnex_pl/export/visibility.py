@@ -42,6 +42,8 @@ class TileGrids:
 class TileWeights:
     """The largest weight of each tile in any pixel; negative where no ray came by.
 
+    Of layers: the sum over the planes that show them in the pixel, of which it takes no more.
+
     Attributes:
         alpha: Of the planes.
         base_color: Of the layers.
@@ -94,15 +96,17 @@ def tile_weights(mpi: MPI, cameras: Sequence[Camera], grids: TileGrids, chunk: i
     for rays in _chunks(cameras, chunk):
         samples = mpi.intersect(rays)
         weights = mpi.shade(rays, samples, mpi.field(samples)).weights
-        inside = torch.where((samples.planes.abs() <= 1).all(dim=-1), weights, _UNSEEN)
-        on_layers = reduce(inside, "ray (layer sub) -> ray layer", "max", sub=mpi.sublayers)
-        _largest(seen[0], grids.alpha, samples.planes, inside)
-        # Layer by layer: plane p of a layer reads its layer's texture.
-        by_layer = samples.planes.unflatten(1, (mpi.num_layers, mpi.sublayers))
-        of_layer = inside.unflatten(1, (mpi.num_layers, mpi.sublayers))
+        inside = (samples.planes.abs() <= 1).all(dim=-1)
+        _largest(seen[0], grids.alpha, samples.planes, torch.where(inside, weights, _UNSEEN))
+        # The planes of a layer read its texture, and what they show of a texel adds up in the pixel.
+        of_layer = reduce(weights * inside, "ray (layer sub) -> ray layer", "sum", sub=mpi.sublayers)
+        by_layer, known = (
+            values.unflatten(1, (mpi.num_layers, mpi.sublayers)) for values in (samples.planes, inside)
+        )
         for sub in range(mpi.sublayers):
-            _largest(seen[1], grids.base_color, by_layer[:, :, sub], of_layer[:, :, sub])
-        _largest(seen[2], grids.features, samples.layers, on_layers)
+            shown = torch.where(known[:, :, sub], of_layer, _UNSEEN)
+            _largest(seen[1], grids.base_color, by_layer[:, :, sub], shown)
+        _largest(seen[2], grids.features, samples.layers, torch.where(known.any(dim=-1), of_layer, _UNSEEN))
     return TileWeights(*seen)
 
 

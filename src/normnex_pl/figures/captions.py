@@ -9,14 +9,26 @@ from normnex_pl.comparison import Run
 from normnex_pl.errors import UserError
 
 
-def runs_caption(runs: Sequence[Run]) -> str:
-    """Scene, preset, steps and seeds of runs.
+def finished(runs: Sequence[Run]) -> list[Run]:
+    """Those of some runs that have something to show.
 
     Raises:
-        UserError: There is no run.
+        UserError: None has.
     """
-    if not runs:
-        raise UserError("runs: expected at least one finished run to show, found none.")
+    known = [run for run in runs if run.failure is None]
+    if not known:
+        failures = "; ".join(f"{run.row} failed: {run.failure}" for run in runs) or "none"
+        raise UserError(f"runs: expected at least one finished run to show, found {failures}.")
+    return known
+
+
+def runs_caption(runs: Sequence[Run]) -> str:
+    """Scene, preset, steps and seeds of finished runs; failed ones are passed over.
+
+    Raises:
+        UserError: There is none.
+    """
+    runs = finished(runs)
     scenes = _listed(run.metrics.get("scene") for run in runs)
     presets = _listed(run.metrics.get("preset") for run in runs)
     steps = _listed(f"{run.metrics.get('steps', 0):,}" for run in runs)

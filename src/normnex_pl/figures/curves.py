@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from normnex_pl.comparison import Run
 from normnex_pl.csv_log import read_history
 from normnex_pl.errors import UserError
-from normnex_pl.figures.captions import runs_caption
+from normnex_pl.figures.captions import finished, runs_caption
 from normnex_pl.runs import RunFolder
 
 
@@ -17,11 +17,12 @@ def quality_figure(runs: Sequence[Run]) -> Figure:
     """Shows the PSNR of left-out training views over the seconds of training, and over the steps.
 
     Args:
-        runs: Of one scene, with ``data.num_validation_views``.
+        runs: Of one scene, with ``data.num_validation_views``; failed ones are passed over.
 
     Raises:
-        UserError: There is no run, or none was validated.
+        UserError: There is no finished run, or none was validated.
     """
+    runs = finished(runs)
     figure = Figure(figsize=(10.0, 4.0), layout="constrained")
     figure.suptitle(f"Training views that were left out, {runs_caption(runs)}", fontsize=11)
     over_time, over_steps = figure.subplots(1, 2, sharey=True)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from normnex_pl.component_pictures import component_panels
 from normnex_pl.figures.tables import picture_table
 from normnex_pl.legends import panel_sheet
-from normnex_pl.mpi_sheet import mpi_sheet
+from normnex_pl.mpi_sheet import check_layers, mpi_sheet
 from normnex_pl.pictures import to_bytes
 from normnex_pl.trained_run import TrainedRun
 
@@ -41,13 +41,17 @@ def planes_figure(run: TrainedRun, layers: Sequence[int] | None = None) -> Figur
 
     Args:
         run: The model.
-        layers: Counted from 0 at the front; None for up to eight, evenly spread.
+        layers: Counted from 0 at the front; None for up to eight, evenly spread, and the one before the last.
+
+    Raises:
+        UserError: There is no such layer.
     """
     mpi = run.module.mpi
+    check_layers("layers", layers, mpi.num_layers)
     return _sheet(mpi_sheet(mpi, layers, run.module.chunk), f"Layers of {run.label}")
 
 
-def relighting_figure(run: TrainedRun, gains: Sequence[float], view: str | None = None) -> Figure:
+def relighting_figure(run: TrainedRun, gains: Sequence[int | float], view: str | None = None) -> Figure:
     """Shows a view with the specular part of each plane multiplied by a gain, before anything clamps.
 
     Args:

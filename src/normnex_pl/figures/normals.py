@@ -41,17 +41,10 @@ def normal_maps_figure(runs: Sequence[TrainedRun], view: str | None = None) -> F
     facing = torch.eye(3, device=truth.normals.device)
     rows = [[to_bytes(shown.rgb), nothing, normals_picture(truth.normals, facing), nothing]]
     for run in runs:
-        normals = _normals(run, shown)
-        rows.append(
-            [
-                picture
-                for name in _SHOWN
-                for picture in (
-                    normals_picture(normals[name], shown.camera.c2w[:, :3]),
-                    _angle_picture(_angles(normals[name], shown, truth)),
-                )
-            ]
-        )
+        normals = _normals(run, shown.name)
+        angles = {name: _angle_picture(angles_deg(normals[name], truth.normals)) for name in _SHOWN}
+        pictures = {name: normals_picture(normals[name], facing) for name in _SHOWN}
+        rows.append([picture for name in _SHOWN for picture in (pictures[name], angles[name])])
     caption = f"{shown.name} of " + "\n".join(run.label for run in runs)
     titles = ["photo\n" + _SHOWN["target_normals"], "its error", "truth\n" + _SHOWN["normals"], "its error"]
     figure, axes = picture_table(rows, caption, titles, ["truth", *(run.variant for run in runs)])
@@ -79,13 +72,13 @@ def normal_error_figure(runs: Sequence[TrainedRun], view: str | None = None) -> 
     figure.suptitle(f"{shown.name} of " + "\n".join(run.label for run in runs), fontsize=10)
     grid = figure.subplots(1, len(regions), sharey=True, squeeze=False)[0]
     constant = angles_deg(constant_normals(shown.camera), truth.normals)
-    all_normals = [_normals(run, shown) for run in runs]
+    all_normals = [_normals(run, shown.name) for run in runs]
     for axes, region in zip(grid, regions, strict=True):
         inside = labelled(truth, REGIONS[region])
         axes.plot(*_shares(constant[inside], torch.ones_like(constant[inside])), color="grey", linewidth=1)
         for place, (run, normals) in enumerate(zip(runs, all_normals, strict=True)):
             for name, style in (("normals", "-"), ("target_normals", ":")):
-                angles = _angles(normals[name], shown, truth)
+                angles = angles_deg(normals[name], truth.normals)
                 label = run.variant if style == "-" else None
                 x, y = _shares(angles[inside], normals["acc"][inside])
                 axes.plot(x, y, style, color=f"C{place}", label=label)
@@ -116,21 +109,20 @@ def _known(runs: Sequence[TrainedRun], view: str | None) -> tuple[View, ViewTrut
     return shown, move_truth(truth, shown.image.device)
 
 
-def _normals(run: TrainedRun, view: View) -> dict[str, Tensor]:
-    """Estimated and predicted normals in the reference frame, and the accumulated opacity."""
-    components = run.components(view)
+def _normals(run: TrainedRun, view: str) -> dict[str, Tensor]:
+    """Estimated and predicted normals in the camera's axes, and the accumulated opacity.
+
+    By the run's own camera: the frame of another run's cameras may be that of another reference view.
+    """
+    shown = run.view(view)
+    components = run.components(shown)
     if missing := [title for name, title in _SHOWN.items() if name not in components]:
         raise UserError(
             f"{run.folder}: expected a model with normals, found {run.variant} without {', '.join(missing)}. "
             "Choose a variant of Norm-NeX."
         )
-    return {name: components[name] for name in (*_SHOWN, "acc")}
-
-
-def _angles(
-    normals: Float[Tensor, "height width 3"], view: View, truth: ViewTruth
-) -> Float[Tensor, "height width"]:
-    return angles_deg(rotate_to_camera(normals, view.camera), truth.normals)
+    normals = {name: rotate_to_camera(components[name], shown.camera) for name in _SHOWN}
+    return normals | {"acc": components["acc"]}
 
 
 def _angle_picture(angles: Float[Tensor, "height width"]) -> UInt8[np.ndarray, "height width 3"]:

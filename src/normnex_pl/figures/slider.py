@@ -14,7 +14,7 @@ from PIL import Image
 from normnex_pl.comparison import Run
 from normnex_pl.comparison_pictures import stored_picture
 from normnex_pl.errors import UserError
-from normnex_pl.figures.captions import runs_caption
+from normnex_pl.figures.captions import finished, runs_caption
 
 _LARGEST_WIDTH = 640
 _QUALITY = 85
@@ -80,8 +80,10 @@ def slider_of_runs(left: Run, right: Run | None, view: str | None = None) -> Pic
         view: Its name; None for the first held-out one.
 
     Raises:
-        UserError: A run hasn't this view.
+        UserError: A run failed, or hasn't this view.
     """
+    for run in (left, right or left):
+        finished([run])
     view = left.metrics["views"][0]["name"] if view is None else view
     first = stored_picture(left, view, "render")
     size = (first.shape[1], first.shape[0])

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-Pixels = UInt8[np.ndarray, "height width 3"]
+Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 WIDTH = 12.0  # inches
 _LINE = 0.28  # inches of a line of text

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from normnex_pl.comparison import Run, format_value
 from normnex_pl.comparison_pictures import stored_picture, view_psnr
 from normnex_pl.errors import UserError
-from normnex_pl.figures.captions import runs_caption
+from normnex_pl.figures.captions import finished, runs_caption
 from normnex_pl.figures.tables import picture_table
 from normnex_pl.pictures import ERROR_SCALE
 
@@ -62,13 +62,14 @@ def views_figure(runs: Sequence[Run], view: str | None = None, crops: Sequence[C
     """Shows what runs make of a held-out view: a column a run, the first one the photo.
 
     Args:
-        runs: Finished ones, of one scene.
+        runs: Of one scene; failed ones are passed over.
         view: Its name; None for the first held-out one.
         crops: Details, each in a row of its own.
 
     Raises:
-        UserError: There is no run, or one hasn't this view.
+        UserError: There is no finished run, or one hasn't this view.
     """
+    runs = finished(runs)
     caption = runs_caption(runs)
     view = runs[0].metrics["views"][0]["name"] if view is None else view
     photo = stored_picture(runs[0], view, "truth")

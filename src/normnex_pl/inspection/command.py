@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from normnex_pl.inspection.survey import survey
 from normnex_pl.memory import MemoryNeed, Photos, training_need
 from normnex_pl.types import Scene
 
+_LOG = logging.getLogger(__name__)
 _PICTURE = "inspect.png"
 
 
@@ -64,7 +66,13 @@ def _memory(settings: InspectionSettings, scene: Scene) -> MemoryNeed | None:
     if module is None:
         return None
     photos = Photos(len(scene.train), scene.geometry.height, scene.geometry.width)
-    return training_need(module, photos, settings.data.rays_per_step, settings.precision)
+    try:
+        return training_need(module, photos, settings.data.rays_per_step, settings.precision)
+    except Exception as error:  # a part of the user's own may look at what tensors hold
+        _LOG.warning(
+            "Memory: not counted (%s: %s).", type(error).__name__, " ".join(str(error).split())[:200]
+        )
+        return None
 
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:

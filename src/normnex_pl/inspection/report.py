@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from normnex_pl.inspection.survey import Survey, ViewSurvey
 from normnex_pl.memory import MemoryNeed
+from normnex_pl.memory_advice import GIB
 
 _WIDTH = 100
 _TITLE = 12
 _NAMED = 6
-_GIB = 2**30
 
 
 def report(survey: Survey, warnings: Sequence[str], memory: MemoryNeed | None) -> str:
@@ -95,9 +95,9 @@ def _padding(survey: Survey) -> str:
 
 def _memory(need: MemoryNeed) -> str:
     return (
-        f"{need.total / _GIB:.1f} GiB: {need.parameters / _GIB:.1f} parameters, "
-        f"{(need.gradients + need.optimizer) / _GIB:.1f} gradients and optimiser, {need.photos / _GIB:.1f} "
-        f"photos, {need.activations / _GIB:.1f} a step"
+        f"{need.total / GIB:.1f} GiB: {need.parameters / GIB:.1f} parameters, "
+        f"{(need.gradients + need.optimizer) / GIB:.1f} gradients and optimiser, {need.photos / GIB:.1f} "
+        f"photos, {need.activations / GIB:.1f} a step"
     )
 
 

@@ -18,7 +18,8 @@ from normnex_pl.types import MPIGeometry
 
 # What the presets `fast` and `paper` have.
 _WIDTH = 1008
-_NUM_PLANES = 192
+# Of a model whose configuration says nothing of them, as `NormNeXModule` has them.
+_NUM_LAYERS, _SUBLAYERS = 16, 12
 _CONFIG = ("-c", "--config")
 
 
@@ -57,7 +58,7 @@ class InspectionSettings:
             UserError: Fewer than two.
         """
         model = self.config.get("model") or {}
-        configured = int(model.get("num_layers", _NUM_PLANES)) * int(model.get("sublayers", 1))
+        configured = int(model.get("num_layers", _NUM_LAYERS)) * int(model.get("sublayers", _SUBLAYERS))
         count = configured if self.num_planes is None else self.num_planes
         if count < 2:
             raise UserError(f"--num_planes: expected at least 2, found {count}.")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
+import torch
 from torch import Tensor
 
 _HAS_TRITON = importlib.util.find_spec("triton") is not None
@@ -35,7 +36,13 @@ def pretending() -> Iterator[None]:
         _PRETENDS.reset(token)
 
 
-def launch(kernel: Any, programs: tuple[int, ...], *arguments: Any, **constants: Any) -> None:
-    """Launches a kernel, unless that is only pretended."""
+def launch(kernel: Any, programs: tuple[int, ...], first: Tensor, *others: Any, **constants: Any) -> None:
+    """Launches a kernel where its first argument is, unless that is only pretended."""
     if not _PRETENDS.get():
-        kernel[programs](*arguments, **constants)
+        with device_of(first):
+            kernel[programs](first, *others, **constants)
+
+
+def device_of(tensor: Tensor) -> AbstractContextManager[object]:
+    """Makes a tensor's GPU the current one for a while: Triton launches there, wherever the arguments are."""
+    return torch.cuda.device_of(tensor) if tensor.is_cuda else nullcontext()
