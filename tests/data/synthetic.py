@@ -14,9 +14,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from normnex_pl.data.llff import LLFFReader
+from normnex_pl.data.planes import PlaneOverrides
+from normnex_pl.data.posed import load_scene
 from normnex_pl.types import Scene
 
 SIZE = (16, 12)
+
+
+def read_llff(
+    root: Path, width: int | None, holdout: int = 8, overrides: PlaneOverrides | None = None
+) -> Scene:
+    """A scene by the reader of this format, whatever else the folder may hold."""
+    return load_scene(LLFFReader().read(root, width), width, holdout, overrides)
 
 
 @dataclass(frozen=True)

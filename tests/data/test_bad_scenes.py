@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from data.synthetic import assert_valid, forward_facing, llff_rows, write_photos, write_scene
-from normnex_pl.data.llff import read_llff
+from data.synthetic import assert_valid, forward_facing, llff_rows, read_llff, write_photos, write_scene
 from normnex_pl.errors import UserError
 
 POSES = "poses_bounds.npy"

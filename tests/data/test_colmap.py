@@ -21,12 +21,11 @@ from PIL import Image
 
 from data.layouts import captured, world_to_camera, write_colmap_binary, write_colmap_text
 from data.refusals import check_one_clear_message
-from data.synthetic import assert_valid, write_photos
+from data.synthetic import assert_valid, read_llff, write_photos
 from data.test_conventions import FERN, color_error, read_points
 from normnex_pl.data.colmap import ColmapReader, read_model
 from normnex_pl.data.colmap_model import SparseModel, c2w_of
 from normnex_pl.data.depths import Percentiles
-from normnex_pl.data.llff import read_llff
 from normnex_pl.data.posed import load_scene
 from normnex_pl.errors import UserError
 from normnex_pl.types import Scene

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
-from data.synthetic import Cameras, forward_facing, llff_rows, write_photos, write_scene
-from normnex_pl.data.llff import opencv_from_llff, read_llff
+from data.synthetic import Cameras, forward_facing, llff_rows, read_llff, write_photos, write_scene
+from normnex_pl.data.llff import opencv_from_llff
 from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.types import Camera, Scene
 

@@ -9,8 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.synthetic import SIZE, assert_valid, forward_facing, llff_rows, nex_rows, write_photos, write_scene
-from normnex_pl.data.llff import read_llff
+from data.synthetic import (
+    SIZE,
+    assert_valid,
+    forward_facing,
+    llff_rows,
+    nex_rows,
+    read_llff,
+    write_photos,
+    write_scene,
+)
 from normnex_pl.data.planes import PlaneOverrides
 from normnex_pl.errors import UserError
 

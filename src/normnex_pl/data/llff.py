@@ -19,13 +19,10 @@ from jaxtyping import Float
 
 from normnex_pl.data.images import find_folder, list_photos
 from normnex_pl.data.lenses import Lens, check_lens
-from normnex_pl.data.placement import PlanePlacement
-from normnex_pl.data.planes import PlaneOverrides
 from normnex_pl.data.points import points_beside
-from normnex_pl.data.posed import PosedPhotos, load_scene
+from normnex_pl.data.posed import PosedPhotos
 from normnex_pl.data.reader import SceneReader, check_folder
 from normnex_pl.errors import UserError
-from normnex_pl.types import Scene
 
 _POSES_FILE = "poses_bounds.npy"
 _INTRINSICS_FILE = "hwf_cxcy.npy"
@@ -78,32 +75,6 @@ class LLFFReader(SceneReader):
             planes_unit=1.0,
             points=points_beside(root, poses.c2w, poses.lenses, poses.bounds),
         )
-
-
-def read_llff(
-    root: Path,
-    width: int | None,
-    holdout: int = 8,
-    overrides: PlaneOverrides | None = None,
-    placement: PlanePlacement | None = None,
-) -> Scene:
-    """Reads a scene in the LLFF format, with 3x5 or 3x4 pose matrices.
-
-    Args:
-        root: The scene's folder.
-        width: Wanted width of the photos in pixels; None takes the widest folder as it is.
-        holdout: Every ``holdout``-th photo is held out, beginning with the first, unless
-            ``train_image.txt`` or ``val_image.txt`` say otherwise.
-        overrides: Where the planes shall stand; stronger than ``planes.txt``.
-        placement: Decides where neither of these says; None takes the bounds of the view in the middle.
-
-    Returns:
-        The scene, in the frame of its reference camera.
-
-    Raises:
-        UserError: A file is missing, damaged or contradicts another; the message names it.
-    """
-    return load_scene(LLFFReader().read(root, width), width, holdout, overrides, placement)
 
 
 def opencv_from_llff(poses: Float[np.ndarray, "view 3 4"]) -> Float[np.ndarray, "view 3 4"]:
