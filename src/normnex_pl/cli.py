@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import warnings
 from argparse import ArgumentError, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -16,7 +15,6 @@ import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
 from normnex_pl.callbacks import (
     ComponentPictures,
@@ -39,6 +37,7 @@ from normnex_pl.data.sidecars import planes_text
 from normnex_pl.errors import STOPPED, RunStoppedError, UserError
 from normnex_pl.initialization import Initialization
 from normnex_pl.inspection.command import inspect
+from normnex_pl.lightning_settings import check_trainer, quieten_lightning
 from normnex_pl.loggers import RunIdentity, RunLogger
 from normnex_pl.loggers.weights_and_biases import ending_run
 from normnex_pl.memory import is_out_of_memory
@@ -46,7 +45,6 @@ from normnex_pl.memory_advice import out_of_memory_message
 from normnex_pl.module import NormNeXModule
 from normnex_pl.runs import RunFolder, RunSettings, check_geometry, identity
 
-_SCALED_GRADIENTS = ("16", "16-mixed")
 _OTHERS = "And `normnex inspect SCENE` looks at a scene before training on it."
 
 
@@ -92,7 +90,7 @@ class NormNeXCLI(LightningCLI):
                 "data.num_validation_views: expected at least 1 to validate on, found 0. "
                 "Leave out as many as in training, or use `normnex test`."
             )
-        _check_trainer(config.trainer)
+        check_trainer(config.trainer)
         config.weights_only = True  # checkpoints are data: nothing in them is executed
         if self.subcommand != "fit":
             config.ckpt_path = str(config.ckpt_path or self.run.existing_checkpoint())
@@ -174,40 +172,6 @@ class NormNeXCLI(LightningCLI):
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
 
-def _check_trainer(config: Namespace) -> None:
-    """Refuses settings of Lightning's trainer that mean something else here, or nothing."""
-    if config.accumulate_grad_batches != 1:
-        raise UserError(
-            f"trainer.accumulate_grad_batches: expected 1, found {config.accumulate_grad_batches}. "
-            "Raise data.rays_per_step instead."
-        )
-    if str(config.precision) in _SCALED_GRADIENTS:
-        raise UserError(
-            f"trainer.precision: expected 32-true or bf16-mixed, found {config.precision}. It scales the "
-            "gradients of rays, to which those of stored textures are added as they are. Take bf16-mixed."
-        )
-    if config.max_steps == -1 and config.max_epochs == -1:
-        raise UserError(
-            "trainer.max_steps, trainer.max_epochs: expected a limit, found -1 for both. The schedule of the "
-            "learning rates needs the length of the training."
-        )
-
-
-def _quieten_lightning() -> None:
-    """Leaves out what Lightning says of itself: nothing that a user could act on."""
-    # "GPU available", advertisements, "max_steps reached", where checkpoints are read; warnings still come.
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # Lightning 2.6 with torch 2.14.
-    warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\)", FutureWarning)
-    # It counts the steps of one epoch; rows are written by the step of the whole training.
-    warnings.filterwarnings("ignore", "The number of training batches", PossibleUserWarning)
-    # Torch 2.14 has another name for it, which older ones don't know.
-    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-    # One process is right on a cluster too, on its login node or within an allocation.
-    warnings.filterwarnings("ignore", "The `srun` command is available", PossibleUserWarning)
-
-
 def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = NormNeXCLI) -> None:
     """Runs the command line, errors and all.
 
@@ -215,7 +179,7 @@ def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = Norm
         args: The arguments; None takes those of the process.
         kind: For programs that run it with more callbacks.
     """
-    _quieten_lightning()
+    quieten_lightning()
     with ending_run():
         kind(
             NormNeXModule,
