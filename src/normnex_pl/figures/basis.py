@@ -72,7 +72,7 @@ def _(query: ReflectionQuery, xy: Float[Tensor, "sample 2"]) -> Lookup:
 
 @torch.no_grad()
 def basis_figure(run: TrainedRun) -> Figure:
-    """Shows each function over a half sphere of directions, seen as a disc; red is 1, blue is -1.
+    """Shows each function over a half sphere of directions, seen as a disc: red above zero, blue below.
 
     For functions of the viewing direction, a frame shows where the scene's photos look.
     """
@@ -84,6 +84,7 @@ def basis_figure(run: TrainedRun) -> Figure:
     lookup = lookup_of(basis.query, xy[inside].to(run.module.device))
     values = np.full((_SAMPLES**2, basis.num_basis), np.nan)
     values[inside.numpy()] = basis(lookup.viewdirs, lookup.normals)[:, 0].cpu().numpy()
+    largest = float(np.nanmax(np.abs(values)))
     rows = math.ceil(basis.num_basis / _COLUMNS)
     figure = Figure(figsize=(WIDTH, 0.9 + WIDTH / _COLUMNS * 0.9 * rows), layout="constrained")
     figure.suptitle(f"{run.label}: basis functions, {lookup.about}", fontsize=11)
@@ -92,7 +93,7 @@ def basis_figure(run: TrainedRun) -> Figure:
         axes.set_axis_off()
         if place < basis.num_basis:
             picture = values[:, place].reshape(_SAMPLES, _SAMPLES)
-            shown = axes.imshow(picture, cmap="RdBu_r", vmin=-1, vmax=1, extent=(-1, 1, 1, -1))
+            shown = axes.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest, extent=(-1, 1, 1, -1))
             axes.set_title(f"H{place + 1}", fontsize=9)
     _label(grid[0, 0], lookup)
     if not basis.query.needs_normals:

@@ -46,8 +46,12 @@ def normal_maps_figure(runs: Sequence[TrainedRun], view: str | None = None) -> F
         pictures = {name: normals_picture(normals[name], facing) for name in _SHOWN}
         rows.append([picture for name in _SHOWN for picture in (pictures[name], angles[name])])
     caption = f"{shown.name} of " + "\n".join(run.label for run in runs)
-    titles = ["photo\n" + _SHOWN["target_normals"], "its error", "truth\n" + _SHOWN["normals"], "its error"]
-    figure, axes = picture_table(rows, caption, titles, ["truth", *(run.variant for run in runs)])
+    figure, axes = picture_table(
+        rows, caption, ["photo", "", "true normals", ""], ["", *(run.variant for run in runs)]
+    )
+    titles = [title for name in _SHOWN.values() for title in (name, "its error")]
+    for some, title in zip(axes[1], titles, strict=True):
+        some.set_title(title, fontsize=10)
     scale = ScalarMappable(Normalize(0, _LARGEST_ANGLE), "magma")
     figure.colorbar(scale, ax=axes[0][3], orientation="horizontal", label="degrees off", fraction=0.3)
     return figure
