@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import io
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ def test_runs_from_the_first_cell_to_the_last(path: Path, paths: None) -> None:
     NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(path.parent)}}).execute()
     for cell in code_of(notebook):
         assert outputs_of(cell), cell.source
+        kinds = [kind for data in outputs_of(cell) for kind in data]
+        assert any(kind.startswith("image/") for kind in kinds) == shows_a_figure(cell), cell.source
         assert not [output for output in cell.outputs if output.output_type in ("error", "stream")], (
             cell.source
         )
@@ -86,8 +89,6 @@ def test_is_stored_with_all_outputs_that_are_small_and_speak_of_no_machine(path:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_stored_figures_are_pictures_that_a_page_has_room_for(path: Path) -> None:
-    import base64
-
     cells = [cell for cell in code_of(read(path)) if shows_a_figure(cell)]
     assert cells
     for cell in cells:
