@@ -15,7 +15,7 @@ from typing import Any
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside ``path`` with the same ending, which takes its place on success."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -24,6 +24,22 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Temporary files of `replacing` that processes left behind, which were killed while they wrote."""
+    begin = _prefix(path)
+    if not path.parent.is_dir():
+        return []
+    return [
+        other
+        for other in path.parent.iterdir()
+        if other.name.startswith(begin) and other.suffix == path.suffix
+    ]
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.stem}-"
 
 
 def write_text(path: Path, text: str) -> None:
