@@ -224,7 +224,7 @@ def test_photos_cannot_be_shown_without_the_scene(run: Path, capsys: pytest.Capt
         ("--reach=-1", "--reach: expected a positive number, found -1"),
         ("--crf=52", "--crf: expected 0 to 51, found 52"),
         ("--columns=0", "--columns: expected at least 1, found 0"),
-        ("--device=abacus", "--device: expected a device of this machine, found abacus"),
+        ("--device=abacus", "--device: expected cpu or cuda, found abacus"),
     ],
 )
 def test_numbers_out_of_range_are_refused_before_anything_is_loaded(

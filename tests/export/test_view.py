@@ -184,8 +184,14 @@ def test_an_address_elsewhere_is_refused(run: Path) -> None:
 def test_it_says_where_to_look_and_ends_with_ctrl_c(run: Path) -> None:
     command = [sys.executable, "-m", "normnex_pl.export.view", f"--run={run}", "--port=0"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+
+    def listen() -> None:
+        """Even where the tests run in a shell's background, which has its programs ignore Ctrl-C."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    pipe = subprocess.PIPE
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command, stdout=pipe, stderr=pipe, text=True, env=environment, preexec_fn=listen
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
