@@ -210,10 +210,11 @@ needs-run:
 	  echo $(call word_of,,RUN): no config.yaml there. RUN is the folder of a run, such as runs/demo/nex_rgb-tiny. >&2; \
 	  exit 2; }
 
-.PHONY: needs-photos
+.PHONY: needs-runs-of-scene
 needs-runs-of-scene:
 	$(if $(value SCENE),$(if $(value RUNS),,$(error RUNS is missing: what make compare SCENE=$(value SCENE) wrote)))
 
+.PHONY: needs-photos
 needs-photos:
 	$(if $(value PHOTOS),,$(error PHOTOS is missing. Usage: $(USAGE)))
 	$(if $(value SCENE),,$(error SCENE is missing. Usage: $(USAGE)))

@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     result.add_argument("--presets", nargs="+", default=["fast", "paper"], metavar="NAME")
-    result.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS), metavar="WAY")
+    result.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), metavar="WAY")
     result.add_argument("--ranks", type=int, default=2, help="GPUs (2)")
     result.add_argument("--scene", type=Path, help="folder of a scene; default: one that is made up")
     result.add_argument("--warm", type=int, default=40, help="steps before those that are timed (40)")

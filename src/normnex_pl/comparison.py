@@ -116,8 +116,10 @@ def read_comparison(folder: Path) -> list[Run]:
     path = folder / "table.csv"
     try:
         with path.open(newline="", encoding="utf-8") as file:
+            # The folder may have been moved, and the table names its runs as they lay.
             rows = [
-                (row["row"], int(row["seed"]), row["folder"], row["failure"]) for row in csv.DictReader(file)
+                (row["row"], int(row["seed"]), folder / "runs" / Path(row["folder"]).name, row["failure"])
+                for row in csv.DictReader(file)
             ]
         if not rows:
             raise ValueError("no rows")
@@ -126,11 +128,9 @@ def read_comparison(folder: Path) -> list[Run]:
             f"{path}: expected the table of a comparison, found none ({error!r}). Write it by "
             "make compare SCENE=..."
         ) from error
-    # The folder may have been moved, and the table names its runs as they lay.
-    places = [(folder / "runs" / Path(place).name, failure) for _, _, place, failure in rows]
     return [
         Run(row, seed, place, {}, failure) if failure else read_run(row, seed, place)
-        for (row, seed, _, _), (place, failure) in zip(rows, places, strict=True)
+        for row, seed, place, failure in rows
     ]
 
 

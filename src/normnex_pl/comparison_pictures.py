@@ -25,7 +25,7 @@ def comparison_sheet(runs: Sequence[Run]) -> UInt8[np.ndarray, "height width 3"]
             shown.setdefault(run.row, run)
     if not shown:
         return None
-    view = next(iter(shown.values())).metrics["views"][0]["name"]
+    view = first_view(next(iter(shown.values())))
     shown = {row: run for row, run in shown.items() if _picture(run, view, "render").is_file()}
     first = next(iter(shown.values()), None)
     if first is None:
@@ -65,6 +65,12 @@ def stored_picture(
     if size and picture.size != size:
         picture = picture.resize(size, Image.Resampling.LANCZOS)
     return np.asarray(picture)
+
+
+def first_view(run: Run) -> str:
+    """Name of the first held-out view of a finished run."""
+    name: str = run.metrics["views"][0]["name"]
+    return name
 
 
 def view_psnr(run: Run, view: str) -> Number:

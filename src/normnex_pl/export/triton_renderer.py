@@ -15,7 +15,7 @@ from normnex_pl.export import triton_shading as shading
 from normnex_pl.export.baked import LEAST_LIGHT, BakedMPI
 from normnex_pl.export.tiled_texture import TiledTexture
 from normnex_pl.export.triton_kernels import render_kernel
-from normnex_pl.kernels import device_of
+from normnex_pl.kernels import launch
 from normnex_pl.types import Camera
 
 # By their names in the manifest: a function, and the components that there are because of it.
@@ -75,23 +75,24 @@ class TritonRenderer:
         ray_basis, layer_basis = _QUERIES[manifest["basis"]["query"]]
         channels = torch.empty(_NUM_CHANNELS, camera.height, camera.width, device=device)
         grid = (math.ceil(camera.width / self.block[0]), math.ceil(camera.height / self.block[1]))
-        with device_of(channels):
-            render_kernel[grid](
-                channels,
-                camera.K.float().contiguous(),
-                camera.c2w.float().contiguous(),
-                camera.width,
-                camera.height,
-                **_scene(baked),
-                least_light=self.least_light,
-                COLOR=color,
-                NORMALS=normals,
-                RAY_BASIS=ray_basis,
-                LAYER_BASIS=layer_basis,
-                BLOCK_WIDTH=self.block[0],
-                BLOCK_HEIGHT=self.block[1],
-                num_warps=self.warps,
-            )
+        launch(
+            render_kernel,
+            grid,
+            channels,
+            camera.K.float().contiguous(),
+            camera.c2w.float().contiguous(),
+            camera.width,
+            camera.height,
+            **_scene(baked),
+            least_light=self.least_light,
+            COLOR=color,
+            NORMALS=normals,
+            RAY_BASIS=ray_basis,
+            LAYER_BASIS=layer_basis,
+            BLOCK_WIDTH=self.block[0],
+            BLOCK_HEIGHT=self.block[1],
+            num_warps=self.warps,
+        )
         pictures = {name: channels[_CHANNELS[name]] for name in (*_ALWAYS, *parts, *shown)}
         return {
             name: values.movedim(0, -1) if values.ndim == 3 else values for name, values in pictures.items()

@@ -37,9 +37,8 @@ def normal_maps_figure(runs: Sequence[TrainedRun], view: str | None = None) -> F
         UserError: There is no run or no such view, a run has no normals, or the scene no truth.
     """
     shown, truth = _known(runs, view)
-    nothing = None
     facing = torch.eye(3, device=truth.normals.device)
-    rows = [[to_bytes(shown.rgb), nothing, normals_picture(truth.normals, facing), nothing]]
+    rows = [[to_bytes(shown.rgb), None, normals_picture(truth.normals, facing), None]]
     for run in runs:
         normals = _normals(run, shown.name)
         angles = {name: _angle_picture(angles_deg(normals[name], truth.normals)) for name in _SHOWN}
@@ -77,14 +76,16 @@ def normal_error_figure(runs: Sequence[TrainedRun], view: str | None = None) -> 
     grid = figure.subplots(1, len(regions), sharey=True, squeeze=False)[0]
     constant = angles_deg(constant_normals(shown.camera), truth.normals)
     all_normals = [_normals(run, shown.name) for run in runs]
+    all_angles = [
+        {name: angles_deg(normals[name], truth.normals) for name in _SHOWN} for normals in all_normals
+    ]
     for axes, region in zip(grid, regions, strict=True):
         inside = labelled(truth, REGIONS[region])
         axes.plot(*_shares(constant[inside], torch.ones_like(constant[inside])), color="grey", linewidth=1)
-        for place, (run, normals) in enumerate(zip(runs, all_normals, strict=True)):
+        for place, (run, normals, angles) in enumerate(zip(runs, all_normals, all_angles, strict=True)):
             for name, style in (("normals", "-"), ("target_normals", ":")):
-                angles = angles_deg(normals[name], truth.normals)
                 label = run.variant if style == "-" else None
-                x, y = _shares(angles[inside], normals["acc"][inside])
+                x, y = _shares(angles[name][inside], normals["acc"][inside])
                 axes.plot(x, y, style, color=f"C{place}", label=label)
         axes.set_title(region, fontsize=10)
         axes.set_xlabel("degrees off")

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from normnex_pl.comparison import Run
-from normnex_pl.comparison_pictures import stored_picture
+from normnex_pl.comparison_pictures import first_view, stored_picture
 from normnex_pl.errors import UserError
 from normnex_pl.figures.captions import finished, runs_caption
 
@@ -84,7 +84,7 @@ def slider_of_runs(left: Run, right: Run | None, view: str | None = None) -> Pic
     """
     for run in (left, right or left):
         finished([run])
-    view = left.metrics["views"][0]["name"] if view is None else view
+    view = first_view(left) if view is None else view
     first = stored_picture(left, view, "render")
     size = (first.shape[1], first.shape[0])
     second = stored_picture(right or left, view, "render" if right else "truth", size)

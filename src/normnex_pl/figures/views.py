@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from normnex_pl.comparison import Run, format_value
-from normnex_pl.comparison_pictures import stored_picture, view_psnr
+from normnex_pl.comparison_pictures import first_view, stored_picture, view_psnr
 from normnex_pl.errors import UserError
 from normnex_pl.figures.captions import finished, runs_caption
 from normnex_pl.figures.tables import picture_table
@@ -71,7 +71,7 @@ def views_figure(runs: Sequence[Run], view: str | None = None, crops: Sequence[C
     """
     runs = finished(runs)
     caption = runs_caption(runs)
-    view = runs[0].metrics["views"][0]["name"] if view is None else view
+    view = first_view(runs[0]) if view is None else view
     photo = stored_picture(runs[0], view, "truth")
     size = (photo.shape[1], photo.shape[0])
     whole = [photo, *(stored_picture(run, view, "render", size) for run in runs)]
