@@ -5,28 +5,77 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from core.small import GEOMETRY
+from normnex_pl.components.encoding import fourier_features
+from normnex_pl.fields import MLPField
 from normnex_pl.fields.texture import BaseColorTexture, sample_layers
+from normnex_pl.losses import total_variation
+from normnex_pl.types import PlaneSamples
 
-# Triton decides at import whether to interpret: hence a process of its own.
-INTERPRETED = """
-import sys, torch
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+SAMPLE = """
 from normnex_pl.kernels.colors import sample_sigmoid
-case = torch.load(sys.argv[1])
 raw = case["raw"].requires_grad_()
 colors = sample_sigmoid(raw, case["coordinates"])
 (gradient,) = torch.autograd.grad(colors, raw, case["given"])
-torch.save({"colors": colors.detach(), "gradient": gradient}, sys.argv[2])
+result = {"colors": colors.detach(), "gradient": gradient}
+"""
+VARY = """
+from normnex_pl.kernels.variation import add_variation_gradient
+gradient = case["gradient"]
+result = {"loss": add_variation_gradient(case["raw"], gradient, case["weight"]), "gradient": gradient}
+"""
+# The interpreter multiplies no bfloat16: the same kernels with float32 show that they read, sum and write
+# what they should.
+ENCODE = """
+from normnex_pl.kernels import perceptron
+perceptron.PRECISION = torch.float32
+from normnex_pl.kernels.encoding import encode_planes
+result = {"encoded": encode_planes(case["coordinates"], case["of_planes"], case["octaves"])}
+"""
+LAYERS = """
+from normnex_pl.kernels import perceptron
+perceptron.PRECISION = torch.float32
+layers = case["layers"]
+outputs = perceptron.perceptron(case["inputs"], layers, case["slope"])
+outputs.backward(case["given"])
+gradients = [parameter.grad for layer in layers for parameter in layer.parameters()]
+result = {"outputs": outputs.detach(), "gradients": gradients}
 """
 
 
-def twin(
-    raw: torch.Tensor, coordinates: torch.Tensor, given: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def interpreted(script: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What a script makes of a case; Triton decides at import whether to interpret: a process of its own."""
+    torch.save(case, folder / "case.pt")
+    whole = (
+        "import sys, torch\ncase = torch.load(sys.argv[1], weights_only=False)\n"
+        f"{script}\ntorch.save(result, sys.argv[2])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", whole, folder / "case.pt", folder / "result.pt"],
+        env=os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = torch.load(folder / "result.pt")
+    return result
+
+
+def sampled(raw: Tensor, coordinates: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
     raw = raw.detach().requires_grad_()
     colors = sample_layers(torch.sigmoid(raw), coordinates)
     (gradient,) = torch.autograd.grad(colors, raw, given)
@@ -46,29 +95,152 @@ def test_interpreted_kernels_sample_as_pytorch_does(
     # Beyond the canvas, too, and in memory as `canvas_coordinates` lays it out.
     coordinates = (3 * torch.rand(planes, rays, 2, generator=generator) - 1.5).transpose(0, 1)
     given = torch.randn(rays, planes, 3, generator=generator)
-    torch.save({"raw": raw, "coordinates": coordinates, "given": given}, tmp_path / "case.pt")
-    done = subprocess.run(
-        [sys.executable, "-c", INTERPRETED, tmp_path / "case.pt", tmp_path / "result.pt"],
-        env=os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = torch.load(tmp_path / "result.pt")
-    colors, gradient = twin(raw, coordinates, given)
+    found = interpreted(SAMPLE, {"raw": raw, "coordinates": coordinates, "given": given}, tmp_path)
+    colors, gradient = sampled(raw, coordinates, given)
     torch.testing.assert_close(found["colors"], colors, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(found["gradient"], gradient, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@needs_gpu
 def test_compiled_kernels_sample_as_pytorch_does() -> None:
     torch.manual_seed(0)
     texture = BaseColorTexture(4, 33, 47).cuda()
     coordinates = 3 * torch.rand(1000, 12, 2, device="cuda") - 1.5
     given = torch.randn(1000, 12, 3, device="cuda")
-    colors, gradient = twin(texture.raw, coordinates, given)
+    colors, gradient = sampled(texture.raw, coordinates, given)
     found = texture(coordinates)
     found.backward(given)
     torch.testing.assert_close(found, colors, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(texture.raw.grad, gradient, rtol=1e-3, atol=1e-4)
+
+
+def varied(raw: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+    raw = raw.detach().double().requires_grad_()
+    loss = total_variation(raw.sigmoid())
+    (gradient,) = torch.autograd.grad(weight * loss, raw)
+    return loss.detach(), gradient
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 9, 13), (1, 1, 2, 2), (2, 3, 40, 57)])
+def test_the_variation_and_its_gradient_are_those_of_autograd(
+    shape: tuple[int, int, int, int], tmp_path: Path
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    raw = torch.randn(shape, generator=generator)
+    raw[..., 0] = raw[..., 1]  # where nothing varies there is no slope
+    before = torch.randn(shape, generator=generator)
+    case = {"raw": raw, "gradient": before.clone(), "weight": 0.3}
+    found = interpreted(VARY, case, tmp_path)
+    loss, gradient = varied(raw, 0.3)
+    torch.testing.assert_close(found["loss"].double(), loss, rtol=1e-6, atol=0)
+    torch.testing.assert_close((found["gradient"] - before).double(), gradient, rtol=1e-4, atol=1e-6)
+
+
+@needs_gpu
+def test_the_compiled_variation_is_that_of_autograd() -> None:
+    torch.manual_seed(0)
+    texture = BaseColorTexture(3, 301, 259).cuda()
+    loss = texture.variation.add_gradient(100.0)
+    expected, gradient = varied(texture.raw, 100.0)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(texture.raw.grad.double(), gradient, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize(("rays", "planes", "octaves", "shared"), [(70, 5, 10, 16), (3, 1, 2, 4)])
+def test_points_on_planes_are_encoded_as_pytorch_does(
+    rays: int, planes: int, octaves: int, shared: int, tmp_path: Path
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    coordinates = (4 * torch.rand(planes, rays, 2, generator=generator) - 2).transpose(0, 1)
+    of_planes = torch.randn(planes, shared, generator=generator)
+    case = {"coordinates": coordinates, "of_planes": of_planes, "octaves": octaves}
+    found = interpreted(ENCODE, case, tmp_path)["encoded"]
+    own = fourier_features(coordinates.transpose(0, 1), octaves)
+    expected = torch.cat([own, of_planes[:, None].expand(-1, rays, -1)], dim=-1).flatten(0, 1)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def make_layers(sizes: Sequence[int]) -> list[nn.Linear]:
+    torch.manual_seed(0)
+    return [nn.Linear(*pair) for pair in pairwise(sizes)]
+
+
+def in_float64(
+    inputs: Tensor, layers: Sequence[nn.Linear], given: Tensor, slope: float
+) -> tuple[Tensor, list[Tensor]]:
+    exact = [deepcopy(layer).double() for layer in layers]
+    values = exact[0](inputs.double())
+    for layer in exact[1:]:
+        values = layer(F.leaky_relu(values, slope))
+    parameters = [parameter for layer in exact for parameter in layer.parameters()]
+    return values.detach(), list(torch.autograd.grad(values, parameters, given.double()))
+
+
+@pytest.mark.parametrize(
+    ("samples", "sizes"),
+    [(300, (56, 160, 160, 160, 1)), (130, (20, 96, 24)), (5, (56, 384, 384, 25)), (1, (3, 2))],
+)
+def test_layers_and_all_their_gradients_are_those_of_float64(
+    samples: int, sizes: tuple[int, ...], tmp_path: Path
+) -> None:
+    layers = make_layers(sizes)
+    inputs, given = torch.randn(samples, sizes[0]), torch.randn(samples, sizes[-1])
+    outputs, gradients = in_float64(inputs, layers, given, 0.01)
+    case = {"inputs": inputs, "layers": layers, "given": given, "slope": 0.01}
+    found = interpreted(LAYERS, case, tmp_path)
+    torch.testing.assert_close(found["outputs"].double(), outputs, rtol=1e-5, atol=1e-5)
+    for gradient, expected in zip(found["gradients"], gradients, strict=True):
+        torch.testing.assert_close(gradient.double(), expected, rtol=1e-4, atol=1e-4)
+
+
+def relative_error(found: Tensor, exact: Tensor) -> float:
+    return float((found.double() - exact).norm() / exact.norm())
+
+
+@needs_gpu
+def test_compiled_layers_are_as_exact_as_autocast() -> None:
+    layers = [layer.cuda() for layer in make_layers((56, 384, 384, 384, 384, 384, 1))]
+    inputs, given = torch.randn(3001, 56, device="cuda"), torch.randn(3001, 1, device="cuda")
+    outputs, gradients = in_float64(inputs, layers, given, 0.01)
+    plain = [deepcopy(layer) for layer in layers]
+    with torch.autocast("cuda", torch.bfloat16):
+        values = plain[0](inputs)
+        for layer in plain[1:]:
+            values = layer(F.leaky_relu(values, 0.01))
+    values.float().backward(given)
+
+    from normnex_pl.kernels.perceptron import perceptron
+
+    found = perceptron(inputs, layers, 0.01)
+    found.backward(given)
+    assert relative_error(found, outputs) < 1.2 * relative_error(values, outputs)
+    pairs = [
+        (mine.grad, its.grad)
+        for layer, twin in zip(layers, plain, strict=True)
+        for mine, its in zip(layer.parameters(), twin.parameters(), strict=True)
+    ]
+    for (mine, its), exact in zip(pairs, gradients, strict=True):
+        assert relative_error(mine, exact) < 1.2 * relative_error(its, exact) + 1e-3
+
+
+@needs_gpu
+def test_the_network_gives_the_same_with_and_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    field = MLPField(GEOMETRY, num_layers=4, sublayers=3, num_features=24).cuda()
+    planes, layers = (2 * torch.rand(500, count, 2, device="cuda") - 1 for count in (12, 4))
+    samples = PlaneSamples(planes, layers)
+    with torch.autocast("cuda", torch.bfloat16):
+        fused = field(samples)
+        monkeypatch.setattr("normnex_pl.fields.mlp.runs_on", lambda _: False)
+        plain = field(samples)
+    torch.testing.assert_close(fused.alpha, plain.alpha, rtol=2e-2, atol=1e-4)
+    torch.testing.assert_close(fused.features, plain.features, rtol=2e-2, atol=1e-2)
+
+
+def test_gradients_are_refused_a_second_time(tmp_path: Path) -> None:
+    once = 'outputs.backward(case["given"])'
+    twice = LAYERS.replace(once, f"{once[:-1]}, retain_graph=True)\n{once}")
+    layers = make_layers((3, 16, 2))
+    case = {"inputs": torch.randn(4, 3), "layers": layers, "given": torch.randn(4, 2), "slope": 0.01}
+    with pytest.raises(AssertionError, match="computed already"):
+        interpreted(twice, case, tmp_path)

@@ -13,6 +13,7 @@ from normnex_pl.components.encoding import fourier_features, mask_octaves
 from normnex_pl.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
 from normnex_pl.fields.regularizer import Regularizer
 from normnex_pl.fields.texture import BaseColorTexture
+from normnex_pl.kernels import runs_on
 from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
 
 
@@ -54,6 +55,7 @@ class MLPField(Field):
         self.canvas_size = geometry.canvas_height * geometry.canvas_width
         self.xy_octaves = xy_octaves
         self.plane_octaves = plane_octaves
+        self.negative_slope = negative_slope
         sizes = [4 * xy_octaves + 2 * plane_octaves] + [width] * (hidden_layers + 1)
         blocks: list[nn.Module] = []
         for fan_in, fan_out in pairwise(sizes):
@@ -82,6 +84,22 @@ class MLPField(Field):
         z_of_rays = repeat(z, "plane feature -> plane ray feature", ray=xy.shape[1])
         return torch.cat([xy, z_of_rays], dim=-1).flatten(0, 1)
 
+    def _network(
+        self, coordinates: Float[Tensor, "ray plane 2"], index: Float[Tensor, "plane"], head: nn.Linear
+    ) -> Float[Tensor, "plane*ray output"]:
+        """What a head reads from the trunk, in float32; planes first."""
+        if runs_on(coordinates) and _rounds_to_bfloat16(coordinates) and not coordinates.requires_grad:
+            # Imported here: Triton isn't everywhere.
+            from normnex_pl.kernels.encoding import encode_planes
+            from normnex_pl.kernels.perceptron import perceptron
+
+            of_planes = fourier_features(index[:, None], self.plane_octaves)
+            encoded = encode_planes(coordinates, of_planes, self.xy_octaves)
+            linear = [block for block in self.trunk if isinstance(block, nn.Linear)]
+            return perceptron(encoded, [*linear, head], self.negative_slope)
+        outputs: Tensor = head(self.trunk(self._encode(coordinates, index)))
+        return outputs.float()
+
     def optical_depth(
         self,
         coordinates: Float[Tensor, "ray plane 2"],
@@ -102,8 +120,8 @@ class MLPField(Field):
 
     def forward(self, samples: PlaneSamples) -> FieldOutput:
         """See the base class."""
-        raw = self.alpha_head(self.trunk(self._encode(samples.planes, self.plane_index))).float()
-        features = self.feature_head(self.trunk(self._encode(samples.layers, self.layer_index))).float()
+        raw = self._network(samples.planes, self.plane_index, self.alpha_head)
+        features = self._network(samples.layers, self.layer_index, self.feature_head)
         raw = rearrange(raw, "(plane ray) 1 -> ray plane", plane=len(self.plane_index))
         alpha = torch.sigmoid(raw - ALPHA_OFFSET)
         return FieldOutput(
@@ -125,3 +143,9 @@ class MLPField(Field):
     def regularizers(self) -> dict[str, Regularizer]:
         """See the base class."""
         return {"tv_base_color": self.base_color.variation}
+
+
+def _rounds_to_bfloat16(tensor: Tensor) -> bool:
+    """Whether ``torch.autocast`` has products of a tensor done in bfloat16."""
+    device = tensor.device.type
+    return torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.bfloat16

@@ -25,6 +25,8 @@ class Regularizer:
         loss: Of the values of a parameter's rows, unweighted.
         parameters: Their losses are summed.
         draw: Which rows of each parameter; the mean over these slices is taken.
+        add: Adds the gradient of the loss of rows, times a weight, to another one in place, and returns the
+            loss: what a kernel does in one pass. None for autograd.
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class Regularizer:
         loss: Callable[[Tensor], Tensor],
         parameters: Sequence[nn.Parameter],
         draw: Callable[[], list[slice]] = everything,
+        add: Callable[[Tensor, Tensor, float], Tensor] | None = None,
     ) -> None:
         self.loss = loss
         self.parameters = tuple(parameters)
         self.draw = draw
+        self.add = add or self._add_by_autograd
 
     def __call__(self) -> Float[Tensor, ""]:
         """The loss, differentiable in the usual way."""
@@ -54,13 +58,16 @@ class Regularizer:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(values)
             for part in rows:
-                chosen = values[part].requires_grad_()
-                with torch.enable_grad():
-                    loss = self.loss(chosen) / len(rows)
-                (gradient,) = torch.autograd.grad(loss, chosen)
-                parameter.grad[part].add_(gradient, alpha=weight)
-                total.append(loss.detach())
+                total.append(self.add(values[part], parameter.grad[part], weight / len(rows)) / len(rows))
         return torch.stack(total).sum()
+
+    def _add_by_autograd(self, values: Tensor, gradient: Tensor, weight: float) -> Tensor:
+        chosen = values.requires_grad_()
+        with torch.enable_grad():
+            loss = self.loss(chosen)
+        (by_chosen,) = torch.autograd.grad(loss, chosen)
+        gradient.add_(by_chosen, alpha=weight)
+        return loss.detach()
 
     def _mean(self, parameter: nn.Parameter, rows: Sequence[slice]) -> Tensor:
         return torch.stack([self.loss(parameter[part]) for part in rows]).mean()

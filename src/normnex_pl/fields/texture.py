@@ -81,6 +81,11 @@ class BaseColorTexture(nn.Module):
     @property
     def variation(self) -> Regularizer:
         """Total variation of the colours."""
+        if runs_on(self.raw):
+            # Imported here: Triton isn't everywhere.
+            from normnex_pl.kernels.variation import add_variation_gradient
+
+            return Regularizer(_color_variation, [self.raw], self._draw_layers, add_variation_gradient)
         return Regularizer(_color_variation, [self.raw], self._draw_layers)
 
     def _draw_layers(self) -> list[slice]:
