@@ -44,9 +44,14 @@ def natural_sizes(field: Field, geometry: MPIGeometry) -> TextureSizes:
 
 @natural_sizes.register
 def _(field: GridField, geometry: MPIGeometry) -> TextureSizes:
-    """Features are a texture; opacities vary over cells of the finest grid."""
+    """Features are a texture; opacities have two texels along a cell of the finest grid.
+
+    They are the sigmoid of what is read between the cells' centres, and a texture is read between sigmoids:
+    with a texel a cell that blurs edges.
+    """
     finest = max(field.alpha, key=lambda grid: grid.numel())
-    return TextureSizes(_size(finest), _size(field.base_color.raw), _size(field.features))
+    height, width = _size(finest)
+    return TextureSizes((2 * height, 2 * width), _size(field.base_color.raw), _size(field.features))
 
 
 def _size(texture: Tensor) -> Size:
