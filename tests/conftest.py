@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 pytest_plugins = ["no_skips"]
 
 ROOT = Path(__file__).resolve().parents[1]
+# Modules of functions for Triton, which compiles their source: it can't be wrapped in checks of shapes.
+KERNELS = (
+    "normnex_pl.kernels.",
+    "normnex_pl.export.triton_kernels",
+    "normnex_pl.export.triton_reading",
+    "normnex_pl.export.triton_shading",
+)
+
+
+class UncheckedKernels(MetaPathFinder):
+    """Finds modules of kernels before the import hook that adds checks of shapes does."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """See the base class."""
+        return PathFinder.find_spec(fullname, path) if fullname.startswith(KERNELS) else None
+
+
+def pytest_sessionstart() -> None:
+    """Behind the configuration, which puts the hook first."""
+    sys.meta_path.insert(0, UncheckedKernels())
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from einops import reduce, repeat
+from einops import reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from normnex_pl.components import Background, Basis, ClearBackground, ColorModel, NormalModel
+from normnex_pl.compositing import composite_shaded
 from normnex_pl.errors import UserError
 from normnex_pl.fields import FieldFactory
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths, planes_ahead
-from normnex_pl.gradients import clamp
-from normnex_pl.rendering import composite, composite_weights, expected_depth
+from normnex_pl.rendering import composite
 from normnex_pl.types import Camera, FieldOutput, MPIGeometry, PlaneSamples, Rays, RenderOutput
 
 
@@ -114,16 +114,9 @@ class MPI(nn.Module):
         normals = self.normals(stored.features[..., self.num_color_features :])
         features = stored.features[..., : self.num_color_features]
         specular = self.gate * self.color.specular(features, self.basis(rays.viewdirs, normals))
-        on_planes = repeat(specular, "ray layer rgb -> ray (layer sub) rgb", sub=self.sublayers)
         alpha = self.background(stored.alpha, samples.planes) * planes_ahead(rays, self.depths)
-        weights = composite_weights(alpha)
         return RenderOutput(
-            rgb=composite(weights, clamp(stored.base_color + on_planes, 0.0, 1.0)),
-            acc=weights.sum(dim=-1),
-            depth=expected_depth(weights, self.depths),
-            disparity=(weights / self.depths).sum(dim=-1),
-            diffuse=composite(weights, stored.base_color),
-            weights=weights,
+            **composite_shaded(alpha, stored.base_color, specular, self.depths),
             alpha=alpha,
             specular=specular,
             features=features,

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 # An opaque plane lets this share through, so that the gradient of its alpha stays finite.
-_LEAST_TRANSPARENCY = 1e-6
+LEAST_TRANSPARENCY = 1e-6
 
 
 def transmittance(alpha: Float[Tensor, "*ray plane"]) -> Float[Tensor, "*ray plane"]:
@@ -22,7 +22,7 @@ def transmittance(alpha: Float[Tensor, "*ray plane"]) -> Float[Tensor, "*ray pla
 
 def optical_depth(alpha: Float[Tensor, "*ray plane"]) -> Float[Tensor, "*ray plane"]:
     """-ln(1 - alpha), finite for opaque planes."""
-    return -torch.log1p(-alpha.clamp(max=1 - _LEAST_TRANSPARENCY))
+    return -torch.log1p(-alpha.clamp(max=1 - LEAST_TRANSPARENCY))
 
 
 def composite_weights(alpha: Float[Tensor, "*ray plane"]) -> Float[Tensor, "*ray plane"]:
@@ -46,6 +46,11 @@ def expected_depth(
         weights: Of the planes.
         depths: In world units.
     """
-    acc = weights.sum(dim=-1)
-    mean = (weights * depths).sum(dim=-1) / acc.clamp(min=1e-6)
-    return torch.where(acc > 1e-6, mean, depths[-1])
+    return mean_depth((weights * depths).sum(dim=-1), weights.sum(dim=-1), depths)
+
+
+def mean_depth(
+    total: Float[Tensor, "*ray"], acc: Float[Tensor, "*ray"], depths: Float[Tensor, "plane"]
+) -> Float[Tensor, "*ray"]:
+    """`expected_depth` of the sums of weighted depths and of weights."""
+    return torch.where(acc > 1e-6, total / acc.clamp(min=1e-6), depths[-1])

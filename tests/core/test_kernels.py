@@ -18,9 +18,11 @@ from torch import Tensor, nn
 
 from core.small import GEOMETRY
 from normnex_pl.components.encoding import fourier_features
+from normnex_pl.compositing import composite_shaded
 from normnex_pl.fields import MLPField
 from normnex_pl.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.losses import total_variation
+from normnex_pl.rendering import mean_depth
 from normnex_pl.types import PlaneSamples
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -160,6 +162,50 @@ def test_points_on_planes_are_encoded_as_pytorch_does(
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
+COMPOSITE = """
+from normnex_pl.kernels.compositing import composite_planes
+weights, sums = composite_planes(*case["tensors"], 1e-6)
+result = {"weights": weights, "sums": sums}
+"""
+
+
+def planes_of_rays(rays: int, layers: int, sublayers: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Opacities, some of them 0 and 1; colours; specular parts that clamp; depths. Laid out as by fields."""
+    torch.manual_seed(0)
+    planes = layers * sublayers
+    alpha = (1.4 * torch.rand(planes, rays) - 0.2).clamp(0, 1).T * 0.3
+    alpha[:, -1] = 1
+    alpha[: rays // 2, planes // 2] = 1
+    base_color = torch.rand(planes, rays, 3).transpose(0, 1)
+    return alpha, base_color, torch.randn(rays, layers, 3), torch.linspace(1, 5, planes)
+
+
+@pytest.mark.parametrize(("rays", "layers", "sublayers"), [(300, 3, 4), (1, 1, 1), (129, 5, 1)])
+def test_compositing_in_one_pass_is_compositing(
+    rays: int, layers: int, sublayers: int, tmp_path: Path
+) -> None:
+    tensors = planes_of_rays(rays, layers, sublayers)
+    found = interpreted(COMPOSITE, {"tensors": tensors}, tmp_path)
+    with torch.no_grad():
+        plain = composite_shaded(*tensors)
+    torch.testing.assert_close(found["weights"], plain["weights"], rtol=1e-4, atol=1e-6)
+    sums = [*plain["rgb"].T, *plain["diffuse"].T, plain["acc"]]
+    torch.testing.assert_close(found["sums"][:7], torch.stack(sums), rtol=1e-4, atol=1e-5)
+    depth = mean_depth(found["sums"][7], found["sums"][6], tensors[3])
+    torch.testing.assert_close(depth, plain["depth"], rtol=1e-4, atol=0)
+    torch.testing.assert_close(found["sums"][8], plain["disparity"], rtol=1e-4, atol=1e-5)
+
+
+@needs_gpu
+def test_rays_look_alike_with_and_without_gradients() -> None:
+    tensors = [tensor.cuda() for tensor in planes_of_rays(1000, 4, 6)]
+    with torch.no_grad():
+        fused = composite_shaded(*tensors)
+    plain = composite_shaded(*tensors)
+    for name, values in plain.items():
+        torch.testing.assert_close(fused[name], values, rtol=1e-4, atol=1e-5, msg=name)
+
+
 def make_layers(sizes: Sequence[int]) -> list[nn.Linear]:
     torch.manual_seed(0)
     return [nn.Linear(*pair) for pair in pairwise(sizes)]
@@ -244,3 +290,20 @@ def test_gradients_are_refused_a_second_time(tmp_path: Path) -> None:
     case = {"inputs": torch.randn(4, 3), "layers": layers, "given": torch.randn(4, 2), "slope": 0.01}
     with pytest.raises(AssertionError, match="computed already"):
         interpreted(twice, case, tmp_path)
+
+
+def test_kernels_compile_for_a_gpu_that_is_not_here() -> None:
+    """As in training: by Triton's own compiler, which must get at the source of functions."""
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+
+    from normnex_pl.kernels import perceptron
+
+    kernel = perceptron._backward
+    types = {"gradient": "*bf16", "weight": "*bf16", "inputs": "*bf16", "sums": "*fp32"}
+    types |= {"samples": "i32", "slope": "fp32"}
+    sizes = {"FAN_IN": 384, "FAN_OUT": 384, "SAMPLES": 128, "COLUMNS": 128, "DEPTH": 64}
+    signature = {name: types.get(name, "constexpr") for name in kernel.arg_names}
+    source = triton.compiler.ASTSource(kernel, signature, sizes)
+    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32))
+    assert "wgmma" in compiled.asm["ptx"]  # the matrix units of Hopper
