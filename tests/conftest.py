@@ -1,7 +1,8 @@
-"""Shared by all tests: the skip rules of continuous integration, shape checks, paths of scenes."""
+"""Shared by all tests: the skip rules of continuous integration, threads, paths of scenes."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ import pytest
 pytest_plugins = ["no_skips"]
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers of pytest-xdist have a core each, where threads of one would wait for those of another.
+
+    Said before workers start: they import torch before they come to this file.
+    """
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture
