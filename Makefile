@@ -10,6 +10,7 @@ VENV ?= .venv
 VARIANT ?= nex_rgb
 PRESET ?= fast
 WIDTH ?= 1008
+WORKERS ?= 2
 
 ifneq ($(words $(VENV)),1)
 $(error VENV must be one path without spaces, not "$(VENV)")
@@ -140,9 +141,10 @@ scene: needs-out $(FOR_SCENES) ## OUT=path [WIDTH=1008]: render the demo scene a
 ##
 ## Work on the code:
 
+# By files, whose tests share runs that are trained for them.
 .PHONY: test
-test: $(FOR_TESTS) ## [PYTEST_ARGS="-k name"]: run the tests
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+test: $(FOR_TESTS) ## [PYTEST_ARGS="-k name"] [WORKERS=2]: run the tests, in so many processes
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: check
 check: $(FOR_TESTS) ## lint, formatting and types, changing nothing

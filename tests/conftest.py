@@ -1,7 +1,8 @@
-"""Shared by all tests: the skip rules of continuous integration, shape checks, paths of scenes."""
+"""Shared by all tests: the skip rules of continuous integration, kernels, threads, paths of scenes."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -36,6 +37,15 @@ class UncheckedKernels(MetaPathFinder):
 def pytest_sessionstart() -> None:
     """Behind the configuration, which puts the hook first."""
     sys.meta_path.insert(0, UncheckedKernels())
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers of pytest-xdist have a core each, where threads of one would wait for those of another.
+
+    Said before workers start: they import torch before they come to this file.
+    """
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture

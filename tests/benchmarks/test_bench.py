@@ -23,6 +23,7 @@ import results  # noqa: E402
 import step  # noqa: E402
 import synthetic  # noqa: E402
 import work  # noqa: E402
+from cli.helpers import quick_and_alone  # noqa: E402
 from normnex_pl.data.datamodule import SceneDataModule  # noqa: E402
 from normnex_pl.execution import Eager  # noqa: E402
 
@@ -32,15 +33,9 @@ PARTS = {"rays", "field", "compositing", "losses", "backward", "regularisers", "
 
 @pytest.fixture(scope="module", autouse=True)
 def _alone() -> Iterator[None]:
-    """One thread, and none of the settings that runs leave behind."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["bench"])
-        for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
-            patch.setenv(name, "0")
+    """For the whole file."""
+    with quick_and_alone():
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

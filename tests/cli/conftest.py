@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from cli.helpers import HEIGHT, HELD_OUT, NUM_TRAINING_VIEWS, ROOT, WIDTH, fit
+from cli.helpers import HEIGHT, HELD_OUT, NUM_TRAINING_VIEWS, ROOT, WIDTH, fit, quick_and_alone
 
 
 @pytest.fixture(scope="session")
@@ -30,19 +29,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_and_alone() -> Iterator[None]:
-    """Leaves LPIPS out, whose network takes longer to load than a run, and no settings behind.
-
-    One thread, since several only wait for each other in steps as small as these.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normnex_pl.metrics._lpips_network", lambda device: None)
-        patch.setattr("sys.argv", ["normnex"])  # Lightning warns of arguments in two places
-        for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
-            patch.setenv(name, "0")
+    """For the whole file."""
+    with quick_and_alone():
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

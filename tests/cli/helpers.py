@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import wandb
 import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
 from normnex_pl.cli import main
+from normnex_pl.memory import MemoryNeed
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = ROOT / "experiments"
@@ -23,6 +28,29 @@ EXPERIMENTS = ROOT / "experiments"
 WIDTH, HEIGHT = 40, 30
 HELD_OUT = ("view_000", "view_008")
 NUM_TRAINING_VIEWS = 8
+
+
+@contextmanager
+def quick_and_alone() -> Iterator[pytest.MonkeyPatch]:
+    """Runs without what takes longer than they do: the network of LPIPS, the count of memory.
+
+    They leave no settings behind, and have one thread, since several only wait for each other in steps as
+    small as these.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("normnex_pl.metrics._lpips_network", lambda device: None)
+        patch.setattr("normnex_pl.callbacks.memory.training_need", lambda *_: MemoryNeed(0, 0, 0, 0, 0))
+        patch.setattr("sys.argv", ["normnex"])  # Lightning warns of arguments in two places
+        for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
+            patch.setenv(name, "0")
+        try:
+            yield patch
+        finally:
+            torch.set_num_threads(threads)
+            if "WANDB_SERVICE" in os.environ:  # W&B's, which processes of later tests would turn to
+                wandb.teardown()
 
 
 def configs(variant: str = "nex_rgb", preset: str = "tiny") -> list[str]:

@@ -264,7 +264,7 @@ def test_an_interrupted_sweep_goes_on(tmp_path: Path, engine: Engine, number: si
 
 
 def test_a_killed_sweep_goes_on_when_its_run_has_ended(tmp_path: Path, engine: Engine) -> None:
-    config = written(tmp_path, parameters={"x": {"values": [2.0, 4.5]}, "pause": {"value": 2.0}})
+    config = written(tmp_path, parameters={"x": {"values": [2.0, 4.5]}, "pause": {"value": 1.0}})
     metrics = tmp_path / "out" / "runs" / "run_001" / "metrics.csv"
     code = f"""
 from pathlib import Path

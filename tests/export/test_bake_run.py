@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cli.helpers import HEIGHT, HELD_OUT, WIDTH, evaluate, fit, metrics
+from cli.helpers import HEIGHT, HELD_OUT, WIDTH, evaluate, fit, metrics, quick_and_alone
 from normnex_pl.export import bake_files
 from normnex_pl.export.bake import main
 from normnex_pl.export.baked import BakedMPI
@@ -24,12 +24,8 @@ FEW = 10  # photos
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Iterator[None]:
-    """Without LPIPS, whose network takes long to load."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normnex_pl.metrics._lpips_network", lambda device: None)
-        patch.setattr("sys.argv", ["normnex"])
-        for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
-            patch.setenv(name, "0")
+    """For the whole file."""
+    with quick_and_alone():
         yield
 
 

@@ -13,7 +13,7 @@ import torch
 import yaml
 from PIL import Image
 
-from cli.helpers import HEIGHT, ROOT, WIDTH, fit, the_one_message
+from cli.helpers import HEIGHT, ROOT, WIDTH, fit, quick_and_alone, the_one_message
 from export.video_reading import psnr, read_gif, read_mp4
 from normnex_pl.errors import UserError
 from normnex_pl.export import video
@@ -41,16 +41,9 @@ COMPONENTS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Iterator[None]:
-    """One thread; LPIPS is left out, whose network takes longer to load than the run."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normnex_pl.metrics._lpips_network", lambda device: None)
-        patch.setattr("sys.argv", ["normnex"])
-        for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
-            patch.setenv(name, "0")
+    """For the whole file."""
+    with quick_and_alone():
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

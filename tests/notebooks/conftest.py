@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cli.helpers import ROOT
+from cli.helpers import ROOT, quick_and_alone
 from cli.test_compare import launch_here
 from cli.test_compare import script as compare_script
 from cli.test_sweep import ENGINE, script, written
@@ -28,12 +28,12 @@ from normnex_pl.trained_run import TrainedRun, read_run
 
 VARIANTS = "nex_rgb nex_ycbcr normnex_density normnex_transmittance"
 STEPS = 8
-SMALLER = 3
+SMALLER = 7
 
 
 @pytest.fixture(scope="package")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped scene with its truth, at a third of its width: evaluations then take seconds."""
+    """The shipped scene with its truth, at a seventh of its width: evaluations then take seconds."""
     demo, folder = ROOT / "scenes" / "demo", tmp_path_factory.mktemp("small") / "demo"
     for name in ("images", "truth"):
         (folder / name).mkdir(parents=True)
@@ -58,13 +58,9 @@ def compared(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     more = [f"--trainer.max_steps={STEPS}", "--data.num_validation_views=2", "--trainer.accelerator=cpu"]
     more += ["--trainer.check_val_every_n_epoch=null", f"--trainer.val_check_interval={STEPS // 2}"]
     more += [f"--data.width={504 // SMALLER}"]
-    with pytest.MonkeyPatch.context() as patch:
+    with quick_and_alone() as patch:
         patch.setattr(batch, "launch", launch_here)
         patch.setattr("normnex_pl.fingerprint._sources", lambda package: "sources")
-        patch.setattr("normnex_pl.metrics._lpips_network", lambda device: None)
-        patch.setattr("sys.argv", ["normnex"])
-        for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
-            patch.setenv(name, "0")
         words = [f"--scene={scene}", f"--variants={VARIANTS}", "--preset=tiny", f"--out={folder}"]
         assert compare_script().main([*words, "--", *more]) == 0
     return folder

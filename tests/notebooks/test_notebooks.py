@@ -12,8 +12,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from PIL import Image
+from traitlets.config import Config
 
 from cli.helpers import ROOT
+from ports import free_ports
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LARGEST = 2_000_000  # bytes of a file
@@ -55,7 +57,11 @@ def test_runs_from_the_first_cell_to_the_last(path: Path, paths: None) -> None:
     notebook = read(path)
     for cell in code_of(notebook):
         cell.outputs = []
-    NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(path.parent)}}).execute()
+    names = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    config = Config(KernelManager={"cache_ports": False, **ports})
+    resources = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(notebook, timeout=200, resources=resources, config=config).execute()
     for cell in code_of(notebook):
         assert outputs_of(cell), cell.source
         kinds = [kind for data in outputs_of(cell) for kind in data]

@@ -60,6 +60,7 @@ class Project:
             "COUNT",
             "LOGGERS",
             "RUNS",
+            "WORKERS",
         }
         theirs = ours | compared | {"PYTEST_ARGS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
         environment = {key: value for key, value in os.environ.items() if key not in theirs}
@@ -408,7 +409,13 @@ def test_tests_add_to_an_environment_for_runs(project: Project) -> None:
     project.make("demo")
     project.make("test", "PYTEST_ARGS=-k 'a or b'")
     assert project.installations() == [".", ".[dev,scenes,capture,video,notebooks]"]
-    assert project.calls()[-1] == ["python", "-m", "pytest", "-k", "a or b"]
+    pytest = ["python", "-m", "pytest", "-n", "2", "--dist", "loadfile"]
+    assert project.calls()[-1] == [*pytest, "-k", "a or b"]
+
+
+def test_tests_run_in_as_many_processes_as_are_wanted(project: Project) -> None:
+    project.make("test", "WORKERS=0")
+    assert project.calls()[-1][:5] == ["python", "-m", "pytest", "-n", "0"]
 
 
 @pytest.mark.parametrize("name", LISTED[1:])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import torch
 from normnex_pl.callbacks import StopOnSignal
 from normnex_pl.ranks import digest
 from normnex_pl.types import RayBatch
+from ports import free_port
 
 TESTS = Path(__file__).resolve().parents[1]
 THEN = "then"
@@ -127,18 +127,10 @@ def callback(kind: type[pl.Callback], **arguments: object) -> dict[str, object]:
 
 def environment() -> dict[str, str]:
     """For processes that shall find the tests' callbacks, and nothing that other runs have left behind."""
-    left = ("PL_", "PYTEST_", "SLURM_", "MASTER_", "TORCHELASTIC_")
+    left = ("PL_", "PYTEST_", "SLURM_", "MASTER_", "TORCHELASTIC_", "WANDB_SERVICE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left)}
     path = os.pathsep.join(filter(None, [str(TESTS), kept.get("PYTHONPATH")]))
     return kept | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def run_on_ranks(arguments: list[str], timeout: float = 240) -> subprocess.CompletedProcess[str]:

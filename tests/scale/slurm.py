@@ -14,6 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from ports import free_ports
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue", "scancel")
 _SBIN = ("/usr/sbin", "/usr/local/sbin")
 
@@ -118,7 +120,7 @@ class Cluster:
     def _start(self) -> None:
         host = socket.gethostname().partition(".")[0]
         config = self.folder / "slurm.conf"
-        config.write_text(_CONFIG.format(host=host, ports=_free_ports(2), folder=self.folder))
+        config.write_text(_CONFIG.format(host=host, ports=free_ports(2), folder=self.folder))
         # Any two devices: what a job asks for has to be counted, not used.
         (self.folder / "gres.conf").write_text("NodeName=localhost Name=gpu File=/dev/null,/dev/zero\n")
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
@@ -199,14 +201,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _find(program: str) -> str | None:

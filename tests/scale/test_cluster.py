@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cli.helpers import ROOT, metrics, scalars
-from scale.ranks import Holder, callback, environment, free_port
+from ports import free_port
+from scale.ranks import Holder, callback, environment
 from scale.runs import PRESET, STEPS, VARIANT, Straight, assert_same_weights, options, witnessed
 from scale.slurm import Cluster, missing, wait_for
 

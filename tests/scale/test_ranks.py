@@ -32,7 +32,8 @@ from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.errors import STOPPED
 from normnex_pl.ranks import digest
 from normnex_pl.types import RayBatch
-from scale.ranks import THEN, Disturber, Signaller, callback, environment, free_port, run_on_ranks
+from ports import free_port
+from scale.ranks import THEN, Disturber, Signaller, callback, environment, run_on_ranks
 from scale.runs import (
     DIFFUSE,
     PRESET,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from cli.helpers import ROOT, configs
+from cli.helpers import ROOT, configs, quick_and_alone
 from normnex_pl.cli import main
 from normnex_pl.export.bake_files import BakeSettings, bake
 from normnex_pl.export.view import make_server
@@ -71,11 +71,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _train_and_bake(variant: str, scene: Path, run: Path) -> Baked:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normnex_pl.metrics._lpips_network", lambda device: None)
-        patch.setattr("sys.argv", ["normnex"])
-        for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
-            patch.setenv(name, "0")
+    with quick_and_alone():
         short = [f"--data.width={WIDTH}", "--trainer.max_steps=20", "--data.rays_per_step=600"]
         main(
             [
