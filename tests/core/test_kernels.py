@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from core.small import GEOMETRY
 from normnex_pl.components.encoding import fourier_features
 from normnex_pl.compositing import composite_shaded
-from normnex_pl.fields import MLPField
+from normnex_pl.fields import GridField, MLPField
 from normnex_pl.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.losses import total_variation
 from normnex_pl.rendering import mean_depth
@@ -162,6 +162,44 @@ def test_points_on_planes_are_encoded_as_pytorch_does(
     own = fourier_features(coordinates.transpose(0, 1), octaves)
     expected = torch.cat([own, of_planes[:, None].expand(-1, rays, -1)], dim=-1).flatten(0, 1)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+OPACITY = """
+from normnex_pl.kernels.opacity import grid_opacity
+result = {"alpha": grid_opacity(case["grids"], case["coordinates"], 5.0)}
+"""
+
+
+def small_field(planes: int) -> GridField:
+    """With a grid of as many slices as planes, one of fewer, and one with a single slice."""
+    torch.manual_seed(0)
+    field = GridField(GEOMETRY, planes, 1, 24, divisors=[planes, 2, 1])
+    for grid in field.alpha:
+        nn.init.normal_(grid, 2.0, 3.0)
+    return field
+
+
+@pytest.mark.parametrize(("rays", "planes"), [(300, 6), (5, 1), (257, 7)])
+def test_opacities_are_read_as_pytorch_does(rays: int, planes: int, tmp_path: Path) -> None:
+    field = small_field(planes)
+    coordinates = (3 * torch.rand(planes, rays, 2) - 1.5).transpose(0, 1)
+    case = {"grids": [grid.detach() for grid in field.alpha], "coordinates": coordinates}
+    found = interpreted(OPACITY, case, tmp_path)["alpha"]
+    with torch.no_grad():
+        expected = field(PlaneSamples(coordinates, coordinates)).alpha
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    assert (found == 0).any()
+    assert (found > 0).any()
+
+
+@needs_gpu
+def test_opacities_are_alike_with_and_without_gradients() -> None:
+    field = small_field(12).cuda()
+    coordinates = 3 * torch.rand(1000, 12, 2, device="cuda") - 1.5
+    samples = PlaneSamples(coordinates, coordinates)
+    with torch.no_grad():
+        fused = field(samples).alpha
+    torch.testing.assert_close(fused, field(samples).alpha, rtol=1e-3, atol=1e-5)
 
 
 COMPOSITE = """

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from normnex_pl.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
 from normnex_pl.fields.regularizer import Regularizer
 from normnex_pl.fields.texture import BaseColorTexture, sample_layers
+from normnex_pl.kernels import runs_on
 from normnex_pl.losses import volume_variation
 from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples
 
@@ -93,13 +94,21 @@ class GridField(Field):
 
     def forward(self, samples: PlaneSamples) -> FieldOutput:
         """See the base class."""
-        z = repeat(self.plane_centres, "plane -> plane ray", ray=len(samples.planes))
-        alpha = torch.sigmoid(self._raw_alpha(samples.planes, z) - ALPHA_OFFSET)
         return FieldOutput(
-            alpha * inside_canvas(samples.planes),
+            self._plane_alpha(samples.planes),
             self.base_color(samples.planes),
             sample_layers(self.features, samples.layers),
         )
+
+    def _plane_alpha(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane"]:
+        if runs_on(coordinates) and not torch.is_grad_enabled():
+            # Imported here: Triton isn't everywhere.
+            from normnex_pl.kernels.opacity import grid_opacity
+
+            return grid_opacity(list(self.alpha), coordinates, ALPHA_OFFSET)
+        z = repeat(self.plane_centres, "plane -> plane ray", ray=len(coordinates))
+        alpha = torch.sigmoid(self._raw_alpha(coordinates, z) - ALPHA_OFFSET)
+        return alpha * inside_canvas(coordinates)
 
     def optical_depth(
         self,

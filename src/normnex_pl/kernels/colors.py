@@ -63,7 +63,7 @@ def _sizes(raw: Tensor, coordinates: Tensor) -> tuple[int, int, int, int, int]:
 
 
 @triton.jit
-def _corners(coordinates, plane, ray, inside, height, width, rays):  # type: ignore[no-untyped-def]
+def corners(coordinates, plane, ray, inside, height, width, rays):  # type: ignore[no-untyped-def]
     """The four texels around each sample, with the weights of the right and of the lower ones.
 
     Texel centres are at -1 + (2 i + 1) / n; beyond the outermost ones the border is repeated, as
@@ -86,7 +86,7 @@ def _forward(raw, coordinates, colors, channels, height, width, rays, sublayers,
     plane = tl.program_id(1)
     ray = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = ray < rays
-    left, right, upper, lower, across, down = _corners(coordinates, plane, ray, inside, height, width, rays)
+    left, right, upper, lower, across, down = corners(coordinates, plane, ray, inside, height, width, rays)
     texture = raw + (plane // sublayers).to(tl.int64) * channels * height * width
     result = colors + (plane.to(tl.int64) * rays + ray) * channels
     for channel in range(channels):
@@ -111,7 +111,7 @@ def _backward(  # type: ignore[no-untyped-def]
     plane = tl.program_id(1)
     ray = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = ray < rays
-    left, right, upper, lower, across, down = _corners(coordinates, plane, ray, inside, height, width, rays)
+    left, right, upper, lower, across, down = corners(coordinates, plane, ray, inside, height, width, rays)
     start = (plane // sublayers).to(tl.int64) * channels * height * width
     texture, total = raw + start, by_raw + start
     given = gradient + (plane.to(tl.int64) * rays + ray) * channels
