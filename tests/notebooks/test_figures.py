@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,12 @@ from normnex_pl.figures import (
     quality_figure,
     relighting_figure,
     slider_of_runs,
+    training_figure,
     views_figure,
 )
 from normnex_pl.figures.basis import lookup_of
 from normnex_pl.figures.captions import runs_caption
+from normnex_pl.figures.curves import _smoothed
 from normnex_pl.figures.normals import _shares
 from normnex_pl.figures.tables import picture_table
 from notebooks.conftest import STEPS, Shown
@@ -55,6 +58,7 @@ def all_figures(shown: Shown) -> dict[str, Figure]:
     return {
         "views": views_figure(shown.compared),
         "quality": quality_figure(shown.compared),
+        "training": training_figure(shown.compared),
         "components": components_figure(norm),
         "planes": planes_figure(norm, [0, 7]),
         "basis": basis_figure(norm),
@@ -95,9 +99,23 @@ def test_quality_is_over_seconds_that_grow_with_the_steps(shown: Shown) -> None:
         np.testing.assert_array_equal(timed.get_ydata(), counted.get_ydata())
 
 
-def test_without_validation_the_message_says_how_to_have_it(shown: Shown, tmp_path: Path) -> None:
-    from dataclasses import replace
+def test_a_training_ends_with_the_score_of_its_held_out_views(shown: Shown, tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(f"step,train/psnr\n{STEPS // 2 - 1},20\n{STEPS - 1},22\n")
+    run = replace(shown.compared[0], folder=tmp_path)
+    (axes,) = training_figure([run], {"another": (300.0, 20.0)}).axes
+    rays, held_out, published = axes.lines
+    seconds = run.metrics["train_seconds"]
+    assert np.asarray(rays.get_xdata()) == pytest.approx([seconds / 2, seconds])
+    assert held_out.get_xydata().tolist() == [[seconds, run.metrics["test"]["psnr"]]]
+    assert published.get_xydata().tolist() == [[300, 20]]
+    assert [line.get_label() for line in (rays, published)] == [run.row, "another"]
 
+
+def test_curves_are_smoothed_by_as_many_neighbours_as_there_are() -> None:
+    assert _smoothed(np.array([0.0, 6, 3, 0, 1])).tolist() == [3, 2.25, 2, 2.5, 4 / 3]
+
+
+def test_without_validation_the_message_says_how_to_have_it(shown: Shown, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="num_validation_views"):
         quality_figure([replace(shown.compared[0], folder=tmp_path)])
 
@@ -240,7 +258,7 @@ def test_what_is_no_comparison_is_refused(tmp_path: Path, content: str | None) -
 def test_failed_runs_are_passed_over(shown: Shown) -> None:
     failed = Run("broken", 0, Path("nowhere"), {}, "it broke")
     assert caption(views_figure([failed, *shown.compared[:1]])) == caption(views_figure(shown.compared[:1]))
-    for show in (views_figure, quality_figure, runs_caption):
+    for show in (views_figure, quality_figure, training_figure, runs_caption):
         with pytest.raises(UserError, match="broken failed: it broke"):
             show([failed])
     with pytest.raises(UserError, match="it broke"):

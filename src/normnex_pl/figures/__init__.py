@@ -1,7 +1,7 @@
 """Figures for notebooks, of run folders and trained models. Each names the preset and the steps it shows."""
 
 from normnex_pl.figures.basis import basis_figure
-from normnex_pl.figures.curves import quality_figure
+from normnex_pl.figures.curves import quality_figure, training_figure
 from normnex_pl.figures.decomposition import components_figure, planes_figure, relighting_figure
 from normnex_pl.figures.normals import normal_error_figure, normal_maps_figure
 from normnex_pl.figures.slider import PictureSlider, slider_of_runs
@@ -18,5 +18,6 @@ __all__ = [
     "quality_figure",
     "relighting_figure",
     "slider_of_runs",
+    "training_figure",
     "views_figure",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from normnex_pl.comparison import Run
 from normnex_pl.csv_log import read_history
@@ -48,3 +50,47 @@ def quality_figure(runs: Sequence[Run]) -> Figure:
     for axes in (over_time, over_steps):
         axes.grid(alpha=0.3)
     return figure
+
+
+def training_figure(
+    runs: Sequence[Run], published: Mapping[str, tuple[float, float]] | None = None
+) -> Figure:
+    """Shows the PSNR of a training's rays over its seconds, and at its end that of the held-out views.
+
+    What lies between the two is what the model has learned of the photos and not of the scene. Each step is
+    taken to last as long as another.
+
+    Args:
+        runs: Of one scene; failed ones are passed over.
+        published: Seconds and held-out PSNR of others, by their names.
+
+    Raises:
+        UserError: There is no finished run.
+    """
+    runs = finished(runs)
+    figure = Figure(figsize=(8.0, 4.5), layout="constrained")
+    figure.suptitle(runs_caption(runs), fontsize=10)
+    axes = figure.subplots()
+    for run in runs:
+        seconds = run.metrics["train_seconds"]
+        history = read_history(RunFolder(run.folder).metrics_csv, "train/psnr")
+        steps = np.array([step for step, _ in history])
+        values = _smoothed(np.array([psnr for _, psnr in history]))
+        (line,) = axes.plot((steps + 1) * (seconds / run.metrics["steps"]), values, label=run.row)
+        axes.plot(seconds, run.metrics["test"]["psnr"], "o", color=line.get_color())
+    for name, (seconds, psnr) in (published or {}).items():
+        axes.plot(seconds, psnr, "k^", label=name)
+    axes.set(xscale="log", xlabel="seconds of training")
+    axes.set_ylabel("PSNR (dB): rays of the training (line), held out (mark)", fontsize=9)
+    axes.grid(which="both", alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _smoothed(values: NDArray[np.floating], reach: int = 2) -> NDArray[np.floating]:
+    """Means with as many neighbours on both sides, as far as there are any: a step has few rays."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    place = np.arange(len(values))
+    first, last = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(values))
+    means: NDArray[np.floating] = (sums[last] - sums[first]) / (last - first)
+    return means
