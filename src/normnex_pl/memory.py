@@ -25,6 +25,7 @@ from normnex_pl.types import Rays
 _BLOCK = 512
 # What cuBLAS takes on Hopper, the largest of all; elsewhere 8 MiB (torch, CUDABlas workspace).
 _WORKSPACE = 32 << 20
+_MOST_ON_CPU = 16384
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,11 @@ def rendering_need(module: NormNeXModule, rays: int, precision: str = "32-true",
             mpi = training.module.mpi
             mpi.components(mpi.render(Rays(*torch.zeros(2, rays, 3))))
         return allocations.peak - parameters + _workspace(module, on_gpu)
+
+
+def rays_in_pictures(chunk: int, device: torch.device) -> int:
+    """Rays to be rendered at once, of as many as a GPU shall: on a CPU more take memory and save no time."""
+    return chunk if device.type == "cuda" else min(chunk, _MOST_ON_CPU)
 
 
 def largest(fits_up_to: int, need: Sequence[tuple[int, int]], most: int) -> int:

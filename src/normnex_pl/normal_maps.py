@@ -11,6 +11,9 @@ from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.model import MPI, composite_normals
 from normnex_pl.types import Camera, RayBatch, Rays, View
 
+# Estimators differentiate: what lies between their rays and the result is kept meanwhile.
+_ESTIMATED_AT_ONCE = 16384
+
 
 @torch.no_grad()
 def view_components(
@@ -30,13 +33,13 @@ def view_components(
     """
     shown = mpi.render_image(view.camera, chunk)
     if estimator is not None:
-        shown["target_normals"] = target_normals(mpi, estimator, view, chunk)
+        shown["target_normals"] = target_normals(mpi, estimator, view, min(chunk, _ESTIMATED_AT_ONCE))
     return shown
 
 
 @torch.no_grad()
 def target_normals(
-    mpi: MPI, estimator: NormalEstimator, view: View, chunk: int = 16384
+    mpi: MPI, estimator: NormalEstimator, view: View, chunk: int = _ESTIMATED_AT_ONCE
 ) -> Float[Tensor, "height width 3"]:
     """Estimates the normals that the pixels of a view see.
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from normnex_pl.components import NormalEstimator
 from normnex_pl.data.datamodule import SceneDataModule, move_view
 from normnex_pl.errors import UserError
+from normnex_pl.memory import rays_in_pictures
 from normnex_pl.module import NormNeXModule
 from normnex_pl.normal_maps import view_components
 from normnex_pl.runs import RunFolder, check_geometry, run_label
@@ -90,6 +91,7 @@ def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedR
     data = _read_data(run.config, config, scene)
     check_geometry(checkpoint, data.geometry)
     module = NormNeXModule.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)
+    module.chunk = rays_in_pictures(module.chunk, device)
     variant, preset = (str(config["run"].get(name)) for name in ("variant", "preset"))
     return TrainedRun(folder, variant, preset, module.eval().requires_grad_(False), data)
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.small import GEOMETRY
+from core.small import FIELDS, GEOMETRY, forward_rays, make_mpi
 from normnex_pl.components.encoding import fourier_features
 from normnex_pl.compositing import composite_shaded
 from normnex_pl.fields import GridField, MLPField
@@ -246,6 +246,13 @@ def test_rays_look_alike_with_and_without_gradients() -> None:
         torch.testing.assert_close(fused[name], values, rtol=1e-4, atol=1e-5, msg=name)
 
 
+def test_what_is_not_a_number_is_seen(tmp_path: Path) -> None:
+    alpha, base_color, specular, depths = planes_of_rays(3, 2, 1)
+    specular[1] = torch.nan
+    sums = interpreted(COMPOSITE, {"tensors": (alpha, base_color, specular, depths)}, tmp_path)["sums"]
+    assert sums[:3].isnan().all(dim=0).tolist() == [False, True, False]
+
+
 def make_layers(sizes: Sequence[int]) -> list[nn.Linear]:
     torch.manual_seed(0)
     return [nn.Linear(*pair) for pair in pairwise(sizes)]
@@ -270,13 +277,59 @@ def test_layers_and_all_their_gradients_are_those_of_float64(
     samples: int, sizes: tuple[int, ...], tmp_path: Path
 ) -> None:
     layers = make_layers(sizes)
-    inputs, given = torch.randn(samples, sizes[0]), torch.randn(samples, sizes[-1])
+    # By columns in memory, as no caller has them today.
+    inputs, given = torch.randn(sizes[0], samples).T, torch.randn(sizes[-1], samples).T
     outputs, gradients = in_float64(inputs, layers, given, 0.01)
     case = {"inputs": inputs, "layers": layers, "given": given, "slope": 0.01}
     found = interpreted(LAYERS, case, tmp_path)
     torch.testing.assert_close(found["outputs"].double(), outputs, rtol=1e-5, atol=1e-5)
     for gradient, expected in zip(found["gradients"], gradients, strict=True):
         torch.testing.assert_close(gradient.double(), expected, rtol=1e-4, atol=1e-4)
+
+
+WIRED = """
+from contextlib import nullcontext
+from normnex_pl import compositing
+from normnex_pl.fields import grid, mlp, texture
+from normnex_pl.kernels import perceptron
+perceptron.PRECISION = torch.float32
+for module in (compositing, grid, mlp, texture):
+    module.runs_on = lambda _: True
+mlp._rounds_to_bfloat16 = lambda _: True
+mpi, rays = case["mpi"], case["rays"]
+with torch.no_grad():
+    seen = mpi.render(rays)
+rendered = mpi.render(rays)
+rendered.rgb.square().sum().backward()
+torch.manual_seed(0)  # which layer is drawn
+variation = mpi.field.regularizers()["tv_base_color"].add_gradient(0.1)
+result = {
+    "variation": variation,
+    "seen": {name: getattr(seen, name) for name in case["names"]},
+    "rendered": {name: getattr(rendered, name).detach() for name in case["names"]},
+    "gradients": {name: parameter.grad for name, parameter in mpi.named_parameters()},
+}
+"""
+SEEN = ("rgb", "acc", "depth", "disparity", "diffuse", "weights", "alpha", "specular", "features")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_model_renders_and_learns_by_kernels_as_without(field: str, tmp_path: Path) -> None:
+    """That each kernel gets what it is made for, in float32 as all of it is interpreted."""
+    mpi = make_mpi(field)
+    rays = forward_rays(40)
+    found = interpreted(WIRED, {"mpi": mpi, "rays": rays, "names": SEEN}, tmp_path)
+    rendered = mpi.render(rays)
+    rendered.rgb.square().sum().backward()
+    torch.manual_seed(0)
+    variation = mpi.field.regularizers()["tv_base_color"].add_gradient(0.1)
+    torch.testing.assert_close(found["variation"], variation, rtol=1e-5, atol=0)
+    for name in SEEN:
+        expected = getattr(rendered, name).detach()
+        for way in ("seen", "rendered"):
+            torch.testing.assert_close(found[way][name], expected, rtol=1e-3, atol=1e-5, msg=f"{way} {name}")
+    for name, parameter in mpi.named_parameters():
+        torch.testing.assert_close(found["gradients"][name], parameter.grad, rtol=1e-3, atol=1e-5, msg=name)
 
 
 def relative_error(found: Tensor, exact: Tensor) -> float:
@@ -324,6 +377,15 @@ def test_the_network_gives_the_same_with_and_without_kernels(monkeypatch: pytest
     torch.testing.assert_close(fused.features, plain.features, rtol=2e-2, atol=1e-2)
 
 
+def test_only_what_can_be_differentiated_rightly_is_taken() -> None:
+    perceptron = pytest.importorskip("normnex_pl.kernels.perceptron").perceptron
+    layers = make_layers((3, 16, 2))
+    with pytest.raises(ValueError, match="requires_grad=True"):
+        perceptron(torch.randn(4, 3, requires_grad=True), layers, 0.01)
+    with pytest.raises(ValueError, match="slope of at least 0"):
+        perceptron(torch.randn(4, 3), layers, -0.01)
+
+
 def test_gradients_are_refused_a_second_time(tmp_path: Path) -> None:
     once = 'outputs.backward(case["given"])'
     twice = LAYERS.replace(once, f"{once[:-1]}, retain_graph=True)\n{once}")
@@ -333,18 +395,29 @@ def test_gradients_are_refused_a_second_time(tmp_path: Path) -> None:
         interpreted(twice, case, tmp_path)
 
 
-def test_kernels_compile_for_a_gpu_that_is_not_here() -> None:
+# Of a program, at most, on the smallest GPUs of each kind (compute capabilities 8.0, 8.9, 9.0).
+SHARED_BYTES = {80: 163 << 10, 89: 99 << 10, 90: 227 << 10}
+
+
+@pytest.mark.parametrize("capability", SHARED_BYTES)
+@pytest.mark.parametrize("name", ["_forward", "_backward", "_sum_products"])
+def test_layers_compile_for_gpus_that_are_not_here(name: str, capability: int) -> None:
     """As in training: by Triton's own compiler, which must get at the source of functions."""
     triton = pytest.importorskip("triton")
     from triton.backends.compiler import GPUTarget
 
     from normnex_pl.kernels import perceptron
 
-    kernel = perceptron._backward
-    types = {"gradient": "*bf16", "weight": "*bf16", "inputs": "*bf16", "sums": "*fp32"}
-    types |= {"samples": "i32", "slope": "fp32"}
-    sizes = {"FAN_IN": 384, "FAN_OUT": 384, "SAMPLES": 128, "COLUMNS": 128, "DEPTH": 64}
-    signature = {name: types.get(name, "constexpr") for name in kernel.arg_names}
-    source = triton.compiler.ASTSource(kernel, signature, sizes)
-    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32))
-    assert "wgmma" in compiled.asm["ptx"]  # the matrix units of Hopper
+    kernel = getattr(perceptron, name)
+    tile = {"SAMPLES": 128, "COLUMNS": 128, "DEPTH": 64, "TILE": 128}
+    sizes = {"FAN_IN": 384, "FAN_OUT": 384} | {key: tile[key] for key in kernel.arg_names if key in tile}
+    types = dict.fromkeys(("gradient", "weight", "inputs", "outputs"), "*bf16")
+    types |= dict.fromkeys(("bias", "sums"), "*fp32") | {"samples": "i32", "parts": "i32", "slope": "fp32"}
+    signature = {key: types.get(key, "constexpr") for key in kernel.arg_names}
+    # Tensors begin at multiples of 16 bytes.
+    pointers = [index for index, key in enumerate(kernel.arg_names) if signature[key].startswith("*")]
+    aligned = {(index,): [["tt.divisibility", 16]] for index in pointers}
+    source = triton.compiler.ASTSource(kernel, signature, sizes, aligned)
+    compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_stages": 3})
+    assert compiled.metadata.shared <= SHARED_BYTES[capability]
+    assert ("wgmma" in compiled.asm["ptx"]) == (capability == 90)  # the matrix units of Hopper

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, reference_camera
+from core.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, moved, reference_camera
 from export.small_models import FINE, MODELS, around, baked, make
 from normnex_pl.components import ColorModel
 from normnex_pl.errors import UserError
 from normnex_pl.export import bake_files
-from normnex_pl.export.bake_files import bake
+from normnex_pl.export.bake_files import BakeSettings, bake
 from normnex_pl.export.baked import LEAST_LIGHT, BakedMPI, TorchRenderer
 from normnex_pl.export.basis_table import TOLERANCE
 from normnex_pl.export.quantize import LEVELS, largest_error
@@ -178,6 +178,19 @@ def test_tiles_below_the_threshold_are_dropped_and_little_is_lost(tmp_path: Path
     rays = rays_of(reference_camera())
     lost = (every.render(rays)["rgb"] - few.render(rays)["rgb"]).abs()
     assert float(lost.max()) <= 0.02 * PLANES
+
+
+def test_edges_of_opacity_are_sharper_than_the_grid_that_holds_them(tmp_path: Path) -> None:
+    """The live sigmoid comes behind the reading of a cell, the baked one before that of a texel."""
+    mpi = make("rgb")
+    rays = rays_of(moved(reference_camera(), 0.07, 0.03, 0))  # not at the centres of texels
+    live = mpi.render(rays).rgb
+
+    def lost(settings: BakeSettings) -> float:
+        return float((baked(mpi, tmp_path, settings).render(rays)["rgb"] - live).square().mean().sqrt())
+
+    kept = BakeSettings(threshold=0.0, tolerance=0.0)
+    assert lost(kept) < 0.6 * lost(replace(kept, alpha_pixels=2.0))
 
 
 def test_what_no_view_sees_is_not_stored(tmp_path: Path) -> None:

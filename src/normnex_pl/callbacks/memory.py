@@ -10,7 +10,15 @@ import torch
 
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.errors import UserError
-from normnex_pl.memory import MemoryNeed, Photos, is_out_of_memory, largest, rendering_need, training_need
+from normnex_pl.memory import (
+    MemoryNeed,
+    Photos,
+    is_out_of_memory,
+    largest,
+    rays_in_pictures,
+    rendering_need,
+    training_need,
+)
 from normnex_pl.memory_advice import GIB, Count, describe, gib, parts_that_fit, training_advice
 from normnex_pl.module import NormNeXModule
 
@@ -103,12 +111,13 @@ class MemoryPlan(pl.Callback):
             if need.total > self._usable:
                 advice = training_advice(count, rays, _data(trainer).geometry.width, self._usable)
                 _LOG.warning("The training is likely to run out of memory. %s", advice)
-            # Pictures and validation come between the steps, beside what these keep.
-            self._fit_chunk(trainer, module, need.total if module.execution.keeps_memory else need.resident)
+        # Pictures and validation come between the steps, beside what these keep.
+        self._fit_chunk(trainer, module, need.total if module.execution.keeps_memory else need.resident)
         return describe(need) + said
 
     def _fit_chunk(self, trainer: pl.Trainer, module: NormNeXModule, resident: int) -> None:
         """Lowers the rays of the evaluation to what fits beside what stays there."""
+        module.chunk = rays_in_pictures(module.chunk, trainer.strategy.root_device)
         if self._usable is None:
             return
         few, many = max(1, module.chunk // 4), module.chunk

@@ -39,7 +39,7 @@ class Regularizer:
         self.loss = loss
         self.parameters = tuple(parameters)
         self.draw = draw
-        self.add = add or self._add_by_autograd
+        self.add = add
 
     def __call__(self) -> Float[Tensor, ""]:
         """The loss, differentiable in the usual way."""
@@ -58,10 +58,13 @@ class Regularizer:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(values)
             for part in rows:
-                total.append(self.add(values[part], parameter.grad[part], weight / len(rows)) / len(rows))
+                loss = self._add(values[part], parameter.grad[part], weight / len(rows))
+                total.append(loss / len(rows))
         return torch.stack(total).sum()
 
-    def _add_by_autograd(self, values: Tensor, gradient: Tensor, weight: float) -> Tensor:
+    def _add(self, values: Tensor, gradient: Tensor, weight: float) -> Tensor:
+        if self.add is not None:
+            return self.add(values, gradient, weight)
         chosen = values.requires_grad_()
         with torch.enable_grad():
             loss = self.loss(chosen)

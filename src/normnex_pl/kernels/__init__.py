@@ -19,8 +19,8 @@ _HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
 def runs_on(tensor: Tensor) -> bool:
-    """Whether kernels can be launched where a tensor is."""
-    return _HAS_TRITON and (tensor.is_cuda or _PRETENDS.get())
+    """Whether kernels can be launched for a tensor: they are written for float32."""
+    return _HAS_TRITON and (tensor.is_cuda or _PRETENDS.get()) and tensor.dtype == torch.float32
 
 
 _PRETENDS: ContextVar[bool] = ContextVar("pretends", default=False)

@@ -34,8 +34,15 @@ def composite_planes(
     Returns:
         The weights; and of each ray the colour (3 rows), the base colour (3), the sum of the weights, and the
         sums of depths and of disparities.
+
+    Raises:
+        ValueError: Layers can't be of as many planes each.
     """
     rays, planes = alpha.shape
+    if planes % specular.shape[1]:
+        raise ValueError(
+            f"expected as many planes in each layer, found {planes} in {specular.shape[1]} layers"
+        )
     weights = torch.empty(planes, rays, device=alpha.device).T
     sums = torch.empty(_SUMS, rays, device=alpha.device)
     strides = *alpha.stride(), *base_color.stride(), *specular.stride()
@@ -43,6 +50,12 @@ def composite_planes(
     tensors = base_color, specular, depths, weights, sums
     launch(_composite, (triton.cdiv(rays, _BLOCK),), alpha, *tensors, *strides, *sizes, BLOCK=_BLOCK)
     return weights, sums
+
+
+@triton.jit
+def _clamp(color):  # type: ignore[no-untyped-def]
+    """To [0, 1]; what is not a number stays so, to be seen."""
+    return tl.clamp(color, 0.0, 1.0, propagate_nan=tl.PropagateNan.ALL)
 
 
 @triton.jit
@@ -69,13 +82,13 @@ def _composite(  # type: ignore[no-untyped-def]
         tl.store(weights, weight, inside)
         layer = specular + (plane // sublayers) * specular_layer
         base = tl.load(base_color, inside, 0.0)
-        red += weight * tl.clamp(base + tl.load(layer, inside, 0.0), 0.0, 1.0)
+        red += weight * _clamp(base + tl.load(layer, inside, 0.0))
         diffuse_red += weight * base
         base = tl.load(base_color + base_channel, inside, 0.0)
-        green += weight * tl.clamp(base + tl.load(layer + specular_channel, inside, 0.0), 0.0, 1.0)
+        green += weight * _clamp(base + tl.load(layer + specular_channel, inside, 0.0))
         diffuse_green += weight * base
         base = tl.load(base_color + 2 * base_channel, inside, 0.0)
-        blue += weight * tl.clamp(base + tl.load(layer + 2 * specular_channel, inside, 0.0), 0.0, 1.0)
+        blue += weight * _clamp(base + tl.load(layer + 2 * specular_channel, inside, 0.0))
         diffuse_blue += weight * base
         distance = tl.load(depths + plane)
         total += weight

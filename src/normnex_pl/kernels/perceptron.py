@@ -14,6 +14,7 @@ import triton
 import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from normnex_pl.kernels import launch
 
@@ -35,14 +36,20 @@ def perceptron(
     Args:
         inputs: On a CUDA device; no gradient reaches them.
         layers: With biases, from the first to the last, behind which there is no activation.
-        negative_slope: Of the leaky ReLU.
+        negative_slope: Of the leaky ReLU; not negative, so that its sign tells where the kink was.
 
     Returns:
         In float32.
 
     Raises:
+        ValueError: The inputs expect a gradient, or the slope is negative.
         RuntimeError: Gradients are asked for twice: the first ones overwrote what was kept for them.
     """
+    if inputs.requires_grad or negative_slope < 0:
+        raise ValueError(
+            f"perceptron: expected inputs without gradient and a slope of at least 0, found requires_grad="
+            f"{inputs.requires_grad} and {negative_slope}"
+        )
     parameters = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
     keeps = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in parameters)
     outputs: Tensor = _Perceptron.apply(inputs, negative_slope, keeps, *parameters)
@@ -54,7 +61,7 @@ class _Perceptron(torch.autograd.Function):
     def forward(ctx: Any, inputs: Tensor, slope: float, keeps: bool, *parameters: Tensor) -> Tensor:
         weights = [weight.to(PRECISION) for weight in parameters[::2]]
         slopes = [slope] * (len(weights) - 1) + [1.0]
-        values = inputs.to(PRECISION)
+        values = inputs.to(PRECISION).contiguous()
         kept = []
         for weight, bias, slope_behind in zip(weights, parameters[1::2], slopes, strict=True):
             if keeps:
@@ -67,6 +74,7 @@ class _Perceptron(torch.autograd.Function):
         return values
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.is_spent:
             raise RuntimeError("perceptron: its gradients were computed already, over what was kept for them")
@@ -74,7 +82,7 @@ class _Perceptron(torch.autograd.Function):
         saved = ctx.saved_tensors
         weights, kept = saved[: len(saved) // 2], saved[len(saved) // 2 :]
         by_bias = gradient.sum(dim=0)
-        passed = gradient.to(PRECISION)
+        passed = gradient.to(PRECISION).contiguous()
         result: list[Tensor | None] = []
         for index in reversed(range(len(weights))):
             result[:0] = [_weight_gradient(passed, kept[index]), by_bias]

@@ -21,7 +21,7 @@ def add_variation_gradient(
     """Adds the gradient of ``weight * total_variation(sigmoid(raw))`` to another one, in place.
 
     Args:
-        raw: On a CUDA device, contiguous, at least two texels high and wide.
+        raw: On a CUDA device, contiguous, at least two texels high and wide, as the variation needs them.
         gradient: What is added to, contiguous.
         weight: Of the variation.
 
