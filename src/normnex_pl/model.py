@@ -14,7 +14,7 @@ from normnex_pl.components import Background, Basis, ClearBackground, ColorModel
 from normnex_pl.compositing import composite_shaded
 from normnex_pl.errors import UserError
 from normnex_pl.fields import FieldFactory
-from normnex_pl.geometry.cameras import image_rays
+from normnex_pl.geometry.cameras import image_rays, join_image
 from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths, planes_ahead
 from normnex_pl.rendering import composite
 from normnex_pl.types import Camera, FieldOutput, MPIGeometry, PlaneSamples, Rays, RenderOutput
@@ -161,12 +161,9 @@ class MPI(nn.Module):
         Returns:
             What `components` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
         """
-        rays = image_rays(camera)
-        origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
-        chunks = zip(origins.split(chunk), directions.split(chunk), strict=True)
-        parts = [self.components(self.render(Rays(*part))) for part in chunks]
-        shape = (camera.height, camera.width)
-        return {name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in parts[0]}
+        return join_image(
+            camera, [self.components(self.render(rays)) for rays in image_rays(camera).split(chunk)]
+        )
 
     def components(self, rendered: RenderOutput) -> dict[str, Tensor]:
         """What there is to see of rays, composited by the same weights as their colour.

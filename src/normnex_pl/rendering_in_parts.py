@@ -27,8 +27,8 @@ def render_in_parts(mpi: MPI, rays: Rays, rays_at_once: int | None) -> RenderOut
     if rays_at_once is None or len(rays.origins) <= rays_at_once:
         return mpi.render(rays)
     parts = [
-        checkpoint(mpi.render, Rays(*part), use_reentrant=False, preserve_rng_state=False)
-        for part in zip(rays.origins.split(rays_at_once), rays.directions.split(rays_at_once), strict=True)
+        checkpoint(mpi.render, part, use_reentrant=False, preserve_rng_state=False)
+        for part in rays.split(rays_at_once)
     ]
     joined: dict[str, Any] = {}
     for field in fields(RenderOutput):

@@ -187,6 +187,11 @@ class Rays:
         """Unit directions from the camera to the scene."""
         return self.directions / self.directions.norm(dim=-1, keepdim=True)
 
+    def split(self, count: int) -> list[Rays]:
+        """All rays in one row, in parts of at most so many."""
+        origins, directions = self.origins.reshape(-1, 3), self.directions.reshape(-1, 3)
+        return [Rays(*part) for part in zip(origins.split(count), directions.split(count), strict=True)]
+
 
 @dataclass(frozen=True)
 class RayBatch:

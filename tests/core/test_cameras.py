@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.small import cameras, few, numpy64
-from normnex_pl.geometry.cameras import image_rays, pixel_rays, project
+from normnex_pl.geometry.cameras import image_rays, join_image, pixel_rays, project
 from normnex_pl.types import Camera, Rays
 
 
@@ -51,6 +51,19 @@ def test_points_on_rays_project_back_to_pixel_centres_at_their_depth(camera: Cam
     np.testing.assert_allclose(projected[..., 0], columns + 0.5, atol=1e-8)
     np.testing.assert_allclose(projected[..., 1], rows + 0.5, atol=1e-8)
     np.testing.assert_allclose(projected[..., 2], depth, atol=1e-8)
+
+
+@few
+@given(cameras(), st.integers(1, 50))
+def test_rays_in_parts_are_the_picture_again(camera: Camera, count: int) -> None:
+    rays = image_rays(camera)
+    parts = rays.split(count)
+    assert max(len(part.origins) for part in parts) <= count
+    shown = [{"direction": part.directions, "x": part.directions[:, 0]} for part in parts]
+    joined = join_image(camera, shown)
+    assert torch.equal(joined["direction"], rays.directions)
+    assert torch.equal(joined["x"], rays.directions[..., 0])
+    assert torch.equal(torch.cat([part.origins for part in parts]), rays.origins.flatten(0, 1))
 
 
 @few

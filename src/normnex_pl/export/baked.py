@@ -18,7 +18,7 @@ from normnex_pl.export.basis_table import TABLES, read_table
 from normnex_pl.export.manifest import AGAIN, MANIFEST, read_file, read_manifest
 from normnex_pl.export.parts import make_background, make_color, make_normals
 from normnex_pl.export.tiled_texture import TiledTexture, read_texture
-from normnex_pl.geometry.cameras import image_rays
+from normnex_pl.geometry.cameras import image_rays, join_image
 from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
 from normnex_pl.rendering import composite, composite_weights
 from normnex_pl.types import Camera, MPIGeometry, Rays
@@ -228,12 +228,8 @@ class TorchRenderer:
 
     def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
         """See `Renderer`."""
-        rays = image_rays(camera)
-        origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
-        chunks = zip(origins.split(self.chunk), directions.split(self.chunk), strict=True)
-        parts = [baked.render(Rays(*part), self.least_light) for part in chunks]
-        shape = (camera.height, camera.width)
-        return {name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in parts[0]}
+        parts = image_rays(camera).split(self.chunk)
+        return join_image(camera, [baked.render(rays, self.least_light) for rays in parts])
 
 
 def find_renderer(device: torch.device) -> Renderer:

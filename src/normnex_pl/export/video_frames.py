@@ -14,7 +14,7 @@ from torch import Tensor
 from normnex_pl.baselines import nearest_training_view
 from normnex_pl.component_pictures import component_panels
 from normnex_pl.export.paths import CameraPath
-from normnex_pl.geometry.cameras import image_rays
+from normnex_pl.geometry.cameras import image_rays, join_image
 from normnex_pl.legends import Panel
 from normnex_pl.model import MPI
 from normnex_pl.types import Camera, MPIGeometry, Rays, Scene, View
@@ -62,19 +62,15 @@ def render_seen_from(
     Returns:
         As `MPI.render_image`.
     """
-    rays = image_rays(camera)
-    origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
     parts = []
-    for some in zip(origins.split(chunk), directions.split(chunk), strict=True):
-        own = Rays(*some)
+    for own in image_rays(camera).split(chunk):
         samples = mpi.intersect(own)
         stored = mpi.field(samples)
         depth = mpi.shade(own, samples, stored).depth
         distance = (depth - own.origins[:, 2]) / own.directions[:, 2]
         surface = own.origins + distance[:, None] * own.directions
         parts.append(mpi.components(mpi.shade(Rays(own.origins, surface - eye), samples, stored)))
-    shape = (camera.height, camera.width)
-    return {name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in parts[0]}
+    return join_image(camera, parts)
 
 
 def available_components(mpi: MPI) -> list[str]:

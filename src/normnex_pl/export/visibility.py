@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from normnex_pl.export.tiles import TileGrid, locate
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.model import MPI
-from normnex_pl.types import Camera, Rays
+from normnex_pl.types import Camera
 
 # A ray every so many pixels: tiles are tens of pixels wide.
 _STEP = 2
@@ -93,7 +93,7 @@ def tile_weights(mpi: MPI, cameras: Sequence[Camera], grids: TileGrids, chunk: i
         torch.full(grid.shape, _UNSEEN, device=device)
         for grid in (grids.alpha, grids.base_color, grids.features)
     ]
-    for rays in _chunks(cameras, chunk):
+    for rays in (some for camera in cameras for some in image_rays(camera).split(chunk)):
         samples = mpi.intersect(rays)
         weights = mpi.shade(rays, samples, mpi.field(samples)).weights
         inside = (samples.planes.abs() <= 1).all(dim=-1)
@@ -108,13 +108,6 @@ def tile_weights(mpi: MPI, cameras: Sequence[Camera], grids: TileGrids, chunk: i
             _largest(seen[1], grids.base_color, by_layer[:, :, sub], shown)
         _largest(seen[2], grids.features, samples.layers, torch.where(known.any(dim=-1), of_layer, _UNSEEN))
     return TileWeights(*seen)
-
-
-def _chunks(cameras: Sequence[Camera], chunk: int) -> Iterator[Rays]:
-    for camera in cameras:
-        rays = image_rays(camera)
-        origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
-        yield from (Rays(*part) for part in zip(origins.split(chunk), directions.split(chunk), strict=True))
 
 
 def _largest(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Integer
@@ -44,6 +46,20 @@ def image_rays(camera: Camera) -> Rays:
         torch.arange(camera.height, device=device), torch.arange(camera.width, device=device), indexing="ij"
     )
     return pixel_rays(camera.K, camera.c2w, torch.stack([columns, rows], dim=-1))
+
+
+def join_image(camera: Camera, parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """A camera's pictures of what its rays show, part by part: `image_rays` split in order.
+
+    Args:
+        camera: What the rays are of.
+        parts: By name, of shape ``[ray]`` or ``[ray, channel]``.
+
+    Returns:
+        Of shape ``[height, width]`` or ``[height, width, channel]``.
+    """
+    shape = (camera.height, camera.width)
+    return {name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in parts[0]}
 
 
 def project(camera: Camera, points: Float[Tensor, "*point 3"]) -> Float[Tensor, "*point 3"]:
