@@ -288,7 +288,6 @@ def test_layers_and_all_their_gradients_are_those_of_float64(
 
 
 WIRED = """
-from contextlib import nullcontext
 from normnex_pl import compositing
 from normnex_pl.fields import grid, mlp, texture
 from normnex_pl.kernels import perceptron

@@ -82,6 +82,12 @@ def corners(coordinates, plane, ray, inside, height, width, rays):  # type: igno
 
 
 @triton.jit
+def color(texture, place, is_there):  # type: ignore[no-untyped-def]
+    """Of texels by their raw values."""
+    return tl.sigmoid(tl.load(texture + place, is_there, 0.0))
+
+
+@triton.jit
 def _forward(raw, coordinates, colors, channels, height, width, rays, sublayers, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     plane = tl.program_id(1)
     ray = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -90,18 +96,18 @@ def _forward(raw, coordinates, colors, channels, height, width, rays, sublayers,
     texture = raw + (plane // sublayers).to(tl.int64) * channels * height * width
     result = colors + (plane.to(tl.int64) * rays + ray) * channels
     for channel in range(channels):
-        above = (1 - across) * tl.sigmoid(tl.load(texture + upper + left, inside, 0.0))
-        above += across * tl.sigmoid(tl.load(texture + upper + right, inside, 0.0))
-        below = (1 - across) * tl.sigmoid(tl.load(texture + lower + left, inside, 0.0))
-        below += across * tl.sigmoid(tl.load(texture + lower + right, inside, 0.0))
+        above = (1 - across) * color(texture, upper + left, inside)
+        above += across * color(texture, upper + right, inside)
+        below = (1 - across) * color(texture, lower + left, inside)
+        below += across * color(texture, lower + right, inside)
         tl.store(result + channel, (1 - down) * above + down * below, inside)
         texture += height * width
 
 
 @triton.jit
 def _add(total, texture, place, gradient, inside):  # type: ignore[no-untyped-def]
-    color = tl.sigmoid(tl.load(texture + place, inside, 0.0))
-    tl.atomic_add(total + place, gradient * color * (1 - color), inside & (gradient != 0), sem="relaxed")
+    value = color(texture, place, inside)
+    tl.atomic_add(total + place, gradient * value * (1 - value), inside & (gradient != 0), sem="relaxed")
 
 
 @triton.jit

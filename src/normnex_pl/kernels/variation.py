@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.kernels import launch
+from normnex_pl.kernels.colors import color
 
 _BLOCK = 1024
 
@@ -39,11 +40,6 @@ def add_variation_gradient(
 
 
 @triton.jit
-def _color(texture, pixel, is_there):  # type: ignore[no-untyped-def]
-    return tl.sigmoid(tl.load(texture + pixel, is_there, 0.0))
-
-
-@triton.jit
 def _sign(value):  # type: ignore[no-untyped-def]
     return (value > 0).to(tl.float32) - (value < 0).to(tl.float32)
 
@@ -59,16 +55,16 @@ def _add_gradient(  # type: ignore[no-untyped-def]
     column = pixel % width
     has_above, has_left = inside & (pixel >= width), inside & (column > 0)
     has_below, has_right = inside & (pixel < (height - 1) * width), inside & (column < width - 1)
-    color = _color(texture, pixel, inside)
+    own = color(texture, pixel, inside)
     # To what isn't there the difference is zero.
-    from_above = tl.where(has_above, color - _color(texture, pixel - width, has_above), 0.0)
-    from_left = tl.where(has_left, color - _color(texture, pixel - 1, has_left), 0.0)
-    to_below = tl.where(has_below, _color(texture, pixel + width, has_below) - color, 0.0)
-    to_right = tl.where(has_right, _color(texture, pixel + 1, has_right) - color, 0.0)
+    from_above = tl.where(has_above, own - color(texture, pixel - width, has_above), 0.0)
+    from_left = tl.where(has_left, own - color(texture, pixel - 1, has_left), 0.0)
+    to_below = tl.where(has_below, color(texture, pixel + width, has_below) - own, 0.0)
+    to_right = tl.where(has_right, color(texture, pixel + 1, has_right) - own, 0.0)
     by_color = share_below * (_sign(from_above) - _sign(to_below))
     by_color += share_right * (_sign(from_left) - _sign(to_right))
     place = gradient + start + pixel
     given = tl.load(place, inside, 0.0)
-    tl.store(place, given + weight * by_color * color * (1 - color), inside)
+    tl.store(place, given + weight * by_color * own * (1 - own), inside)
     total = tl.sum(share_below * tl.abs(to_below) + share_right * tl.abs(to_right), axis=0)
     tl.store(sums + tl.program_id(1) * tl.num_programs(0) + tl.program_id(0), total)
