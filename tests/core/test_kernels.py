@@ -332,7 +332,7 @@ def test_a_model_renders_and_learns_by_kernels_as_without(field: str, tmp_path: 
 
 
 def relative_error(found: Tensor, exact: Tensor) -> float:
-    return float((found.double() - exact).norm() / exact.norm())
+    return float((found.detach().double() - exact).norm() / exact.norm())
 
 
 @needs_gpu
