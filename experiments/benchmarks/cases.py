@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import tempfile
 from dataclasses import dataclass, replace
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 import yaml
 
 from normnex_pl.cli import NormNeXCLI, run_command
@@ -116,14 +114,4 @@ def run_case(case: Case, scenes: Scenes, measure: Measure, counts: bool = False)
             return probe.result
         except Exception as error:  # out of memory, a part that is missing: the other cases go on
             return {"failure": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
-        finally:
-            _forget()
     return {"failure": "the training ended before it was measured"}
-
-
-def _forget() -> None:
-    """Gives the device's memory back: what a case leaves would count for the next one."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()

@@ -58,6 +58,7 @@ class Probe(pl.Callback):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Counts, while the model lies on the host."""
         assert isinstance(pl_module, NormNeXModule)
+        forget()
         if self.counts:
             self.result |= count(trainer, pl_module)
 
@@ -80,6 +81,17 @@ class Probe(pl.Callback):
         raise FinishedError
 
 
+def forget() -> None:
+    """Gives back the memory of the training before this one, whose peak is measured from here.
+
+    Not at its own end: parsers of command lines keep what they made until the next one has parsed.
+    """
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
 def count(trainer: pl.Trainer, module: NormNeXModule) -> dict[str, Any]:
     """What a step needs and does, as far as it can be counted."""
     data: SceneDataModule = trainer.datamodule  # type: ignore[attr-defined]
@@ -99,27 +111,10 @@ def count(trainer: pl.Trainer, module: NormNeXModule) -> dict[str, Any]:
 
 def step_parts(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:
     """Milliseconds of a step without Lightning, and of its parts."""
-    data, device = trainer.datamodule, module.device  # type: ignore[attr-defined]
-    (optimizer,) = trainer.optimizers
-    precise = trainer.precision_plugin.forward_context
-    numbers = itertools.count(trainer.global_step)
-
-    def step(mark: Mark) -> None:
-        batch = data.draw_rays(next(numbers), 0, device)
-        mark()
-        with precise():
-            loss = module.training_step(batch, 0)["loss"]
-        mark()
-        optimizer.zero_grad()
-        loss.backward()
-        mark()
-        module.on_before_optimizer_step(optimizer)
-        mark()
-        optimizer.step()
-
-    rays, forward, backward, regularisers, optimiser, total = median_laps(step, device, repeats)
-    with precise():
-        field, rendering = prefixes(module, data.draw_rays(0, 0, device), repeats)
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    rays, forward, backward, regularisers, optimiser, total = step_laps(trainer, module, repeats)
+    with trainer.precision_plugin.forward_context():
+        field, rendering = prefixes(module, data.draw_rays(0, 0, module.device), repeats)
     refresh = _refresh(module)
     count = data.rays_per_step // 3 * 3
     return {
@@ -137,6 +132,28 @@ def step_parts(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict
             "refresh": refresh,
         },
     }
+
+
+def step_laps(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> list[float]:
+    """Milliseconds of rays, forward pass, backward pass, regularisers, optimiser, and of all of them."""
+    data, device = trainer.datamodule, module.device  # type: ignore[attr-defined]
+    (optimizer,) = trainer.optimizers
+    numbers = itertools.count(trainer.global_step)
+
+    def step(mark: Mark) -> None:
+        batch = data.draw_rays(next(numbers), 0, device)
+        mark()
+        with trainer.precision_plugin.forward_context():
+            loss = module.training_step(batch, 0)["loss"]
+        mark()
+        optimizer.zero_grad()
+        loss.backward()
+        mark()
+        module.on_before_optimizer_step(optimizer)
+        mark()
+        optimizer.step()
+
+    return median_laps(step, device, repeats)
 
 
 def prefixes(module: NormNeXModule, batch: RayBatch, repeats: int) -> tuple[float, float]:
@@ -181,6 +198,7 @@ def step_by_rays(
     result = {}
     for data.rays_per_step in counts:
         module.execution.release()  # batches of one training have one shape
+        module.zero_grad()  # gradients lie in the recorded step's memory
         gc.collect()
         if module.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(module.device)
@@ -193,7 +211,7 @@ def step_by_rays(
 
 def growth_row(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:
     """What a row of the tables of growth has."""
-    row: dict[str, Any] = {"step_ms": step_parts(trainer, module, repeats)["step_ms"]}
+    row: dict[str, Any] = {"step_ms": step_laps(trainer, module, repeats)[-1] + _refresh(module)}
     if module.device.type == "cuda":
         row["peak_gib"] = torch.cuda.max_memory_allocated(module.device) / GIB
     return row

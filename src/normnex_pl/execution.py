@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,8 +91,11 @@ class CudaGraph(Execution):
         if self._graph is None:
             self._graph = _Flat(function, parameters)
             samples = tuple(values.clone() for values in inputs)
-            # Replaces the module's `forward` by the replay.
-            torch.cuda.make_graphed_callables(self._graph, samples, allow_unused_input=True)
+            with warnings.catch_warnings():
+                # Up to torch 2.11 it warms up on another stream than it records on, and warns of that itself.
+                warnings.filterwarnings("ignore", "The AccumulateGrad node's stream", UserWarning)
+                # Replaces the module's `forward` by the replay.
+                torch.cuda.make_graphed_callables(self._graph, samples, allow_unused_input=True)
         return self._graph.result(self._graph(*inputs))
 
     def release(self) -> None:

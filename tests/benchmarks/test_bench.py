@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -126,6 +127,28 @@ def test_a_case_that_fails_is_named_and_stops_no_other(tmp_path: Path) -> None:
     assert len(text.splitlines()) == 4
 
 
+def test_nothing_of_a_case_is_left_when_the_memory_of_the_next_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules: list[weakref.ReferenceType[nn.Module]] = []
+    left = []
+
+    def forget(really: Callable[[], None] = step.forget) -> None:
+        really()
+        left.append(any(module() is not None for module in modules))
+
+    def measure(trainer: object, module: nn.Module) -> dict[str, Any]:
+        modules.append(weakref.ref(module))
+        return {}
+
+    monkeypatch.setattr(step, "forget", forget)
+    case = cases.Case(arguments=bench.SMALL, width=bench.SMALL_WIDTH)
+    scenes = cases.Scenes(None, tmp_path)
+    for _ in range(2):
+        assert set(cases.run_case(case, scenes, measure)) == {"lightning_ms"}
+    assert left == [False, False]
+
+
 def test_the_whole_of_presets_and_variants_is_the_default() -> None:
     chosen = {str(case) for case in bench.chosen_cases(bench.parser().parse_args([]))}
     assert {f"{p}/{v}" for p in bench.MAIN_PRESETS for v in cases.names_of("variants")} <= chosen
@@ -195,6 +218,6 @@ def test_what_was_measured_with_fewer_rays_stays(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(step, "growth_row", row)
     trainer = SimpleNamespace(datamodule=SimpleNamespace(rays_per_step=0))
-    module = SimpleNamespace(execution=Eager(), device=torch.device("cpu"))
+    module = SimpleNamespace(execution=Eager(), device=CPU, zero_grad=lambda: None)
     measured = step.step_by_rays(trainer, module, [10, 20, 30], 1)  # type: ignore[arg-type]
     assert measured == {"10": {"step_ms": 1.0}, "20": {"step_ms": 1.0}, "30": {"failure": "too many"}}

@@ -85,8 +85,6 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return trainer
 
 
-# torch's own recording warms up on one stream and records on another, and then says that they differ.
-@pytest.mark.filterwarnings("ignore:The AccumulateGrad node's stream")
 @every_estimator
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_graph_computes_what_single_operations_do(
