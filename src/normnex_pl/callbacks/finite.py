@@ -41,7 +41,9 @@ class FiniteLossGuard(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Refuses to save weights that aren't finite: the last step can spoil them behind a finite loss."""
-        weights_finite = [value.isfinite().all() for value in pl_module.parameters()]
+        # By their extremes, which NaN passes through: `isfinite` would copy each texture.
+        extremes = [torch.stack(torch.aminmax(value.detach())) for value in pl_module.parameters()]
+        weights_finite = [pair.isfinite().all() for pair in extremes]
         marks = weights_finite if self._all_finite is None else [self._all_finite, *weights_finite]
         self._all_finite = torch.stack(marks).all()
         self._raise_unless_finite(trainer)
