@@ -27,7 +27,7 @@ from PIL import Image
 from cli.helpers import EXPERIMENTS, HELD_OUT, failure, fit, metrics, scalars, small
 from cli.wandb_files import StoredRun, offline_runs
 from normnex_pl.cli import NormNeXCLI
-from normnex_pl.loggers import RunIdentity
+from normnex_pl.loggers import RunIdentity, TensorBoard
 from normnex_pl.loggers.weights_and_biases import choose_mode
 
 WANDB = ("-c", str(EXPERIMENTS / "loggers" / "wandb.yaml"))
@@ -277,6 +277,15 @@ def test_tensorboard_takes_one_line(folder: Path) -> None:
     tags = board_tags(folder / "tensorboard")
     assert {"loss/total", "train/psnr", "val/psnr", "test/psnr", "test/contact_sheet"} <= tags
     assert f"components/{HELD_OUT[0]}_disparity" in tags
+
+
+def test_tensorboard_keeps_what_it_logged_in_the_same_second(tmp_path: Path) -> None:
+    run = RunIdentity("scene", "variant", "preset", 0, tmp_path, {})
+    for _ in range(3):
+        logger = TensorBoard().open(run, {})
+        logger.log_metrics({"a": 1.0}, step=0)
+        logger.finalize("success")
+    assert len(list((tmp_path / "tensorboard").glob("events.*"))) == 3
 
 
 def board_tags(folder: Path) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,4 +16,8 @@ class TensorBoard(RunLogger):
 
     def open(self, run: RunIdentity, config: Mapping[str, Any]) -> Logger:
         """See `RunLogger.open`."""
-        return TensorBoardLogger(run.folder, name="", version="tensorboard", default_hp_metric=False)
+        # Files are named by the second: training and its evaluation may begin in the same one.
+        suffix = f".{time.time_ns()}"
+        return TensorBoardLogger(
+            run.folder, name="", version="tensorboard", default_hp_metric=False, filename_suffix=suffix
+        )
