@@ -82,9 +82,9 @@ class Probe(pl.Callback):
 
 
 def forget() -> None:
-    """Gives back the memory of the training before this one, whose peak is measured from here.
+    """Frees what the last training left, and starts measuring this one's peak.
 
-    Not at its own end: parsers of command lines keep what they made until the next one has parsed.
+    It can't be freed where that training ends: a command line's parser keeps it until the next has parsed.
     """
     gc.collect()
     if torch.cuda.is_available():

@@ -92,7 +92,7 @@ class CudaGraph(Execution):
             self._graph = _Flat(function, parameters)
             samples = tuple(values.clone() for values in inputs)
             with warnings.catch_warnings():
-                # Up to torch 2.11 it warms up on another stream than it records on, and warns of that itself.
+                # torch 2.11 warms up on another stream than it records on, and warns of that itself.
                 warnings.filterwarnings("ignore", "The AccumulateGrad node's stream", UserWarning)
                 # Replaces the module's `forward` by the replay.
                 torch.cuda.make_graphed_callables(self._graph, samples, allow_unused_input=True)

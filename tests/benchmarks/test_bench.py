@@ -218,6 +218,21 @@ def test_what_was_measured_with_fewer_rays_stays(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(step, "growth_row", row)
     trainer = SimpleNamespace(datamodule=SimpleNamespace(rays_per_step=0))
-    module = SimpleNamespace(execution=Eager(), device=CPU, zero_grad=lambda: None)
+    dropped: list[int] = []
+    module = SimpleNamespace(
+        execution=Eager(), device=CPU, zero_grad=lambda: dropped.append(trainer.datamodule.rays_per_step)
+    )
     measured = step.step_by_rays(trainer, module, [10, 20, 30], 1)  # type: ignore[arg-type]
     assert measured == {"10": {"step_ms": 1.0}, "20": {"step_ms": 1.0}, "30": {"failure": "too many"}}
+    assert dropped == [10, 20, 30]  # gradients of the step before lie in its memory
+
+
+def test_growth_is_of_whole_steps_with_their_share_of_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    def prefixes(*_: Any) -> Any:
+        raise AssertionError("they would be timed, and their memory counted, for nothing")
+
+    monkeypatch.setattr(step, "step_laps", lambda *_: [1.0, 2.0, 3.0, 4.0, 5.0, 15.0])
+    monkeypatch.setattr(step, "milliseconds", lambda *_, **__: 8.0)
+    monkeypatch.setattr(step, "prefixes", prefixes)
+    module = SimpleNamespace(estimator=SimpleNamespace(every=4), device=CPU)
+    assert step.growth_row(None, module, 1) == {"step_ms": 15.0 + 8.0 / 4}  # type: ignore[arg-type]

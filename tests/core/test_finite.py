@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -21,11 +22,16 @@ class Weights(pl.LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.textures = nn.ParameterList([nn.Parameter(torch.randn(size)) for size in SIZES])
+        self.nothing = nn.Parameter(torch.zeros(0))
+
+
+@cache
+def trainer() -> pl.Trainer:
+    return pl.Trainer(accelerator="cpu", logger=False, barebones=True)
 
 
 def save(weights: Weights) -> None:
-    trainer = pl.Trainer(accelerator="cpu", logger=False, barebones=True)
-    FiniteLossGuard(Path("last.ckpt")).on_save_checkpoint(trainer, weights, {})
+    FiniteLossGuard(Path("last.ckpt")).on_save_checkpoint(trainer(), weights, {})
 
 
 def test_weights_of_any_size_may_be_saved() -> None:
@@ -36,6 +42,7 @@ def test_weights_of_any_size_may_be_saved() -> None:
     save(weights)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([float("nan"), float("inf"), -float("inf")]), st.sampled_from(SIZES), st.data())
 def test_one_weight_that_is_no_number_is_enough(value: float, size: int, data: st.DataObject) -> None:
     weights = Weights()
@@ -44,3 +51,14 @@ def test_one_weight_that_is_no_number_is_enough(value: float, size: int, data: s
         weights.textures[SIZES.index(size)][place] = value
     with pytest.raises(UserError, match="not a finite number"):
         save(weights)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_textures_are_not_copied_to_be_looked_at() -> None:
+    weights = Weights()
+    weights.textures.append(nn.Parameter(torch.zeros(2**24)))
+    weights.cuda()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    save(weights)
+    assert torch.cuda.max_memory_allocated() - before < 2**22

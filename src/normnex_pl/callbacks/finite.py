@@ -42,7 +42,8 @@ class FiniteLossGuard(pl.Callback):
     ) -> None:
         """Refuses to save weights that aren't finite: the last step can spoil them behind a finite loss."""
         # By their extremes, which NaN passes through: `isfinite` would copy each texture.
-        extremes = [torch.stack(torch.aminmax(value.detach())) for value in pl_module.parameters()]
+        values = [value.detach() for value in pl_module.parameters() if value.numel()]
+        extremes = [torch.stack(torch.aminmax(value)) for value in values]
         weights_finite = [pair.isfinite().all() for pair in extremes]
         marks = weights_finite if self._all_finite is None else [self._all_finite, *weights_finite]
         self._all_finite = torch.stack(marks).all()
