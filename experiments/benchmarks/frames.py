@@ -30,7 +30,7 @@ def live_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict
 
 
 def baked_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:
-    """The same by `BakedMPI`, of a model with one surface: as in a trained one, few planes can be seen."""
+    """The same by `BakedMPI`, of a model with one surface: a trained one shows more, and takes longer."""
     scene, device = trainer.datamodule.scene, module.device  # type: ignore[attr-defined]
     show_surface(module.mpi.field)
     cameras = [move_view(scene.views[i], device).camera for i in scene.train]
