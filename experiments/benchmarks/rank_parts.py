@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 
-from normnex_pl.execution import CudaGraph, LossFunction, RayLosses, _Flat
+from normnex_pl.execution import CudaGraph, _Flat
 from normnex_pl.files import write_json
 from normnex_pl.types import RayBatch
 
@@ -76,20 +76,14 @@ class LightningsSignals(pl.Callback):
 class GraphOnRanks(CudaGraph):
     """`CudaGraph` with several processes too: other threads may ask the device while one records."""
 
-    def __call__(self, function: LossFunction, parameters: nn.Module, batch: RayBatch) -> RayLosses:
-        """See the base class."""
-        if not batch.rgb.is_cuda:
-            return function(batch)
-        inputs = (batch.rays.origins, batch.rays.directions, batch.rgb)
-        if self._graph is None:
-            self._graph = _Flat(function, parameters)
-            samples = tuple(values.clone() for values in inputs)
-            distributed.barrier()
-            torch.cuda.synchronize()
-            recording = partial(torch.cuda.graph, capture_error_mode="thread_local")
-            with patch("torch.cuda.graph", recording):
-                torch.cuda.make_graphed_callables(self._graph, samples, allow_unused_input=True)
-        return self._graph.result(self._graph(*inputs))
+    def _can_record(self, batch: RayBatch) -> bool:
+        return batch.rgb.is_cuda
+
+    def _record(self, graph: _Flat, inputs: tuple[Tensor, ...]) -> _Flat:
+        distributed.barrier()
+        torch.cuda.synchronize()
+        with patch("torch.cuda.graph", partial(torch.cuda.graph, capture_error_mode="thread_local")):
+            return super()._record(graph, inputs)
 
     def __deepcopy__(self, memo: object) -> GraphOnRanks:
         return GraphOnRanks()

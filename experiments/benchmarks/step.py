@@ -58,6 +58,7 @@ class Probe(pl.Callback):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Counts, while the model lies on the host."""
         assert isinstance(pl_module, NormNeXModule)
+        # The last training, which a command line's parser has kept until this one's has parsed.
         forget()
         if self.counts:
             self.result |= count(trainer, pl_module)
@@ -82,10 +83,7 @@ class Probe(pl.Callback):
 
 
 def forget() -> None:
-    """Frees what the last training left, and starts measuring this one's peak.
-
-    It can't be freed where that training ends: a command line's parser keeps it until the next has parsed.
-    """
+    """Frees what nothing needs any more, and measures the peak of memory anew."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -199,9 +197,7 @@ def step_by_rays(
     for data.rays_per_step in counts:
         module.execution.release()  # batches of one training have one shape
         module.zero_grad()  # gradients lie in the recorded step's memory
-        gc.collect()
-        if module.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(module.device)
+        forget()
         try:
             result[str(data.rays_per_step)] = growth_row(trainer, module, repeats)
         except RuntimeError as error:  # out of memory: what was measured with fewer stays

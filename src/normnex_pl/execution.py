@@ -85,18 +85,24 @@ class CudaGraph(Execution):
 
     def __call__(self, function: LossFunction, parameters: nn.Module, batch: RayBatch) -> RayLosses:
         """See the base class."""
-        inputs = (batch.rays.origins, batch.rays.directions, batch.rgb)
-        if not batch.rgb.is_cuda or torch.distributed.is_initialized():
+        if not self._can_record(batch):
             return function(batch)
+        inputs = (batch.rays.origins, batch.rays.directions, batch.rgb)
         if self._graph is None:
-            self._graph = _Flat(function, parameters)
-            samples = tuple(values.clone() for values in inputs)
-            with warnings.catch_warnings():
-                # torch 2.11 warms up on another stream than it records on, and warns of that itself.
-                warnings.filterwarnings("ignore", "The AccumulateGrad node's stream", UserWarning)
-                # Replaces the module's `forward` by the replay.
-                torch.cuda.make_graphed_callables(self._graph, samples, allow_unused_input=True)
+            self._graph = self._record(_Flat(function, parameters), inputs)
         return self._graph.result(self._graph(*inputs))
+
+    def _can_record(self, batch: RayBatch) -> bool:
+        return batch.rgb.is_cuda and not torch.distributed.is_initialized()
+
+    def _record(self, graph: _Flat, inputs: tuple[Tensor, ...]) -> _Flat:
+        samples = tuple(values.clone() for values in inputs)
+        with warnings.catch_warnings():
+            # torch 2.11 warms up on another stream than it records on, and warns of that itself.
+            warnings.filterwarnings("ignore", "The AccumulateGrad node's stream", UserWarning)
+            # Replaces the module's `forward` by the replay.
+            torch.cuda.make_graphed_callables(graph, samples, allow_unused_input=True)
+        return graph
 
     def release(self) -> None:
         """See the base class."""
