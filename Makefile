@@ -67,7 +67,7 @@ FOR_TESTS := $(STAMP)$(TEST_EXTRAS)
 .PHONY: demo
 demo: $(FOR_RUNS) ## train on the scene that comes along, evaluate, bake, say where to look
 	$(NORMNEX) fit $(call configs,nex_rgb,tiny) --data.scene=scenes/demo --run.folder=$(DEMO_RUN) $(ARGS)
-	$(VENV)/bin/python -m normnex_pl.export.bake --run=$(DEMO_RUN)
+	$(VENV)/bin/python -m normnex_pl.export.baked.bake --run=$(DEMO_RUN)
 
 .PHONY: inspect
 inspect: USAGE = make inspect SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [ARGS="--write_planes ..."]
@@ -88,17 +88,17 @@ eval: needs-run $(FOR_RUNS) ## RUN=runs/<scene>/<variant>-<preset> [SCENE=path i
 .PHONY: bake
 bake: USAGE = make bake RUN=runs/<scene>/<variant>-<preset> [SCENE=path] [ARGS="--quality=90 ..."]
 bake: needs-run $(FOR_RUNS) ## RUN=path [SCENE=path if it moved]: write the run's mpi/ for viewers, judge it
-	$(VENV)/bin/python -m normnex_pl.export.bake $(call options,RUN SCENE) $(ARGS)
+	$(VENV)/bin/python -m normnex_pl.export.baked.bake $(call options,RUN SCENE) $(ARGS)
 
 .PHONY: view
 view: USAGE = make view RUN=runs/<scene>/<variant>-<preset> [ARGS="--port=8080 ..."]
 view: needs-run $(FOR_RUNS) ## RUN=path [ARGS="--export=folder"]: look at the run's mpi/ in a browser, or publish it
-	$(VENV)/bin/python -m normnex_pl.export.view $(call options,RUN) $(ARGS)
+	$(VENV)/bin/python -m normnex_pl.export.site.publish $(call options,RUN) $(ARGS)
 
 .PHONY: video
 video: USAGE = make video RUN=runs/<scene>/<variant>-<preset> [SCENE=path] [ARGS="--path=orbit ..."]
 video: needs-run $(FOR_VIDEOS) ## RUN=path [SCENE=path if it moved] [ARGS="--components render disparity"]: a video
-	$(VENV)/bin/python -m normnex_pl.export.video $(call options,RUN SCENE) $(ARGS)
+	$(VENV)/bin/python -m normnex_pl.export.video.make $(call options,RUN SCENE) $(ARGS)
 
 .PHONY: compare
 compare: USAGE = make compare SCENE=path [VARIANTS="nex_rgb ..."] [ROWS=file] [PRESET=fast] [SEEDS="0 1"] \

@@ -12,12 +12,12 @@ from typing import Any
 
 import yaml
 
-from normnex_pl.batch import Batch, Job
-from normnex_pl.comparison import Run, csv_table, markdown_table
-from normnex_pl.comparison_pictures import comparison_sheet
-from normnex_pl.errors import UserError
-from normnex_pl.files import write_text
-from normnex_pl.pictures import write_png
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import write_text
+from normnex_pl.evaluation.pictures.colors import write_png
+from normnex_pl.studies.batch import Batch, Job
+from normnex_pl.studies.comparison import Run, csv_table, markdown_table
+from normnex_pl.studies.comparison_pictures import comparison_sheet
 
 EXPERIMENTS = Path(__file__).resolve().parent
 BASELINE = "nex_rgb"

@@ -14,16 +14,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from normnex_pl.batch import visible_gpus
-from normnex_pl.errors import STOPPED, RunStoppedError, UserError
-from normnex_pl.files import write_json, write_text
-from normnex_pl.loggers.weights_and_biases import choose_mode
-from normnex_pl.sweeps.config import Config, read_sweep
-from normnex_pl.sweeps.engine import Engine, prepare
-from normnex_pl.sweeps.local import LocalSweep
-from normnex_pl.sweeps.plot import write_plot
-from normnex_pl.sweeps.report import comparable, csv_report, markdown_report
-from normnex_pl.sweeps.state import SweepState
+from normnex_pl.core.errors import STOPPED, RunStoppedError, UserError
+from normnex_pl.core.files import write_json, write_text
+from normnex_pl.studies.batch import visible_gpus
+from normnex_pl.studies.sweeps.config import Config, read_sweep
+from normnex_pl.studies.sweeps.engine import Engine, prepare
+from normnex_pl.studies.sweeps.local import LocalSweep
+from normnex_pl.studies.sweeps.plot import write_plot
+from normnex_pl.studies.sweeps.report import comparable, csv_report, markdown_report
+from normnex_pl.studies.sweeps.state import SweepState
+from normnex_pl.training.loggers.weights_and_biases import choose_mode
 
 EXPERIMENTS = Path(__file__).resolve().parent
 ENGINE = EXPERIMENTS / "sweeps" / "engine.py"

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import yaml
 
-from normnex_pl.batch import resolved_config
-from normnex_pl.cli import main as normnex
-from normnex_pl.errors import UserError
+from normnex_pl.cli.main import main as normnex
+from normnex_pl.core.errors import UserError
+from normnex_pl.studies.batch import resolved_config
 
 EXPERIMENTS = Path(__file__).resolve().parent
 

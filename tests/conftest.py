@@ -16,12 +16,7 @@ pytest_plugins = ["no_skips"]
 
 ROOT = Path(__file__).resolve().parents[1]
 # Modules of functions for Triton, which compiles their source: it can't be wrapped in checks of shapes.
-KERNELS = (
-    "normnex_pl.kernels.",
-    "normnex_pl.export.triton_kernels",
-    "normnex_pl.export.triton_reading",
-    "normnex_pl.export.triton_shading",
-)
+KERNELS = ("normnex_pl.kernels.",)
 
 
 class UncheckedKernels(MetaPathFinder):

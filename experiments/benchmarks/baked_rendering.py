@@ -18,13 +18,13 @@ from typing import Any
 
 import torch
 
-from normnex_pl.checkout import checkout_commit
-from normnex_pl.errors import UserError
-from normnex_pl.export.baked import BakedMPI, Renderer, TorchRenderer
-from normnex_pl.export.speed import allocated_bytes, frames_per_second, peak_megabytes, spiral_cameras
-from normnex_pl.export.stored_scores import check_metrics
-from normnex_pl.trained_run import find_device
-from normnex_pl.types import Camera
+from normnex_pl.core.checkout import checkout_commit
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Camera
+from normnex_pl.export.baked.image import BakedMPI, Renderer, TorchRenderer
+from normnex_pl.export.baked.speed import allocated_bytes, frames_per_second, peak_megabytes, spiral_cameras
+from normnex_pl.training.scores_file import check_metrics
+from normnex_pl.training.trained_run import find_device
 
 MEGA = 1e6
 COMPARED = 6  # frames of the spiral
@@ -81,7 +81,7 @@ def find_renderers(device: torch.device) -> list[Any]:
     """Those that run on the device."""
     renderers: list[Any] = [TorchRenderer()]
     if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
-        from normnex_pl.export.triton_renderer import TritonRenderer
+        from normnex_pl.export.baked.triton_renderer import TritonRenderer
 
         renderers.append(TritonRenderer())
     return renderers

@@ -18,10 +18,10 @@ import torch
 from cases import Case, Scenes, names_of, run_case
 from ceilings import measure_ceilings
 from frames import baked_frame, live_frame
-from normnex_pl.checkout import checkout_commit
-from normnex_pl.errors import UserError
-from normnex_pl.files import write_json
-from normnex_pl.module import NormNeXModule
+from normnex_pl.core.checkout import checkout_commit
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import write_json
+from normnex_pl.training.module import NormNeXModule
 from results import about, comparison, read_results, report
 from step import growth_row, step_by_rays, step_parts
 

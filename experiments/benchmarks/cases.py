@@ -12,7 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml
 
-from normnex_pl.cli import NormNeXCLI, run_command
+from normnex_pl.cli.main import NormNeXCLI, run_command
 from step import FinishedError, Measure, Probe
 from synthetic import write_scene
 
@@ -104,7 +104,7 @@ def run_case(case: Case, scenes: Scenes, measure: Measure, counts: bool = False)
             f"--data.scene={scenes.find(case, width)}",
             f"--data.width={width}",
             f"--run.folder={folder}/run",
-            "--initialization=normnex_pl.initialization.RandomStart",
+            "--initialization=normnex_pl.training.initialization.RandomStart",
             *case.arguments,
         ]
         try:

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 
 from clock import milliseconds
 from normnex_pl.data.datamodule import move_view
-from normnex_pl.export.bake_files import BakeSettings, bake
-from normnex_pl.export.baked import BakedMPI
-from normnex_pl.fields import GridField
-from normnex_pl.module import NormNeXModule
+from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.export.baked.writer import BakeSettings, bake
+from normnex_pl.model.fields import GridField
+from normnex_pl.training.module import NormNeXModule
 
 
 def live_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, distributed
 
-from normnex_pl.execution import CudaGraph, _Flat
-from normnex_pl.files import write_json
-from normnex_pl.types import RayBatch
+from normnex_pl.core.files import write_json
+from normnex_pl.core.types import RayBatch
+from normnex_pl.training.execution import CudaGraph, _Flat
 
 
 class StepTimer(pl.Callback):

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from normnex_pl.checkout import checkout_commit
-from normnex_pl.errors import UserError
+from normnex_pl.core.checkout import checkout_commit
+from normnex_pl.core.errors import UserError
 
 _PARTS = ("rays", "field", "compositing", "losses", "backward", "regularisers", "optimiser", "refresh")
 _SAME = ("device", "small")  # what two results must have in common for their ratios to mean something

@@ -19,13 +19,13 @@ import pytorch_lightning as pl
 import torch
 
 from clock import Mark, median_laps, milliseconds, wait
+from normnex_pl.core.types import RayBatch, Rays
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.execution import CudaGraph
-from normnex_pl.hollow import hollow_training
-from normnex_pl.memory import Photos, training_need
-from normnex_pl.module import NormNeXModule
-from normnex_pl.rendering_in_parts import render_in_parts
-from normnex_pl.types import RayBatch, Rays
+from normnex_pl.training.checkpointing import render_in_parts
+from normnex_pl.training.execution import CudaGraph
+from normnex_pl.training.memory.count import Photos, training_need
+from normnex_pl.training.memory.fake_step import hollow_training
+from normnex_pl.training.module import NormNeXModule
 from work import WorkCounter
 
 GIB = 2**30

@@ -1,8 +1,9 @@
 """Counts what a training step does: operations of matrix products, and bytes that move.
 
-Counted on tensors without content (see `normnex_pl.hollow`), on PyTorch's plain path, without kernels of our
-own: what these save shows as a larger share of the roofline. Bytes are those that an operation's inputs and
-outputs have; of a texture that is read at some places, those of the texels that are read.
+Counted on tensors without content (`normnex_pl.training.memory.fake_step`), on PyTorch's plain path, without
+kernels of our own: what these save shows as a larger share of the roofline. Bytes are those that an
+operation's inputs and outputs have; of a texture that is read at some places, those of the texels that are
+read.
 """
 
 from __future__ import annotations

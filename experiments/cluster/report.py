@@ -15,10 +15,10 @@ from typing import Any
 import torch
 import yaml
 
-from normnex_pl.comparison import COLUMNS, Run, aligned, csv_table, format_value
-from normnex_pl.errors import UserError
-from normnex_pl.files import write_text
-from normnex_pl.runs import RunFolder
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import write_text
+from normnex_pl.studies.comparison import COLUMNS, Run, aligned, csv_table, format_value
+from normnex_pl.training.run_folder import RunFolder
 
 # Beside where a run stands; all columns are in the CSV file.
 _SHOWN = ("psnr", "ssim", "lpips_vgg", "train_seconds", "ms_per_step", "peak_gpu_gib")

@@ -1,7 +1,7 @@
 """W&B's own engine for sweeps: reads questions from stdin and writes answers to stdout, JSON, one a line.
 
 Runs in an environment of its own (requirements.txt beside it) and knows nothing of the package:
-`normnex_pl.sweeps.engine` asks. Questions, each with the sweep's `config` and its `runs` so far:
+`normnex_pl.studies.sweeps.engine` asks. Questions, each with the sweep's `config` and its `runs` so far:
 
     check       are there faults in the config?              -> {"faults": [...]}
     next        which values shall the next run have?        -> {"values": {...} or null}

@@ -1,6 +1,6 @@
 """``python -m normnex_pl``."""
 
-from normnex_pl.cli import main
+from normnex_pl.cli.main import main
 
 if __name__ == "__main__":
     main()

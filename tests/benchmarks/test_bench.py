@@ -26,7 +26,7 @@ import synthetic  # noqa: E402
 import work  # noqa: E402
 from cli.helpers import quick_and_alone  # noqa: E402
 from normnex_pl.data.datamodule import SceneDataModule  # noqa: E402
-from normnex_pl.execution import Eager  # noqa: E402
+from normnex_pl.training.execution import Eager  # noqa: E402
 
 CPU = torch.device("cpu")
 PARTS = {"rays", "field", "compositing", "losses", "backward", "regularisers", "optimiser", "refresh"}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from capture.rendering import facing_cameras, lens, render, room
-from normnex_pl.capture.cli import main
+from normnex_pl.cli.prepare import main
 
 pillow_heif.register_heif_opener()
 

@@ -17,7 +17,7 @@ from normnex_pl.capture.photos import find_photos, load_upright, read_header
 from normnex_pl.capture.sharpness import blurred, sharpness, sharpness_of_photo
 from normnex_pl.capture.sizes import common_size
 from normnex_pl.capture.video_frames import choose_frames, extract_frames
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:

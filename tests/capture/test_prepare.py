@@ -12,8 +12,8 @@ from PIL import Image
 from capture.conftest import BRIGHTER, FOCAL, SIZE, Prepared, call, contents
 from capture.rendering import align, render, room
 from data.synthetic import assert_valid
-from normnex_pl.data.posed import PosedPhotos, load_scene
 from normnex_pl.data.readers import AnyKind, ColmapReader, LLFFReader
+from normnex_pl.data.scene.load import PosedPhotos, load_scene
 
 pytestmark = pytest.mark.slow
 

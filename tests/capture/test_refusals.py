@@ -158,7 +158,7 @@ def test_stopping_it_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def stop(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("normnex_pl.capture.cli._prepare", stop)
+    monkeypatch.setattr("normnex_pl.cli.prepare._prepare", stop)
     status, output = call("--photos", tmp_path, "--scene", tmp_path / "scene")
     assert status == 130
     assert "Stopped. The same command goes on from here." in output
@@ -167,7 +167,7 @@ def test_stopping_it_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycolmap", None)
     for name in [name for name in sys.modules if name.startswith("normnex_pl.capture.")]:
-        if name != "normnex_pl.capture.cli":
+        if name != "normnex_pl.cli.prepare":
             monkeypatch.delitem(sys.modules, name)
     status, output = call("--photos", tmp_path, "--scene", tmp_path / "scene")
     assert status == 2

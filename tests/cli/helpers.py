@@ -18,8 +18,8 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
-from normnex_pl.cli import main
-from normnex_pl.memory import MemoryNeed
+from normnex_pl.cli.main import main
+from normnex_pl.training.memory.count import MemoryNeed
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = ROOT / "experiments"
@@ -40,8 +40,8 @@ def quick_and_alone() -> Iterator[pytest.MonkeyPatch]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normnex_pl.metrics._lpips_network", lambda device: None)
-        patch.setattr("normnex_pl.callbacks.memory.training_need", lambda *_: MemoryNeed(0, 0, 0, 0, 0))
+        patch.setattr("normnex_pl.evaluation.metrics._lpips_network", lambda device: None)
+        patch.setattr("normnex_pl.training.memory.plan.training_need", lambda *_: MemoryNeed(0, 0, 0, 0, 0))
         patch.setattr("sys.argv", ["normnex"])  # Lightning warns of arguments in two places
         for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
             patch.setenv(name, "0")
@@ -86,7 +86,7 @@ def diffuse(
 ) -> list[str]:
     """Arguments of the variant ``nex_ycbcr`` with a diffuse phase of its own, and further callbacks."""
     length = {"epochs": epochs, "fraction": fraction}  # both: what isn't named stays as the variant has it
-    phase = {"class_path": "normnex_pl.callbacks.DiffusePhase", "init_args": length}
+    phase = {"class_path": "normnex_pl.training.callbacks.DiffusePhase", "init_args": length}
     path = folder / "phase.yaml"
     path.write_text(yaml.safe_dump({"trainer": {"callbacks": [phase, *more]}}), encoding="utf-8")
     return ["-c", str(EXPERIMENTS / "variants" / "nex_ycbcr.yaml"), "-c", str(path)]

@@ -12,8 +12,8 @@ from types import ModuleType
 import pytest
 
 from cli.helpers import EXPERIMENTS, HEIGHT, WIDTH, metrics, picture, small
-from normnex_pl import batch
-from normnex_pl.cli import main as normnex
+from normnex_pl.cli.main import main as normnex
+from normnex_pl.studies import batch
 
 ROWS = """
 rows:
@@ -76,7 +76,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def compare(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compare:
     """Calls the script; the sources count as unchanged, whoever edits them while the tests run."""
-    monkeypatch.setattr("normnex_pl.fingerprint._sources", lambda package: "sources")
+    monkeypatch.setattr("normnex_pl.data.scene.fingerprint._sources", lambda package: "sources")
 
     def call(*options: str, rows: str = ROWS, more: Sequence[str] = ()) -> int:
         (tmp_path / "rows.yaml").write_text(rows)
@@ -143,7 +143,7 @@ def test_a_run_whose_sources_change_under_way_is_not_kept(
     compare: Compare, trained: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hashes = iter(["before", "after"])
-    monkeypatch.setattr("normnex_pl.fingerprint._sources", lambda package: next(hashes))
+    monkeypatch.setattr("normnex_pl.data.scene.fingerprint._sources", lambda package: next(hashes))
     assert compare(rows="rows: {nex_rgb: {variant: nex_rgb}}") == 0
     assert "nex_rgb, seed 0: will not be kept, since this changed meanwhile: commit" in (
         capsys.readouterr().out

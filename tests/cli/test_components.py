@@ -26,12 +26,12 @@ from cli.helpers import (
     small,
     tensors,
 )
-from normnex_pl.callbacks import components
-from normnex_pl.cli import main
-from normnex_pl.csv_log import MetricsCSV
+from normnex_pl.cli.main import main
+from normnex_pl.core.types import RayBatch
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.loggers.sinks import log_picture
-from normnex_pl.types import RayBatch
+from normnex_pl.training.callbacks import pictures as components
+from normnex_pl.training.loggers.metrics_csv import MetricsCSV
+from normnex_pl.training.loggers.sinks import log_picture
 
 NEX = ("render", "photo", "error", "diffuse", "specular", "acc", "disparity", "depth", "components")
 NORMNEX = (*NEX, "tint", "chroma", "target_normals", "normals")

@@ -32,12 +32,12 @@ BAD_ARGUMENTS: dict[str, tuple[list[str], list[str]]] = {
     "misspelt argument of a class": (["--model.field.init_args.divisor=[1]"], ["divisor"]),
     "misspelt loss": (["--model.weights.gradients=1"], ["--model.weights.gradients"]),
     "unknown class": (
-        ["--model.color.class_path=normnex_pl.components.Sepia"],
-        ["model.color", "normnex_pl.components.Sepia"],
+        ["--model.color.class_path=normnex_pl.model.appearance.Sepia"],
+        ["model.color", "normnex_pl.model.appearance.Sepia"],
     ),
     "class of another kind": (
-        ["--model.color.class_path=normnex_pl.components.NeuralBasis"],
-        ["model.color", "normnex_pl.components.NeuralBasis"],
+        ["--model.color.class_path=normnex_pl.model.appearance.NeuralBasis"],
+        ["model.color", "normnex_pl.model.appearance.NeuralBasis"],
     ),
     "text for a number": (["--data.rays_per_step=many"], ["data.rays_per_step", "int", "many"]),
     "fraction for a count": (["--model.num_layers=1.5"], ["model.num_layers", "int", "1.5"]),
@@ -147,7 +147,7 @@ def test_a_process_ends_soon_and_without_a_stack_trace(scene: Path, tmp_path: Pa
 
 def explode(scene: Path, folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
     """Trains with learning rates that become absurd after four of eight steps; returns the message."""
-    schedule = "--model.schedule.class_path=normnex_pl.schedules.StepDecay"
+    schedule = "--model.schedule.class_path=normnex_pl.training.schedules.StepDecay"
     stages = ["--model.schedule.init_args.factor=1e300", "--model.schedule.init_args.stages=2"]
     arguments = small(scene, f"--run.folder={folder}", "--trainer.max_steps=8", schedule, *stages, *more)
     return failure(capsys, "fit", *arguments)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cli.helpers import HEIGHT, HELD_OUT, ROOT, WIDTH, evaluate, failure, metrics, scalars, small
-from normnex_pl.cli import main
+from normnex_pl.cli.main import main
 
 
 @pytest.fixture(scope="module")

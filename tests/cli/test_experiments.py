@@ -13,13 +13,13 @@ import yaml
 from torch import nn
 
 from cli.helpers import EXPERIMENTS, NUM_TRAINING_VIEWS, WIDTH, configs
-from normnex_pl.cli import NormNeXCLI, main
-from normnex_pl.components import RGBColor
+from normnex_pl.cli.main import NormNeXCLI, main
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.sampling import OneView
-from normnex_pl.fields import MLPField
-from normnex_pl.losses import LossWeights
-from normnex_pl.module import NormNeXModule
+from normnex_pl.model.appearance import RGBColor
+from normnex_pl.model.fields import MLPField
+from normnex_pl.training.losses import LossWeights
+from normnex_pl.training.module import NormNeXModule
 
 VARIANTS = sorted(path.stem for path in (EXPERIMENTS / "variants").glob("*.yaml"))
 PRESETS = sorted(path.stem for path in (EXPERIMENTS / "presets").glob("*.yaml"))

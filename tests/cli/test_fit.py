@@ -27,11 +27,11 @@ from cli.helpers import (
     small,
     tensors,
 )
-from normnex_pl.cli import main
+from normnex_pl.cli.main import main
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.initialization import PlaneSweep
-from normnex_pl.module import NormNeXModule
-from normnex_pl.pictures import to_bytes
+from normnex_pl.evaluation.pictures.colors import to_bytes
+from normnex_pl.training.initialization import PlaneSweep
+from normnex_pl.training.module import NormNeXModule
 
 COMPONENTS = tuple(
     f"{HELD_OUT[0]}_{kind}"
@@ -202,7 +202,7 @@ def test_a_checkpoint_alone_renders_the_stored_pictures(run: Path, scene: Path, 
 
 
 def test_training_learns_what_the_scene_looks_like(scene: Path, tmp_path: Path) -> None:
-    start = "--initialization=normnex_pl.initialization.RandomStart"  # a sweep knows much already
+    start = "--initialization=normnex_pl.training.initialization.RandomStart"  # a sweep knows much already
     more = ("--data.rays_per_step=300", "--model.num_layers=4", start)
     before = metrics(fit(scene, tmp_path / "before", "--trainer.max_steps=1", *more))
     folder = fit(scene, tmp_path / "after", "--trainer.max_steps=80", *more)
@@ -256,7 +256,7 @@ def test_training_starts_from_the_sweep_that_the_preset_asks_for(scene: Path, tm
     still = ["--trainer.max_steps=1"]
     groups = ("alpha", "base_color", "features", "basis")
     still += [f"--model.optimizer.learning_rates.{group}=0" for group in groups]
-    random = "--initialization=normnex_pl.initialization.RandomStart"
+    random = "--initialization=normnex_pl.training.initialization.RandomStart"
     grey = tensors(fit(scene, tmp_path / "grey", *still, random))
     swept = tensors(fit(scene, tmp_path / "swept", *still))
     assert metrics(tmp_path / "swept")["train_seconds"] > 0

@@ -25,8 +25,8 @@ from PIL import Image
 
 from cli.helpers import EXPERIMENTS, HELD_OUT, failure, fit, metrics, scalars, small
 from cli.wandb_files import StoredRun, offline_runs
-from normnex_pl.loggers import RunIdentity, TensorBoard
-from normnex_pl.loggers.weights_and_biases import choose_mode
+from normnex_pl.training.loggers import RunIdentity, TensorBoard
+from normnex_pl.training.loggers.weights_and_biases import choose_mode
 
 WANDB = ("-c", str(EXPERIMENTS / "loggers" / "wandb.yaml"))
 TENSORBOARD = ("-c", str(EXPERIMENTS / "loggers" / "tensorboard.yaml"))
@@ -61,7 +61,7 @@ def folder(_no_account: None, scene: Path, tmp_path_factory: pytest.TempPathFact
         raise AssertionError("It asks the network.")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normnex_pl.loggers.weights_and_biases.answers", refuse)
+        patch.setattr("normnex_pl.training.loggers.weights_and_biases.answers", refuse)
         more = ("--data.num_validation_views=2", "--trainer.check_val_every_n_epoch=1")
         run = tmp_path_factory.mktemp("logged") / "run"
         return fit(scene, run, *WANDB, *TENSORBOARD, "--trainer.max_steps=7", *more)
@@ -263,7 +263,7 @@ def test_a_failed_run_is_a_failed_one_at_wandb_too(
 
 def test_tensorboard_takes_one_line(folder: Path) -> None:
     assert yaml.safe_load((EXPERIMENTS / "loggers" / "tensorboard.yaml").read_text(encoding="utf-8")) == {
-        "loggers+": "normnex_pl.loggers.TensorBoard"
+        "loggers+": "normnex_pl.training.loggers.TensorBoard"
     }
     tags = board_tags(folder / "tensorboard")
     assert {"loss/total", "train/psnr", "val/psnr", "test/psnr", "test/contact_sheet"} <= tags
@@ -297,7 +297,9 @@ def board_tags(folder: Path) -> set[str]:
 
 
 def test_without_loggers_nothing_of_theirs_is_loaded() -> None:
-    code = "import sys, normnex_pl.cli; print({'wandb', 'tensorboardX', 'tensorboard'} & set(sys.modules))"
+    code = (
+        "import sys, normnex_pl.cli.main; print({'wandb', 'tensorboardX', 'tensorboard'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

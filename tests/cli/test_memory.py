@@ -19,10 +19,10 @@ import yaml
 
 from cli.helpers import EXPERIMENTS, failure, fit, scalars, small, tensors
 from cli.test_experiments import PRESETS, VARIANTS, build
-from normnex_pl.callbacks.memory import MemoryPlan, MemorySettings
-from normnex_pl.cli import main
-from normnex_pl.initialization import Initialization
-from normnex_pl.memory import Photos, training_need
+from normnex_pl.cli.main import main
+from normnex_pl.training.initialization import Initialization
+from normnex_pl.training.memory.count import Photos, training_need
+from normnex_pl.training.memory.plan import MemoryPlan, MemorySettings
 
 sys.path.insert(0, str(EXPERIMENTS / "benchmarks"))
 
@@ -36,7 +36,7 @@ BYTES_A_STEP = 1024  # counts differ by a quarter of it, from small objects that
 def _counted(_quick_and_alone: None) -> Iterator[None]:
     """Memory is counted, other than in tests of other things."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normnex_pl.callbacks.memory.training_need", training_need)
+        patch.setattr("normnex_pl.training.memory.plan.training_need", training_need)
         yield
 
 
@@ -69,7 +69,7 @@ def test_every_variant_can_be_counted(scene: Path, tmp_path: Path, variant: str)
 
 
 def test_a_run_says_what_it_needs(scene: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "normnex_pl.callbacks.memory")
+    caplog.set_level(logging.INFO, "normnex_pl.training.memory.plan")
     fit(scene, tmp_path, "--trainer.max_steps=1")
     line = next(record.message for record in caplog.records if record.message.startswith("Memory: "))
     for word in (
@@ -102,7 +102,7 @@ def taken(scene: Path, folder: Path, *more: str) -> float:
 def test_rays_are_split_where_they_would_not_fit_and_the_result_stays(
     scene: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level(logging.INFO, "normnex_pl.callbacks.memory")
+    caplog.set_level(logging.INFO, "normnex_pl.training.memory.plan")
     seen: list[tuple[int | None, int]] = []
     step = pl.Trainer.test
 
@@ -146,7 +146,7 @@ def test_pictures_between_steps_reckon_with_what_a_recorded_step_keeps(
         MemoryPlan, "_fit_chunk", lambda self, trainer, module, resident: beside.append(resident)
     )
     for name in ("Eager", "CudaGraph"):
-        words = arguments(scene, tmp_path / name, f"--model.execution=normnex_pl.execution.{name}")
+        words = arguments(scene, tmp_path / name, f"--model.execution=normnex_pl.training.execution.{name}")
         main(["fit", *words, "--memory.limit_gib=100"])
     eager, recorded = beside[0], beside[2]  # then comes the evaluation's own
     assert recorded > 2 * eager
@@ -155,7 +155,7 @@ def test_pictures_between_steps_reckon_with_what_a_recorded_step_keeps(
 def test_what_cannot_fit_is_warned_of_with_settings_that_do(
     scene: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "normnex_pl.callbacks.memory")
+    caplog.set_level(logging.INFO, "normnex_pl.training.memory.plan")
     main(["fit", *arguments(scene, tmp_path, "--memory.limit_gib=0.001", "--trainer.max_steps=1")])
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert any("likely to run out of memory" in message for message in warnings)

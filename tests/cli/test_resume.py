@@ -23,9 +23,9 @@ from cli.helpers import (
     small,
     tensors,
 )
-from normnex_pl.cli import main
+from normnex_pl.cli.main import main
+from normnex_pl.core.types import RayBatch
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.types import RayBatch
 
 STOPPED_BEFORE = 12
 SAVED_AT = 10

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cli.helpers import EXPERIMENTS, HELD_OUT, small
-from normnex_pl.errors import RunStoppedError, UserError
-from normnex_pl.sweeps.config import command_line, read_sweep
-from normnex_pl.sweeps.engine import Engine, prepare
-from normnex_pl.sweeps.local import LocalSweep
-from normnex_pl.sweeps.report import comparable, markdown_report
-from normnex_pl.sweeps.state import SweepState
+from normnex_pl.core.errors import RunStoppedError, UserError
+from normnex_pl.studies.sweeps.config import command_line, read_sweep
+from normnex_pl.studies.sweeps.engine import Engine, prepare
+from normnex_pl.studies.sweeps.local import LocalSweep
+from normnex_pl.studies.sweeps.report import comparable, markdown_report
+from normnex_pl.studies.sweeps.state import SweepState
 
 FILES = sorted((EXPERIMENTS / "sweeps").glob("*.yaml"))
 ENGINE = EXPERIMENTS / "sweeps" / "engine.py"
@@ -268,10 +268,10 @@ def test_a_killed_sweep_goes_on_when_its_run_has_ended(tmp_path: Path, engine: E
     metrics = tmp_path / "out" / "runs" / "run_001" / "metrics.csv"
     code = f"""
 from pathlib import Path
-from normnex_pl.sweeps.config import read_sweep
-from normnex_pl.sweeps.engine import prepare
-from normnex_pl.sweeps.local import LocalSweep
-from normnex_pl.sweeps.state import SweepState
+from normnex_pl.studies.sweeps.config import read_sweep
+from normnex_pl.studies.sweeps.engine import prepare
+from normnex_pl.studies.sweeps.local import LocalSweep
+from normnex_pl.studies.sweeps.state import SweepState
 folder = Path({str(tmp_path)!r})
 with prepare(Path({str(ENGINE)!r}), print) as engine:
     LocalSweep(SweepState.of(folder / "out", read_sweep(folder / "sweep.yaml", [])), engine, None).go()
@@ -333,7 +333,7 @@ def test_the_plot_shows_all_that_was_searched(tmp_path: Path, engine: Engine) ->
     state = swept(tmp_path, config, engine, jobs=2)
     runs = comparable(state)
     assert runs is not None
-    from normnex_pl.sweeps.plot import write_plot
+    from normnex_pl.studies.sweeps.plot import write_plot
 
     found = engine.importance(runs.values, runs.scores)
     assert set(found) == {"x", "kind"}

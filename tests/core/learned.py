@@ -12,12 +12,13 @@ from torch import Tensor
 
 from core.small import moved, reference_camera
 from core.solids import Surface, points_on
-from normnex_pl.components import ColorModel, NeuralBasis, NoNormals, NormalEstimator, RGBColor, ViewQuery
-from normnex_pl.fields import GridField
+from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Rays, RenderOutput
 from normnex_pl.geometry.cameras import pixel_rays
-from normnex_pl.losses import gradient_loss, mse_loss
-from normnex_pl.model import MPI
-from normnex_pl.types import Camera, MPIGeometry, RayBatch, Rays, RenderOutput
+from normnex_pl.model.appearance import ColorModel, NeuralBasis, NoNormals, RGBColor, ViewQuery
+from normnex_pl.model.fields import GridField
+from normnex_pl.model.mpi import MPI
+from normnex_pl.normals import NormalEstimator
+from normnex_pl.training.losses import gradient_loss, mse_loss
 
 # The same view, of fewer pixels and planes, for training within seconds.
 TRAINED = MPIGeometry(

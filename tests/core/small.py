@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from normnex_pl.components import NeuralBasis, NoNormals, RGBColor, ViewQuery
-from normnex_pl.fields import Field, FieldFactory, GridField, MLPField
-from normnex_pl.model import MPI
-from normnex_pl.types import Camera, MPIGeometry, RayBatch, Rays
+from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Rays
+from normnex_pl.model.appearance import NeuralBasis, NoNormals, RGBColor, ViewQuery
+from normnex_pl.model.fields import Field, FieldFactory, GridField, MLPField
+from normnex_pl.model.mpi import MPI
 
 GEOMETRY = MPIGeometry(
     fx=30.0, fy=28.0, cx=8.3, cy=5.6, width=16, height=12, offset=2, near=1.5, far=9.0, spacing="disparity"

@@ -11,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from normnex_pl.components import NeuralBasis, NoNormals, RGBColor, ViewQuery
-from normnex_pl.fields import Field
-from normnex_pl.fields.base import inside_canvas
-from normnex_pl.fields.regularizer import Regularizer
-from normnex_pl.fields.texture import sample_layers
+from normnex_pl.core.types import FieldOutput, MPIGeometry, PlaneSamples, Rays
 from normnex_pl.geometry.planes import canvas_grid, canvas_points, plane_depths, plane_spacing
-from normnex_pl.model import MPI
-from normnex_pl.rendering import optical_depth
-from normnex_pl.types import FieldOutput, MPIGeometry, PlaneSamples, Rays
+from normnex_pl.model.appearance import NeuralBasis, NoNormals, RGBColor, ViewQuery
+from normnex_pl.model.compositing import optical_depth
+from normnex_pl.model.fields import Field
+from normnex_pl.model.fields.base import inside_canvas
+from normnex_pl.model.fields.regularizer import Regularizer
+from normnex_pl.model.fields.texture import sample_layers
+from normnex_pl.model.mpi import MPI
 
 # A wide canvas of many planes, whose principal point lies beside its middle.
 WIDE = MPIGeometry(

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from core.small import FIELDS, GEOMETRY, excite, forward_rays, make_mpi, reference_camera
-from normnex_pl.components import ClearBackground, OpaqueLastPlane
-from normnex_pl.components.normals.canvas import bake_alpha
 from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
-from normnex_pl.model import MPI
+from normnex_pl.model.appearance import ClearBackground, OpaqueLastPlane
+from normnex_pl.model.mpi import MPI
+from normnex_pl.normals.canvas import bake_alpha
 
 every_field = pytest.mark.parametrize("kind", FIELDS)
 

@@ -11,10 +11,10 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from core.small import GEOMETRY
-from normnex_pl.baselines import best_plane_warp_psnr, nearest_training_view, warp_through_plane
+from normnex_pl.core.types import Camera, Scene, View
+from normnex_pl.evaluation.baselines import best_plane_warp_psnr, nearest_training_view, warp_through_plane
+from normnex_pl.evaluation.metrics import psnr
 from normnex_pl.geometry.cameras import image_rays
-from normnex_pl.metrics import psnr
-from normnex_pl.types import Camera, Scene, View
 
 DEPTH = 3.0
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.small import cameras, few, numpy64
+from normnex_pl.core.types import Camera, Rays
 from normnex_pl.geometry.cameras import image_rays, join_image, pixel_rays, project
-from normnex_pl.types import Camera, Rays
 
 
 def test_a_ray_worked_by_hand() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, few, forward_rays, nex, reference_camera
-from normnex_pl.components import (
+from normnex_pl.model.appearance import (
     AdditiveYCbCrColor,
     ColorModel,
     NeuralBasis,
@@ -27,11 +27,11 @@ from normnex_pl.components import (
     ViewQuery,
     YCbCrColor,
 )
-from normnex_pl.components.color import chroma_to_rgb, luma_sum, tint_and_chroma
-from normnex_pl.fields import GridField, MLPField
-from normnex_pl.gradients import clamp
-from normnex_pl.model import MPI
-from normnex_pl.rendering import composite
+from normnex_pl.model.appearance.color import chroma_to_rgb, luma_sum, tint_and_chroma
+from normnex_pl.model.clamp import clamp
+from normnex_pl.model.compositing import composite
+from normnex_pl.model.fields import GridField, MLPField
+from normnex_pl.model.mpi import MPI
 
 floats = partial(st.floats, width=32)
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from normnex_pl.comparison import COLUMNS, Run, csv_table, markdown_table, read_run
-from normnex_pl.comparison_pictures import comparison_sheet
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
+from normnex_pl.studies.comparison import COLUMNS, Run, csv_table, markdown_table, read_run
+from normnex_pl.studies.comparison_pictures import comparison_sheet
 
 FULL = {
     "variant": "v",

@@ -14,7 +14,9 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from core.small import GEOMETRY, LAYERS, SUBLAYERS, make_mpi, nex, reference_camera
-from normnex_pl.component_pictures import (
+from normnex_pl.core.types import MPIGeometry, Rays, View
+from normnex_pl.evaluation.pictures.colors import SPECULAR_GAIN, to_bytes
+from normnex_pl.evaluation.pictures.components import (
     chroma_picture,
     component_panels,
     depth_picture,
@@ -24,15 +26,12 @@ from normnex_pl.component_pictures import (
     specular_legend,
     specular_picture,
 )
-from normnex_pl.components import NeuralBasis, RGBColor, ViewQuery, YCbCrColor
-from normnex_pl.components.color import AdditiveYCbCrColor, NonnegativeLuma, SignedLuma
-from normnex_pl.components.normals import PredictedNormals
-from normnex_pl.fields import GridField
-from normnex_pl.legends import LEGEND_WIDTH, Panel, panel_sheet
-from normnex_pl.model import MPI
-from normnex_pl.mpi_sheet import layer_textures, mpi_sheet, spread_layers
-from normnex_pl.pictures import SPECULAR_GAIN, to_bytes
-from normnex_pl.types import MPIGeometry, Rays, View
+from normnex_pl.evaluation.pictures.layers import layer_textures, mpi_sheet, spread_layers
+from normnex_pl.evaluation.pictures.legends import LEGEND_WIDTH, Panel, panel_sheet
+from normnex_pl.model.appearance import NeuralBasis, PredictedNormals, RGBColor, ViewQuery, YCbCrColor
+from normnex_pl.model.appearance.color import AdditiveYCbCrColor, NonnegativeLuma, SignedLuma
+from normnex_pl.model.fields import GridField
+from normnex_pl.model.mpi import MPI
 
 Pixels = NDArray[np.uint8]
 FACING = [128, 128, 255]

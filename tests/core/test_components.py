@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from core.small import few, numpy64
-from normnex_pl.components import NeuralBasis, RGBColor, ViewQuery
-from normnex_pl.components.encoding import fourier_features
+from normnex_pl.model.appearance import NeuralBasis, RGBColor, ViewQuery
+from normnex_pl.model.encoding import fourier_features
 
 
 def test_fourier_features_worked_by_hand() -> None:

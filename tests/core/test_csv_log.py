@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from normnex_pl.csv_log import MetricsCSV, read_history
+from normnex_pl.training.loggers.metrics_csv import MetricsCSV, read_history
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from core.small import few
 from data.synthetic import forward_facing, write_scene
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import RayBatch, View
 from normnex_pl.data.datamodule import SceneDataModule, move_view, split_validation
 from normnex_pl.data.sampling import OneView, ViewSampler
-from normnex_pl.errors import UserError
 from normnex_pl.geometry.cameras import project
-from normnex_pl.types import RayBatch, View
 
 CPU = torch.device("cpu")
 VIEWS = 11

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from core.learned import TRAINED, TRAINED_SUBLAYERS, cameras_around, photographed, trained_mpi
 from core.solids import TiltedPlane
-from normnex_pl.components import NonnegativeLuma, YCbCrColor
+from normnex_pl.core.types import RenderOutput
+from normnex_pl.evaluation.metrics import psnr
 from normnex_pl.geometry.cameras import image_rays
-from normnex_pl.losses import specular_loss
-from normnex_pl.metrics import psnr
-from normnex_pl.types import RenderOutput
+from normnex_pl.model.appearance import NonnegativeLuma, YCbCrColor
+from normnex_pl.training.losses import specular_loss
 
 
 @pytest.fixture(scope="module", autouse=True)

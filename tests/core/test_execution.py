@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from core.small import GEOMETRY, excite, some_batch
-from normnex_pl.components import NeuralBasis, PredictedNormals, ReflectionQuery, YCbCrColor
-from normnex_pl.components.color import NonnegativeLuma
-from normnex_pl.components.normals import (
+from normnex_pl.core.types import RayBatch, Rays
+from normnex_pl.model.appearance import NeuralBasis, PredictedNormals, ReflectionQuery, YCbCrColor
+from normnex_pl.model.appearance.color import NonnegativeLuma
+from normnex_pl.model.fields import GridField
+from normnex_pl.normals import (
     DensityDifference,
     DensityGradient,
     FilteredDepth,
@@ -22,12 +24,10 @@ from normnex_pl.components.normals import (
     NormalEstimator,
     TransmittanceGradient,
 )
-from normnex_pl.execution import CudaGraph, Eager, Execution, _Flat
-from normnex_pl.fields import GridField
-from normnex_pl.losses import LossWeights
-from normnex_pl.module import AdamSettings, NormNeXModule
-from normnex_pl.schedules import ExponentialDecay
-from normnex_pl.types import RayBatch, Rays
+from normnex_pl.training.execution import CudaGraph, Eager, Execution, _Flat
+from normnex_pl.training.losses import LossWeights
+from normnex_pl.training.module import AdamSettings, NormNeXModule
+from normnex_pl.training.schedules import ExponentialDecay
 
 GROUPS = ("alpha", "base_color", "features", "basis")
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, excite, make_field, numpy64
-from normnex_pl.fields import GridField, MLPField
-from normnex_pl.fields.base import inside_canvas
-from normnex_pl.fields.regularizer import Regularizer
-from normnex_pl.fields.texture import BaseColorTexture, sample_layers
-from normnex_pl.losses import LossWeights
-from normnex_pl.types import PlaneSamples
+from normnex_pl.core.types import PlaneSamples
+from normnex_pl.model.fields import GridField, MLPField
+from normnex_pl.model.fields.base import inside_canvas
+from normnex_pl.model.fields.regularizer import Regularizer
+from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
+from normnex_pl.training.losses import LossWeights
 
 NUM_FEATURES = 24
 WIDTH, HEIGHT = GEOMETRY.canvas_width, GEOMETRY.canvas_height

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from normnex_pl.files import replacing, write_json
+from normnex_pl.core.files import replacing, write_json
 
 
 def test_a_new_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from normnex_pl.errors import UserError
-from normnex_pl.fingerprint import differences, fingerprint, read_fingerprint, write_fingerprint
+from normnex_pl.core.errors import UserError
+from normnex_pl.data.scene.fingerprint import differences, fingerprint, read_fingerprint, write_fingerprint
 
 CONFIG = "seed_everything: 1\nrun: {root: runs, folder: null, variant: a}\ndata: {scene: s, width: 40}\n"
 

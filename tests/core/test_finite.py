@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from normnex_pl.callbacks.finite import FiniteLossGuard
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
+from normnex_pl.training.callbacks.finite_loss import FiniteLossGuard
 
 SIZES = (1, 7, 4099)
 

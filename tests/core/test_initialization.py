@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.small import FIELDS, GEOMETRY, few, nex, reference_camera
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Camera, View
+from normnex_pl.evaluation.metrics import mse_to_psnr
 from normnex_pl.geometry.cameras import image_rays, project, sample_image
-from normnex_pl.initialization import PlaneSweep, RandomStart
-from normnex_pl.metrics import mse_to_psnr
-from normnex_pl.plane_sweep import MeanOfPhotos, PhotoStatistic, QuantileOfPhotos, sweep_plane
-from normnex_pl.types import Camera, View
+from normnex_pl.geometry.plane_sweep import MeanOfPhotos, PhotoStatistic, QuantileOfPhotos, sweep_plane
+from normnex_pl.training.initialization import PlaneSweep, RandomStart
 
 DEPTH = 3.0
 WIDE = replace(GEOMETRY, fx=60.0, fy=60.0, cx=32.0, cy=24.0, width=64, height=48, offset=8)
@@ -117,7 +117,7 @@ def test_what_hides_the_surface_from_a_few_photos_leaves_the_median_alone() -> N
 
 @pytest.mark.parametrize("at_once", [1, 5000])
 def test_rows_at_a_time_change_nothing(at_once: int) -> None:
-    with patch("normnex_pl.plane_sweep._VALUES_AT_ONCE", at_once):
+    with patch("normnex_pl.geometry.plane_sweep._VALUES_AT_ONCE", at_once):
         torch.testing.assert_close(sweep(DEPTH), WHOLE, atol=1e-4, rtol=0)
 
 

@@ -17,13 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.small import FIELDS, GEOMETRY, forward_rays, make_mpi
-from normnex_pl.components.encoding import fourier_features
-from normnex_pl.compositing import composite_shaded
-from normnex_pl.fields import GridField, MLPField
-from normnex_pl.fields.texture import BaseColorTexture, sample_layers
-from normnex_pl.losses import total_variation
-from normnex_pl.rendering import mean_depth
-from normnex_pl.types import PlaneSamples
+from normnex_pl.core.types import PlaneSamples
+from normnex_pl.model.compositing import mean_depth
+from normnex_pl.model.encoding import fourier_features
+from normnex_pl.model.fields import GridField, MLPField
+from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
+from normnex_pl.model.shading import composite_shaded
+from normnex_pl.training.losses import total_variation
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -288,11 +288,11 @@ def test_layers_and_all_their_gradients_are_those_of_float64(
 
 
 WIRED = """
-from normnex_pl import compositing
-from normnex_pl.fields import grid, mlp, texture
 from normnex_pl.kernels import perceptron
+from normnex_pl.model import shading
+from normnex_pl.model.fields import grid, mlp, texture
 perceptron.PRECISION = torch.float32
-for module in (compositing, grid, mlp, texture):
+for module in (shading, grid, mlp, texture):
     module.runs_on = lambda _: True
 mlp._rounds_to_bfloat16 = lambda _: True
 mpi, rays = case["mpi"], case["rays"]
@@ -372,7 +372,7 @@ def test_the_network_gives_the_same_with_and_without_kernels(monkeypatch: pytest
     samples = PlaneSamples(planes, layers)
     with torch.autocast("cuda", torch.bfloat16):
         fused = field(samples)
-        monkeypatch.setattr("normnex_pl.fields.mlp.runs_on", lambda _: False)
+        monkeypatch.setattr("normnex_pl.model.fields.mlp.runs_on", lambda _: False)
         plain = field(samples)
     torch.testing.assert_close(fused.alpha, plain.alpha, rtol=2e-2, atol=1e-4)
     torch.testing.assert_close(fused.features, plain.features, rtol=2e-2, atol=1e-2)

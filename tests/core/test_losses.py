@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.small import cameras, few, numpy64, reference_camera
-from normnex_pl.fields.texture import BaseColorTexture
+from normnex_pl.core.types import Camera, Rays
 from normnex_pl.geometry.cameras import pixel_rays
-from normnex_pl.losses import (
+from normnex_pl.model.fields.texture import BaseColorTexture
+from normnex_pl.training.losses import (
     consistency_loss,
     disparity_smoothness_loss,
     distortion_loss,
@@ -26,7 +27,6 @@ from normnex_pl.losses import (
     total_variation,
     volume_variation,
 )
-from normnex_pl.types import Camera, Rays
 
 
 def triplets(count: int, seed: int = 0) -> Tensor:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from core.small import GEOMETRY
-from normnex_pl.components import (
+from normnex_pl.core.types import RayBatch, Rays
+from normnex_pl.model.appearance import (
     NeuralBasis,
     NoNormals,
     OpaqueLastPlane,
@@ -18,13 +19,12 @@ from normnex_pl.components import (
     RGBColor,
     ViewQuery,
 )
-from normnex_pl.components.normals import FilteredDepth, LossGradient, NormalEstimator, TransmittanceGradient
-from normnex_pl.fields import GridField, MLPField
-from normnex_pl.losses import LossWeights
-from normnex_pl.memory import Photos, largest, rendering_need, training_need
-from normnex_pl.module import AdamSettings, NormNeXModule
-from normnex_pl.schedules import ExponentialDecay
-from normnex_pl.types import RayBatch, Rays
+from normnex_pl.model.fields import GridField, MLPField
+from normnex_pl.normals import FilteredDepth, LossGradient, NormalEstimator, TransmittanceGradient
+from normnex_pl.training.losses import LossWeights
+from normnex_pl.training.memory.count import Photos, largest, rendering_need, training_need
+from normnex_pl.training.module import AdamSettings, NormNeXModule
+from normnex_pl.training.schedules import ExponentialDecay
 
 LARGER = replace(GEOMETRY, fx=200.0, fy=200.0, cx=100.0, cy=75.0, width=200, height=150, offset=20)
 FIELDS = {"grid": GridField, "mlp": partial(MLPField, width=64, hidden_layers=2)}

@@ -18,7 +18,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from core.small import few
-from normnex_pl import metrics
+from normnex_pl.evaluation import metrics
 
 VGG16 = "vgg16-397923af.pth"
 
@@ -103,7 +103,7 @@ def test_without_weights_lpips_is_null_and_the_log_says_why_once(
 
     monkeypatch.setattr(torchmetrics.image.lpip, "LearnedPerceptualImagePatchSimilarity", offline)
     image, truth = noisy_pair(0.1)
-    with caplog.at_level(logging.WARNING, logger="normnex_pl.metrics"):
+    with caplog.at_level(logging.WARNING, logger="normnex_pl.evaluation.metrics"):
         values = metrics.image_metrics(image, truth)
         metrics.image_metrics(image, truth)
     assert values["lpips_vgg"] is None

@@ -25,9 +25,9 @@ from core.small import (
     numpy64,
     reference_camera,
 )
-from normnex_pl.fields import GridField
-from normnex_pl.model import MPI
-from normnex_pl.types import MPIGeometry, PlaneSamples, Rays
+from normnex_pl.core.types import MPIGeometry, PlaneSamples, Rays
+from normnex_pl.model.fields import GridField
+from normnex_pl.model.mpi import MPI
 
 every_field = pytest.mark.parametrize("kind", FIELDS)
 

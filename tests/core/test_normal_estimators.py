@@ -15,18 +15,18 @@ import torch
 
 from core.learned import TRAINED, Score, cameras_around, photographed, score, trained_mpi
 from core.solids import SURFACES, VOLUMES, volume_mpi
-from normnex_pl.components import NormalEstimator
-from normnex_pl.components.normals import (
+from normnex_pl.evaluation.metrics import psnr
+from normnex_pl.geometry.cameras import image_rays
+from normnex_pl.model.mpi import MPI
+from normnex_pl.normals import (
     DensityDifference,
     DensityGradient,
     FilteredDepth,
     LossGradient,
+    NormalEstimator,
     RenderedDepth,
     TransmittanceGradient,
 )
-from normnex_pl.geometry.cameras import image_rays
-from normnex_pl.metrics import psnr
-from normnex_pl.model import MPI
 
 either_surface = pytest.mark.parametrize("surface", SURFACES)
 

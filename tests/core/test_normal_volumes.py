@@ -13,17 +13,12 @@ from torch import Tensor
 
 from core.small import FIELDS, GEOMETRY, LAYERS, forward_rays, make_mpi
 from core.solids import WIDE, TiltedPlane, points_on
-from normnex_pl.components.normals import FilteredDepth, NormalEstimator, TransmittanceGradient
-from normnex_pl.components.normals.canvas import (
-    bake_alpha,
-    central_difference,
-    gaussian_blur,
-    median_depth_index,
-)
-from normnex_pl.components.normals.image import depth_normals, filter_disparity
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import PlaneSamples, RayBatch, Rays
 from normnex_pl.geometry.planes import canvas_grid, canvas_points, plane_depths
-from normnex_pl.types import PlaneSamples, RayBatch, Rays
+from normnex_pl.normals import FilteredDepth, NormalEstimator, TransmittanceGradient
+from normnex_pl.normals.canvas import bake_alpha, central_difference, gaussian_blur, median_depth_index
+from normnex_pl.normals.depth import depth_normals, filter_disparity
 
 CPU = torch.device("cpu")
 every_field = pytest.mark.parametrize("kind", FIELDS)

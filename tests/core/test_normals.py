@@ -12,33 +12,33 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from core.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, few, make_mpi, some_batch
-from normnex_pl.components import (
+from normnex_pl.core.types import RayBatch, Rays, RenderOutput
+from normnex_pl.model.appearance import (
     NeuralBasis,
     NonnegativeLuma,
     NoNormals,
-    NormalEstimator,
     PredictedNormals,
     ReflectionQuery,
     RGBColor,
     ViewQuery,
     YCbCrColor,
 )
-from normnex_pl.components.normals import (
+from normnex_pl.model.fields import GridField, MLPField
+from normnex_pl.model.mpi import MPI
+from normnex_pl.normals import (
     DensityDifference,
     DensityGradient,
     FilteredDepth,
     LossGradient,
+    NormalEstimator,
     RenderedDepth,
     TransmittanceGradient,
 )
-from normnex_pl.components.normals.density import solve3
-from normnex_pl.components.normals.estimator import composite_on_layers, first_of_triplets, unit_normals
-from normnex_pl.fields import GridField, MLPField
-from normnex_pl.losses import LossWeights
-from normnex_pl.model import MPI
-from normnex_pl.module import AdamSettings, NormNeXModule
-from normnex_pl.schedules import ExponentialDecay
-from normnex_pl.types import RayBatch, Rays, RenderOutput
+from normnex_pl.normals.base import composite_on_layers, first_of_triplets, unit_normals
+from normnex_pl.normals.density import solve3
+from normnex_pl.training.losses import LossWeights
+from normnex_pl.training.module import AdamSettings, NormNeXModule
+from normnex_pl.training.schedules import ExponentialDecay
 
 ESTIMATORS: list[Callable[[], NormalEstimator]] = [
     DensityDifference,

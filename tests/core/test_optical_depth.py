@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from core.small import FIELDS, LAYERS, PLANES, SUBLAYERS, excite, make_field
-from normnex_pl.components.encoding import fourier_features, mask_octaves
-from normnex_pl.fields import Field, GridField, MLPField
-from normnex_pl.fields.base import raw_to_optical_depth
-from normnex_pl.types import PlaneSamples
+from normnex_pl.core.types import PlaneSamples
+from normnex_pl.model.encoding import fourier_features, mask_octaves
+from normnex_pl.model.fields import Field, GridField, MLPField
+from normnex_pl.model.fields.base import raw_to_optical_depth
 
 every_field = pytest.mark.parametrize("kind", FIELDS)
 

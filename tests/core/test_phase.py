@@ -9,17 +9,17 @@ import pytorch_lightning as pl
 import torch
 
 from core.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, forward_rays
-from normnex_pl.callbacks import DiffusePhase
-from normnex_pl.components import (
+from normnex_pl.core.errors import UserError
+from normnex_pl.model.appearance import (
     NeuralBasis,
     NonnegativeLuma,
     PredictedNormals,
     ReflectionQuery,
     YCbCrColor,
 )
-from normnex_pl.errors import UserError
-from normnex_pl.fields import GridField
-from normnex_pl.model import MPI
+from normnex_pl.model.fields import GridField
+from normnex_pl.model.mpi import MPI
+from normnex_pl.training.callbacks import DiffusePhase
 
 
 def glossy_mpi() -> MPI:

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from normnex_pl import pictures
-from normnex_pl.pictures import ERROR_SCALE, contact_sheet, error_map, to_bytes, write_png
+from normnex_pl.evaluation.pictures import colors as pictures
+from normnex_pl.evaluation.pictures.colors import ERROR_SCALE, contact_sheet, error_map, to_bytes, write_png
 
 Pixels = NDArray[np.uint8]
 LABEL = "Ág view_07, jpq"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.small import GEOMETRY, few, forward_rays
+from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays
 from normnex_pl.geometry.planes import (
     canvas_coordinates,
     canvas_points,
@@ -20,7 +21,6 @@ from normnex_pl.geometry.planes import (
     plane_points,
     plane_spacing,
 )
-from normnex_pl.types import MPIGeometry, PlaneSpacing, Rays
 
 PLANES = 9
 either_spacing = pytest.mark.parametrize("spacing", ["depth", "disparity"])

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.small import GEOMETRY, cameras, canvas_oracle, few, numpy64, reference_camera
+from normnex_pl.core.types import Camera, MPIGeometry, Rays
 from normnex_pl.geometry.cameras import image_rays, pixel_rays, project
 from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths, planes_ahead
-from normnex_pl.types import Camera, MPIGeometry, Rays
 
 geometries = st.builds(
     MPIGeometry,

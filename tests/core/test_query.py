@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from core.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, few, numpy64
-from normnex_pl.components import (
+from normnex_pl.core.errors import UserError
+from normnex_pl.model.appearance import (
     FlatNormals,
     NeuralBasis,
     NonnegativeLuma,
@@ -21,9 +22,8 @@ from normnex_pl.components import (
     ViewQuery,
     YCbCrColor,
 )
-from normnex_pl.components.query import face_camera, reflect
-from normnex_pl.errors import UserError
-from normnex_pl.model import MPI
+from normnex_pl.model.appearance.lookup import face_camera, reflect
+from normnex_pl.model.mpi import MPI
 
 ROOT_HALF = np.sqrt(0.5)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.small import composite_oracle, few, numpy64
-from normnex_pl.rendering import composite, composite_weights, expected_depth, transmittance
+from normnex_pl.model.compositing import composite, composite_weights, expected_depth, transmittance
 
 unit = st.floats(0, 1)
 alphas = st.lists(unit, min_size=1, max_size=8).map(lambda values: torch.tensor(values, dtype=torch.float64))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.small import few, forward_rays, make_mpi
-from normnex_pl.rendering_in_parts import render_in_parts
-from normnex_pl.types import Rays, RenderOutput
+from normnex_pl.core.types import Rays, RenderOutput
+from normnex_pl.training.checkpointing import render_in_parts
 
 
 def rendered(kind: str, rays: Rays, rays_at_once: int | None) -> tuple[RenderOutput, list[torch.Tensor]]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.small import few
-from normnex_pl.schedules import ExponentialDecay, Schedule, StepDecay
+from normnex_pl.training.schedules import ExponentialDecay, Schedule, StepDecay
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from core.small import GEOMETRY, moved, reference_camera
+from normnex_pl.core.types import Camera, View, ViewTruth
+from normnex_pl.evaluation.specular_variation import SpecularVariation, specular_variation
 from normnex_pl.geometry.cameras import image_rays
-from normnex_pl.specular_variation import SpecularVariation, specular_variation
-from normnex_pl.types import Camera, View, ViewTruth
 
 UNIT = 0.5  # of depth, in the world
 DEPTH = 3.0

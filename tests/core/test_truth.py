@@ -19,11 +19,11 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from core.small import few, moved, numpy64, reference_camera
-from normnex_pl.callbacks.report import mean_of, report
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Camera, View, ViewTruth
 from normnex_pl.data.truth import LABELS, read_truth
-from normnex_pl.errors import UserError
-from normnex_pl.geometry.cameras import image_rays
-from normnex_pl.truth_scores import (
+from normnex_pl.evaluation.report import mean_of, report
+from normnex_pl.evaluation.truth_scores import (
     HIGHLIGHT_THRESHOLD,
     angles_deg,
     darkest_photos_psnr,
@@ -34,7 +34,7 @@ from normnex_pl.truth_scores import (
     truth_scores,
     viewdir_normals,
 )
-from normnex_pl.types import Camera, View, ViewTruth
+from normnex_pl.geometry.cameras import image_rays
 
 HELD_OUT = ("view_000", "view_008", "view_016", "view_024")
 WIDTH, HEIGHT = 504, 378

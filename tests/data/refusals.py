@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
 
 
 def check_one_clear_message(

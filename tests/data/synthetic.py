@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from normnex_pl.data.llff import LLFFReader
-from normnex_pl.data.planes import PlaneOverrides
-from normnex_pl.data.posed import load_scene
-from normnex_pl.types import Scene
+from normnex_pl.core.types import Scene
+from normnex_pl.data.planes.choice import PlaneOverrides
+from normnex_pl.data.readers.llff import LLFFReader
+from normnex_pl.data.scene.load import load_scene
 
 SIZE = (16, 12)
 

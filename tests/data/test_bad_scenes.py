@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from data.synthetic import assert_valid, forward_facing, llff_rows, read_llff, write_photos, write_scene
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
 
 POSES = "poses_bounds.npy"
 BREAKERS: dict[str, tuple[Callable[[Path], object], str, str]] = {}

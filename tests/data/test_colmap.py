@@ -23,12 +23,12 @@ from data.layouts import captured, world_to_camera, write_colmap_binary, write_c
 from data.refusals import check_one_clear_message
 from data.synthetic import assert_valid, read_llff, write_photos
 from data.test_conventions import FERN, color_error, read_points
-from normnex_pl.data.colmap import ColmapReader, read_model
-from normnex_pl.data.colmap_model import SparseModel, c2w_of
-from normnex_pl.data.depths import Percentiles
-from normnex_pl.data.posed import load_scene
-from normnex_pl.errors import UserError
-from normnex_pl.types import Scene
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Scene
+from normnex_pl.data.readers.bounds import Percentiles
+from normnex_pl.data.readers.colmap import ColmapReader, read_model
+from normnex_pl.data.readers.colmap_model import SparseModel, c2w_of
+from normnex_pl.data.scene.load import load_scene
 
 WRITERS = {".bin": write_colmap_binary, ".txt": write_colmap_text}
 

@@ -16,9 +16,9 @@ from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
 from data.synthetic import Cameras, forward_facing, llff_rows, read_llff, write_photos, write_scene
-from normnex_pl.data.llff import opencv_from_llff
+from normnex_pl.core.types import Camera, Scene
+from normnex_pl.data.readers.llff import opencv_from_llff
 from normnex_pl.geometry.cameras import pixel_rays
-from normnex_pl.types import Camera, Scene
 
 FERN = Path(__file__).resolve().parents[2].parent / "shared" / "scenes" / "fern"
 

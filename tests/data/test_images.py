@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from data.synthetic import write_photos, write_png16
-from normnex_pl.data.images import find_folder, list_photos, load_photos, read_size
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos.images import find_folder, list_photos, load_photos, read_size
 
 
 def load(path: Path, width: int | None = None) -> NDArray[np.uint8]:

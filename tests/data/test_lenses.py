@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 from kornia.geometry.calibration import undistort_points
 from numpy.typing import NDArray
 
-from normnex_pl.data.lenses import Lens, check_aspect, check_lens, intrinsic_matrix, undistort, undistortion
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos.lenses import (
+    Lens,
+    check_aspect,
+    check_lens,
+    intrinsic_matrix,
+    undistort,
+    undistortion,
+)
 
 WIDTH, HEIGHT = 80, 60
 PINHOLE = Lens(width=80.0, height=60.0, fx=70.0, fy=72.0, cx=41.0, cy=29.0)

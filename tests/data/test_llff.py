@@ -19,8 +19,8 @@ from data.synthetic import (
     write_photos,
     write_scene,
 )
-from normnex_pl.data.planes import PlaneOverrides
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
+from normnex_pl.data.planes.choice import PlaneOverrides
 
 
 @pytest.mark.parametrize("layout", ["llff", "nex"])

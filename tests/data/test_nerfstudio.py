@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from data.layouts import captured, transforms_content, write_nerfstudio, write_ply
 from data.refusals import check_one_clear_message
 from data.synthetic import assert_valid, write_photos
-from normnex_pl.data.depths import FixedBounds, Percentiles
-from normnex_pl.data.nerfstudio import NerfstudioReader
-from normnex_pl.data.ply import read_ply_points
-from normnex_pl.data.posed import load_scene
-from normnex_pl.errors import UserError
-from normnex_pl.types import Scene
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Scene
+from normnex_pl.data.readers.bounds import FixedBounds, Percentiles
+from normnex_pl.data.readers.nerfstudio import NerfstudioReader
+from normnex_pl.data.readers.ply import read_ply_points
+from normnex_pl.data.scene.load import load_scene
 
 
 def read(root: Path, width: int | None = None, reader: NerfstudioReader | None = None) -> Scene:

@@ -16,16 +16,16 @@ from scipy.spatial.transform import Rotation
 
 from core.small import canvas_oracle
 from data.layouts import LAYOUTS, captured, write_llff
-from normnex_pl.data.automatic_planes import AutomaticPlanes, canvas_of
-from normnex_pl.data.depths import Percentiles
-from normnex_pl.data.placement import PlanePlacement, PlanesFromBounds, TrainingViews, place_planes
-from normnex_pl.data.planes import PlaneChoice, PlaneOverrides, scale_offset, unscale_offset
-from normnex_pl.data.posed import load_scene
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Scene
+from normnex_pl.data.planes.automatic import AutomaticPlanes, canvas_of
+from normnex_pl.data.planes.choice import PlaneChoice, PlaneOverrides, scale_offset, unscale_offset
+from normnex_pl.data.planes.placement import PlanePlacement, PlanesFromBounds, TrainingViews, place_planes
 from normnex_pl.data.readers import AnyKind
-from normnex_pl.data.sidecars import planes_text, read_planes
-from normnex_pl.errors import UserError
+from normnex_pl.data.readers.bounds import Percentiles
+from normnex_pl.data.scene.load import load_scene
+from normnex_pl.data.scene.sidecars import planes_text, read_planes
 from normnex_pl.geometry.planes import plane_depths
-from normnex_pl.types import Scene
 
 WIDTH, HEIGHT = 64, 48
 few = settings(max_examples=15, deadline=None)

@@ -25,13 +25,13 @@ from data.layouts import (
     write_spaces,
 )
 from data.synthetic import assert_valid, write_photos
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Scene
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.data.images import load_photos
-from normnex_pl.data.posed import load_scene
-from normnex_pl.data.reader import SceneReader
+from normnex_pl.data.photos.images import load_photos
 from normnex_pl.data.readers import AnyKind, ColmapReader, LLFFReader, NerfstudioReader, SpacesReader
-from normnex_pl.errors import UserError
-from normnex_pl.types import Scene
+from normnex_pl.data.readers.base import SceneReader
+from normnex_pl.data.scene.load import load_scene
 
 
 def read(root: Path, reader: SceneReader | None = None, width: int | None = None) -> Scene:

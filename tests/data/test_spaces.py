@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from data.layouts import captured, spaces_content, write_spaces
 from data.refusals import check_one_clear_message
 from data.synthetic import assert_valid, write_photos
-from normnex_pl.data.posed import load_scene
-from normnex_pl.data.spaces import SpacesReader
-from normnex_pl.types import Scene
+from normnex_pl.core.types import Scene
+from normnex_pl.data.readers.spaces import SpacesReader
+from normnex_pl.data.scene.load import load_scene
 
 # Of a camera of the data set's first scene, shortened, with an orientation that is easy to follow.
 CAMERA = {

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 import pytest
 import triton
 
-from normnex_pl.export import triton_kernels, triton_reading, triton_renderer, triton_shading
+from normnex_pl.export.baked import triton_renderer
+from normnex_pl.kernels import baked as triton_kernels
+from normnex_pl.kernels import baked_reading as triton_reading
+from normnex_pl.kernels import baked_shading as triton_shading
 
 # What decorates functions while it is imported, in this order: Triton decides then whether to interpret them.
 _DECORATING = (

@@ -8,7 +8,10 @@ from pathlib import Path
 import torch
 
 from core.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, moved, reference_camera
-from normnex_pl.components import (
+from normnex_pl.core.types import Camera
+from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.export.baked.writer import BakeSettings, bake
+from normnex_pl.model.appearance import (
     AdditiveYCbCrColor,
     Background,
     ClearBackground,
@@ -26,10 +29,7 @@ from normnex_pl.components import (
     ViewQuery,
     YCbCrColor,
 )
-from normnex_pl.export.bake_files import BakeSettings, bake
-from normnex_pl.export.baked import BakedMPI
-from normnex_pl.model import MPI
-from normnex_pl.types import Camera
+from normnex_pl.model.mpi import MPI
 
 # Texels as fine as pixels: the reference camera then reads all textures at the centres of texels.
 FINE = BakeSettings(threshold=0.0, alpha_pixels=1.0, tolerance=0.0)

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.small import few
-from normnex_pl.components import DirectionQuery, NeuralBasis, ReflectionQuery, ViewQuery
-from normnex_pl.errors import UserError
-from normnex_pl.export.basis_table import (
+from normnex_pl.core.errors import UserError
+from normnex_pl.export.baked.basis_table import (
     TOLERANCE,
     ReflectionTable,
     ViewTable,
@@ -24,6 +23,7 @@ from normnex_pl.export.basis_table import (
     table_error,
     table_query,
 )
+from normnex_pl.model.appearance import DirectionQuery, NeuralBasis, ReflectionQuery, ViewQuery
 
 CPU = torch.device("cpu")
 QUERIES = {"view": ViewQuery, "reflection": ReflectionQuery}

@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 
 from cli.helpers import HEIGHT, HELD_OUT, WIDTH, evaluate, fit, metrics, quick_and_alone
-from normnex_pl.export import bake_files
-from normnex_pl.export.bake import main
-from normnex_pl.export.baked import BakedMPI
-from normnex_pl.export.folders import replacing_folder
-from normnex_pl.files import write_json
+from normnex_pl.core.files import write_json
+from normnex_pl.core.folders import replacing_folder
+from normnex_pl.export.baked import writer as bake_files
+from normnex_pl.export.baked.bake import main
+from normnex_pl.export.baked.image import BakedMPI
 
 FEW = 10  # photos
 
@@ -133,7 +133,7 @@ def test_scores_of_files_that_are_gone_are_forgotten(run: Path, monkeypatch: pyt
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("normnex_pl.export.bake.judge_baked", interrupt)
+    monkeypatch.setattr("normnex_pl.export.baked.bake.judge_baked", interrupt)
     with pytest.raises(KeyboardInterrupt):
         bake_run(run, "--threshold=0.5")
     assert scores.pop("baked")

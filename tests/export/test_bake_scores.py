@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from normnex_pl.export.bake_scores import report
+from normnex_pl.export.baked.scores import report
 
 
 def test_views_that_equal_the_live_ones_are_reported_too() -> None:

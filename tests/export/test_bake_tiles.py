@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.small import few
-from normnex_pl.errors import UserError
-from normnex_pl.export.quantize import LEVELS, dequantize, largest_error, quantize, value_ranges
-from normnex_pl.export.rounding import pool_weights, round_colors, texel_grid
-from normnex_pl.export.tiled_texture import TiledTexture, texel_bytes
-from normnex_pl.export.tiles import (
+from normnex_pl.core.errors import UserError
+from normnex_pl.export.baked.quantize import LEVELS, dequantize, largest_error, quantize, value_ranges
+from normnex_pl.export.baked.rounding import pool_weights, round_colors, texel_grid
+from normnex_pl.export.baked.tiled_texture import TiledTexture, texel_bytes
+from normnex_pl.export.baked.tiles import (
     ABSENT,
     MAX_PAGES,
     PAGE_SIZES,

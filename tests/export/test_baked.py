@@ -14,17 +14,17 @@ from torch import Tensor
 
 from core.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, moved, reference_camera
 from export.small_models import FINE, MODELS, around, baked, make
-from normnex_pl.components import ColorModel
-from normnex_pl.errors import UserError
-from normnex_pl.export import bake_files
-from normnex_pl.export.bake_files import BakeSettings, bake
-from normnex_pl.export.baked import LEAST_LIGHT, BakedMPI, TorchRenderer
-from normnex_pl.export.basis_table import TOLERANCE
-from normnex_pl.export.quantize import LEVELS, largest_error
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Camera, Rays
+from normnex_pl.export.baked import writer as bake_files
+from normnex_pl.export.baked.basis_table import TOLERANCE
+from normnex_pl.export.baked.image import LEAST_LIGHT, BakedMPI, TorchRenderer
+from normnex_pl.export.baked.quantize import LEVELS, largest_error
+from normnex_pl.export.baked.writer import BakeSettings, bake
 from normnex_pl.geometry.cameras import image_rays
-from normnex_pl.model import MPI
-from normnex_pl.rendering import transmittance
-from normnex_pl.types import Camera, Rays
+from normnex_pl.model.appearance import ColorModel
+from normnex_pl.model.compositing import transmittance
+from normnex_pl.model.mpi import MPI
 
 HALF_LEVEL = 1 / (2 * LEVELS)
 

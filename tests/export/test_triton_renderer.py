@@ -19,13 +19,13 @@ from torch import Tensor
 
 from core.small import GEOMETRY, reference_camera
 from export.small_models import MODELS, baked, make
-from normnex_pl.export import bake_files
-from normnex_pl.export.baked import LEAST_LIGHT, BakedMPI, Renderer, TorchRenderer, find_renderer
-from normnex_pl.export.tiled_texture import TiledTexture
-from normnex_pl.export.tiles import ABSENT
+from normnex_pl.core.types import Camera, Rays
+from normnex_pl.export.baked import writer as bake_files
+from normnex_pl.export.baked.image import LEAST_LIGHT, BakedMPI, Renderer, TorchRenderer, find_renderer
+from normnex_pl.export.baked.tiled_texture import TiledTexture
+from normnex_pl.export.baked.tiles import ABSENT
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.geometry.planes import canvas_coordinates
-from normnex_pl.types import Camera, Rays
 
 pytest.importorskip("triton")
 
@@ -43,7 +43,7 @@ def _interpreted() -> Iterator[None]:
 
 
 def triton(least_light: float = LEAST_LIGHT, block: tuple[int, int] = ONE_BLOCK) -> Renderer:
-    from normnex_pl.export.triton_renderer import TritonRenderer
+    from normnex_pl.export.baked.triton_renderer import TritonRenderer
 
     return TritonRenderer(least_light, block)
 

@@ -15,14 +15,14 @@ from PIL import Image
 
 from cli.helpers import HEIGHT, ROOT, WIDTH, fit, quick_and_alone, the_one_message
 from export.video_reading import psnr, read_gif, read_mp4
-from normnex_pl.errors import UserError
-from normnex_pl.export import video
+from normnex_pl.core.errors import UserError
+from normnex_pl.evaluation.pictures.legends import Panel
 from normnex_pl.export.paths import PATHS, CameraPath
-from normnex_pl.export.video import find_rig
-from normnex_pl.export.video_frames import FrameSource
-from normnex_pl.export.video_run import load_with_scene
-from normnex_pl.export.video_sheets import labelled_sheet
-from normnex_pl.legends import Panel
+from normnex_pl.export.video import make as video
+from normnex_pl.export.video.frames import FrameSource
+from normnex_pl.export.video.make import find_rig
+from normnex_pl.export.video.sheets import labelled_sheet
+from normnex_pl.training.video_run import load_with_scene
 
 NUM_VIEWS = 6
 COMPONENTS = [

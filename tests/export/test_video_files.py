@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from export.video_reading import Pixels, psnr, read_gif, read_mp4
-from normnex_pl.errors import UserError
-from normnex_pl.export.video_files import WRITERS, Encoding, even_sized, gif_durations
+from normnex_pl.core.errors import UserError
+from normnex_pl.export.video.files import WRITERS, Encoding, even_sized, gif_durations
 
 each_format = pytest.mark.parametrize("name", sorted(WRITERS))
 

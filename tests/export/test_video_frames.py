@@ -11,23 +11,23 @@ import pytest
 import torch
 
 from core.small import GEOMETRY, excite, make_mpi, moved, reference_camera
-from normnex_pl.component_pictures import disparity_picture, specular_picture
-from normnex_pl.components import NeuralBasis, NoNormals, RGBColor, ViewQuery
+from normnex_pl.core.types import Rays, Scene, View
+from normnex_pl.evaluation.pictures.colors import to_bytes
+from normnex_pl.evaluation.pictures.components import disparity_picture, specular_picture
+from normnex_pl.evaluation.pictures.legends import Panel
 from normnex_pl.export.paths import CameraPath, Rig, fixed_camera, rig_of_geometry, spiral
-from normnex_pl.export.video_frames import (
+from normnex_pl.export.video.frames import (
     FrameSource,
     available_components,
     fit_photo,
     frame_camera,
     render_seen_from,
 )
-from normnex_pl.export.video_sheets import columns_for, labelled_sheet, sheet_for
-from normnex_pl.fields import GridField
+from normnex_pl.export.video.sheets import columns_for, labelled_sheet, sheet_for
 from normnex_pl.geometry.cameras import image_rays, project
-from normnex_pl.legends import Panel
-from normnex_pl.model import MPI
-from normnex_pl.pictures import to_bytes
-from normnex_pl.types import Rays, Scene, View
+from normnex_pl.model.appearance import NeuralBasis, NoNormals, RGBColor, ViewQuery
+from normnex_pl.model.fields import GridField
+from normnex_pl.model.mpi import MPI
 
 EYE = torch.tensor([0.2, -0.1, 0.3])
 

@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.small import make_mpi, moved, reference_camera
-from normnex_pl.errors import UserError
-from normnex_pl.export.bake_files import BakeSettings, bake
-from normnex_pl.export.server import ViewServer, find_file
-from normnex_pl.export.view import VIEWER, baked_folder, export_site, main, make_server
+from normnex_pl.core.errors import UserError
+from normnex_pl.export.baked.writer import BakeSettings, bake
+from normnex_pl.export.site.publish import VIEWER, baked_folder, export_site, main, make_server
+from normnex_pl.export.site.server import ViewServer, find_file
 
 SECRET = "the run's own"
 
@@ -169,7 +169,7 @@ def test_only_this_computer_is_served_unless_told(run: Path) -> None:
 
 def test_a_taken_port_is_left_to_its_owner(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with make_server(run / "mpi", "127.0.0.1", 0) as first:
-        monkeypatch.setattr("normnex_pl.export.view._PORT", first.server_port)
+        monkeypatch.setattr("normnex_pl.export.site.publish._PORT", first.server_port)
         with make_server(run / "mpi", "127.0.0.1", None) as second:
             assert second.server_port != first.server_port
         with pytest.raises(UserError, match=f"port={first.server_port}: expected an address of"):
@@ -182,7 +182,7 @@ def test_an_address_elsewhere_is_refused(run: Path) -> None:
 
 
 def test_it_says_where_to_look_and_ends_with_ctrl_c(run: Path) -> None:
-    command = [sys.executable, "-m", "normnex_pl.export.view", f"--run={run}", "--port=0"]
+    command = [sys.executable, "-m", "normnex_pl.export.site.publish", f"--run={run}", "--port=0"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
 
     def listen() -> None:
@@ -207,7 +207,7 @@ def test_it_says_where_to_look_and_ends_with_ctrl_c(run: Path) -> None:
 
 
 def test_the_server_starts_without_the_weight_of_training() -> None:
-    program = "import sys, normnex_pl.export.view; sys.exit('torch' in sys.modules)"
+    program = "import sys, normnex_pl.export.site.publish; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

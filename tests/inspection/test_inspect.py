@@ -17,15 +17,15 @@ from scipy.spatial.transform import Rotation
 
 from cli.helpers import configs, failure
 from data.layouts import LAYOUTS, Captured, captured, write_llff
-from normnex_pl.cli import main
-from normnex_pl.data.automatic_planes import AutomaticPlanes
-from normnex_pl.data.posed import load_scene
+from normnex_pl.cli.inspect_report import report
+from normnex_pl.cli.inspect_settings import parse_settings
+from normnex_pl.cli.main import main
+from normnex_pl.core.types import Scene
+from normnex_pl.data.planes.automatic import AutomaticPlanes
 from normnex_pl.data.readers import AnyKind
-from normnex_pl.inspection.concerns import concerns
-from normnex_pl.inspection.report import report
-from normnex_pl.inspection.settings import parse_settings
-from normnex_pl.inspection.survey import Survey, largest_angle, survey
-from normnex_pl.types import Scene
+from normnex_pl.data.scene.load import load_scene
+from normnex_pl.data.survey.concerns import concerns
+from normnex_pl.data.survey.survey import Survey, largest_angle, survey
 
 PLANES = 64
 
@@ -236,7 +236,7 @@ def test_memory_that_cannot_be_counted_is_left_out(
         raise RuntimeError("it looks at\nwhat tensors hold")
 
     root = write_llff(tmp_path / "desk", captured())
-    monkeypatch.setattr("normnex_pl.inspection.command.training_need", refuse)
+    monkeypatch.setattr("normnex_pl.cli.inspect.training_need", refuse)
     main(["inspect", str(root), *configs(), f"--out={tmp_path / 'x.png'}", "--json"])
     assert json.loads(capsys.readouterr().out)["memory"] is None
     assert "Memory: not counted (RuntimeError: it looks at what tensors hold)" in caplog.text

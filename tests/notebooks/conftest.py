@@ -16,15 +16,15 @@ from cli.helpers import ROOT, quick_and_alone
 from cli.test_compare import launch_here
 from cli.test_compare import script as compare_script
 from cli.test_sweep import ENGINE, script, written
-from normnex_pl import batch
-from normnex_pl.comparison import Run, read_comparison
-from normnex_pl.errors import UserError
-from normnex_pl.sweeps.engine import prepare
-from normnex_pl.sweeps.local import LocalSweep
-from normnex_pl.sweeps.plot import write_plot
-from normnex_pl.sweeps.report import comparable
-from normnex_pl.sweeps.state import SweepState
-from normnex_pl.trained_run import TrainedRun, read_run
+from normnex_pl.core.errors import UserError
+from normnex_pl.studies import batch
+from normnex_pl.studies.comparison import Run, read_comparison
+from normnex_pl.studies.sweeps.engine import prepare
+from normnex_pl.studies.sweeps.local import LocalSweep
+from normnex_pl.studies.sweeps.plot import write_plot
+from normnex_pl.studies.sweeps.report import comparable
+from normnex_pl.studies.sweeps.state import SweepState
+from normnex_pl.training.trained_run import TrainedRun, read_run
 
 VARIANTS = "nex_rgb nex_ycbcr normnex_density normnex_transmittance"
 STEPS = 8
@@ -60,7 +60,7 @@ def compared(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     more += [f"--data.width={504 // SMALLER}"]
     with quick_and_alone() as patch:
         patch.setattr(batch, "launch", launch_here)
-        patch.setattr("normnex_pl.fingerprint._sources", lambda package: "sources")
+        patch.setattr("normnex_pl.data.scene.fingerprint._sources", lambda package: "sources")
         words = [f"--scene={scene}", f"--variants={VARIANTS}", "--preset=tiny", f"--out={folder}"]
         assert compare_script().main([*words, "--", *more]) == 0
     return folder

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from matplotlib.figure import Figure
 
-from normnex_pl.comparison import Run, csv_table, markdown_table, named_columns, read_comparison
-from normnex_pl.components import ReflectionQuery, ViewQuery
-from normnex_pl.components.query import face_camera, reflect
-from normnex_pl.errors import UserError
-from normnex_pl.figures import (
+from normnex_pl.core.errors import UserError
+from normnex_pl.model.appearance import ReflectionQuery, ViewQuery
+from normnex_pl.model.appearance.lookup import face_camera, reflect
+from normnex_pl.studies.comparison import Run, csv_table, markdown_table, named_columns, read_comparison
+from normnex_pl.studies.figures import (
     Crop,
     PictureSlider,
     basis_figure,
@@ -33,11 +33,11 @@ from normnex_pl.figures import (
     training_figure,
     views_figure,
 )
-from normnex_pl.figures.basis import lookup_of
-from normnex_pl.figures.captions import runs_caption
-from normnex_pl.figures.curves import _smoothed
-from normnex_pl.figures.normals import _shares
-from normnex_pl.figures.tables import picture_table
+from normnex_pl.studies.figures.basis import lookup_of
+from normnex_pl.studies.figures.captions import runs_caption
+from normnex_pl.studies.figures.curves import _smoothed
+from normnex_pl.studies.figures.normals import _shares
+from normnex_pl.studies.figures.tables import picture_table
 from notebooks.conftest import STEPS, Shown
 
 PIXELS = np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)

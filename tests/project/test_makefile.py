@@ -321,7 +321,7 @@ def test_demo_trains_and_bakes_the_scene_that_comes_along(project: Project) -> N
             "--data.scene=scenes/demo",
         ]
         assert fit[-1] == f"--run.folder={folder}"
-        assert bake == ["python", "-m", "normnex_pl.export.bake", f"--run={folder}"]
+        assert bake == ["python", "-m", "normnex_pl.export.baked.bake", f"--run={folder}"]
 
 
 def test_cluster_report_passes_every_word_on_whole(project: Project) -> None:
@@ -349,7 +349,7 @@ def test_video_passes_every_word_on_whole_with_the_extra_that_it_needs(project: 
     result = project.make("video", "RUN=my runs/x", "SCENE=moved here", "ARGS=--path=orbit --frames=3")
     assert result.returncode == 0, result.stderr
     assert project.calls()[-1] == [
-        *("python", "-m", "normnex_pl.export.video", "--run=my runs/x", "--scene=moved here"),
+        *("python", "-m", "normnex_pl.export.video.make", "--run=my runs/x", "--scene=moved here"),
         *("--path=orbit", "--frames=3"),
     ]
     assert project.installations() == [".[video]"]
@@ -372,7 +372,7 @@ def test_view_passes_every_word_on_whole(project: Project) -> None:
     (run / "config.yaml").touch()
     assert project.make("view", "RUN=my runs/x", "ARGS=--port=0 --export='a b'").returncode == 0
     expected = ["--run=my runs/x", "--port=0", "--export=a b"]
-    assert project.calls()[-1] == ["python", "-m", "normnex_pl.export.view", *expected]
+    assert project.calls()[-1] == ["python", "-m", "normnex_pl.export.site.publish", *expected]
 
 
 def test_scene_renders_with_the_extra_that_it_needs(project: Project) -> None:

@@ -17,9 +17,9 @@ from unittest.mock import patch
 import pytorch_lightning as pl
 import torch
 
-from normnex_pl.callbacks import StopOnSignal
-from normnex_pl.ranks import digest
-from normnex_pl.types import RayBatch
+from normnex_pl.core.types import RayBatch
+from normnex_pl.training.callbacks import StopOnSignal
+from normnex_pl.training.ranks import digest
 from ports import free_port
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -150,9 +150,9 @@ def run_on_ranks(arguments: list[str], timeout: float = 240) -> subprocess.Compl
 
 
 if __name__ == "__main__":
-    from normnex_pl.cli import main
+    from normnex_pl.cli.main import main
 
-    with patch("normnex_pl.metrics._lpips_network", lambda device: None):
+    with patch("normnex_pl.evaluation.metrics._lpips_network", lambda device: None):
         runs = groupby(sys.argv[1:], lambda word: word == THEN)
         for arguments in [list(words) for between, words in runs if not between]:
             main(arguments)

@@ -38,7 +38,7 @@ def options(folder: Path, *callbacks: dict[str, object]) -> list[str]:
         callbacks: Further ones; each run has witnesses, which store in ``folder``.
     """
     phase = {
-        "class_path": "normnex_pl.callbacks.DiffusePhase",
+        "class_path": "normnex_pl.training.callbacks.DiffusePhase",
         "init_args": {"fraction": DIFFUSE / STEPS, "epochs": None},
     }
     everything = [phase, callback(Witness, folder=str(folder)), *callbacks]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from core.small import make_mpi
-from normnex_pl import ranks
-from normnex_pl.components.normals import FilteredDepth
-from normnex_pl.ranks import digest, digests, disagreements
+from normnex_pl.normals import FilteredDepth
+from normnex_pl.training import ranks
+from normnex_pl.training.ranks import digest, digests, disagreements
 
 DTYPES = {
     1: (torch.uint8, torch.bool, torch.int8),

@@ -28,10 +28,10 @@ from cli.helpers import (
     tensors,
 )
 from cli.wandb_files import offline_runs
+from normnex_pl.core.errors import STOPPED
+from normnex_pl.core.types import RayBatch
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.errors import STOPPED
-from normnex_pl.ranks import digest
-from normnex_pl.types import RayBatch
+from normnex_pl.training.ranks import digest
 from ports import free_port
 from scale.ranks import THEN, Disturber, Signaller, callback, environment, run_on_ranks
 from scale.runs import (

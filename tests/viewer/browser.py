@@ -18,8 +18,8 @@ from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from torch import Tensor
 
-from normnex_pl.export.baked import BakedMPI
-from normnex_pl.types import Camera
+from normnex_pl.core.types import Camera
+from normnex_pl.export.baked.image import BakedMPI
 
 # Every eighth of ten views of the demo scene, which no training sees.
 HELD_OUT = {"view_000": 0, "view_008": 8}

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from cli.helpers import ROOT, configs, quick_and_alone
-from normnex_pl.cli import main
-from normnex_pl.export.bake_files import BakeSettings, bake
-from normnex_pl.export.view import make_server
-from normnex_pl.trained_run import read_run
+from normnex_pl.cli.main import main
+from normnex_pl.export.baked.writer import BakeSettings, bake
+from normnex_pl.export.site.publish import make_server
+from normnex_pl.training.trained_run import read_run
 from viewer.browser import FLAGS, HELD_OUT, Baked, Browser, Tab, open_browser
 
 WIDTH, FEW = 168, 10

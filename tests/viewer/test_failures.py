@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from normnex_pl.export.view import export_site
+from normnex_pl.export.site.publish import export_site
 from viewer.browser import Baked, Tab
 
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from normnex_pl.component_pictures import depth_picture, grey_picture, normals_picture
-from normnex_pl.export.baked import BakedMPI
-from normnex_pl.export.manifest import describe_file
-from normnex_pl.export.parts import make_background
-from normnex_pl.export.tiles import ABSENT
-from normnex_pl.files import write_json
-from normnex_pl.types import Camera
+from normnex_pl.core.files import write_json
+from normnex_pl.core.types import Camera
+from normnex_pl.evaluation.pictures.components import depth_picture, grey_picture, normals_picture
+from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.export.baked.manifest import describe_file
+from normnex_pl.export.baked.parts import make_background
+from normnex_pl.export.baked.tiles import ABSENT
 from viewer.browser import Baked, Tab, psnr
 
 # dB, of 45 that are promised: rounding a picture to 8 bits alone gives 58.9, reading features or tables at

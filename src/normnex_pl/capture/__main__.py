@@ -2,6 +2,6 @@
 
 import sys
 
-from normnex_pl.capture.cli import main
+from normnex_pl.cli.prepare import main
 
 sys.exit(main())

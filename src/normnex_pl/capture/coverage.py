@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from normnex_pl.data.colmap_model import SparsePoints
-from normnex_pl.data.lenses import Lens
+from normnex_pl.data.photos.lenses import Lens
+from normnex_pl.data.readers.colmap_model import SparsePoints
 
 # Of the depths of points: what nearly all of the scene lies between.
 _NEAR, _FAR = 5, 95

@@ -13,7 +13,7 @@ from normnex_pl.capture.photos import find_photos, read_header
 from normnex_pl.capture.sizes import Size, common_size
 from normnex_pl.capture.video_frames import extract_frames
 from normnex_pl.capture.work_folder import WorkFolder, hash_file, hash_of
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from PIL import Image, ImageFilter
 
 from normnex_pl.capture.exposure import exposure_offsets
 from normnex_pl.capture.structure import Mapping
-from normnex_pl.data.colmap_model import CAMERA_KINDS, lens_of
-from normnex_pl.data.lenses import Lens, check_lens, undistortion
-from normnex_pl.files import write_json
+from normnex_pl.core.files import write_json
+from normnex_pl.data.photos.lenses import Lens, check_lens, undistortion
+from normnex_pl.data.readers.colmap_model import CAMERA_KINDS, lens_of
 
 _FACTS_FILE = "facts.json"
 _MODEL_FOLDER = "sparse"

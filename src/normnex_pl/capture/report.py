@@ -11,7 +11,7 @@ from typing import Any
 from normnex_pl.capture.coverage import Coverage
 from normnex_pl.capture.findings import PlacedPhotos
 from normnex_pl.capture.model_files import ModelFacts
-from normnex_pl.files import write_json
+from normnex_pl.core.files import write_json
 
 NUMBERS, TEXT = "report.json", "report.txt"
 

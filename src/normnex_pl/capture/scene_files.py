@@ -12,8 +12,8 @@ from jaxtyping import Float
 from PIL import Image
 from tqdm import tqdm
 
-from normnex_pl.data.colmap import ColmapReader
-from normnex_pl.data.lenses import Lens, undistort, undistortion
+from normnex_pl.data.photos.lenses import Lens, undistort, undistortion
+from normnex_pl.data.readers.colmap import ColmapReader
 
 # About the noise of the sensor: what is lost in JPEG is lost for training.
 _QUALITY = 95

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
 
 _TOLERANCE = 0.005  # of the ratio of the sides: sizes are rounded to whole pixels
 _SMALLEST = 240

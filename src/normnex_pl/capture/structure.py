@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from normnex_pl.capture.cores import usable_cores
 from normnex_pl.capture.quiet import library_output_to
-from normnex_pl.errors import UserError
-from normnex_pl.files import replacing
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import replacing
 
 _DATABASE = "database.db"
 # A thread holds a dozen copies of a photo at twice its size.

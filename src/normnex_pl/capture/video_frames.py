@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from tqdm import tqdm
 
 from normnex_pl.capture.sharpness import sharpness
-from normnex_pl.errors import UserError
+from normnex_pl.core.errors import UserError
 
 _SCAN_WIDTH = 480
 _REDUCED = 8

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from normnex_pl.capture.cores import usable_cores
 from normnex_pl.capture.photos import load_upright
 from normnex_pl.capture.sharpness import sharpness_of_photo
-from normnex_pl.files import replacing, write_json
+from normnex_pl.core.files import replacing, write_json
 
 _SHARPNESS_FILE = "sharpness.json"
 _FEWEST_SAVED = 8

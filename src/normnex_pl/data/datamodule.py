@@ -9,16 +9,16 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from normnex_pl.data.automatic_planes import AutomaticPlanes
-from normnex_pl.data.placement import PlanePlacement
-from normnex_pl.data.planes import PlaneOverrides
-from normnex_pl.data.posed import load_scene
-from normnex_pl.data.reader import SceneReader
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Scene, View
+from normnex_pl.data.planes.automatic import AutomaticPlanes
+from normnex_pl.data.planes.choice import PlaneOverrides
+from normnex_pl.data.planes.placement import PlanePlacement
 from normnex_pl.data.readers import AnyKind
+from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.sampling import AllViews, ViewSampler, draw_triplets
-from normnex_pl.errors import UserError
+from normnex_pl.data.scene.load import load_scene
 from normnex_pl.geometry.cameras import pixel_rays
-from normnex_pl.types import Camera, MPIGeometry, RayBatch, Scene, View
 
 
 class _Indices(Sized):

@@ -17,8 +17,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from normnex_pl.errors import UserError
-from normnex_pl.types import ViewTruth
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import ViewTruth
 
 logger = logging.getLogger(__name__)
 

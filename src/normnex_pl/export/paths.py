@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from normnex_pl.types import MPIGeometry
+from normnex_pl.core.types import MPIGeometry
 
 # As in LLFF, https://github.com/Fyusion/LLFF: how far a typical training camera stands from the centre,
 # and where between the planes, linear in disparity, the camera looks.

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from normnex_pl.types import Camera, Rays
+from normnex_pl.core.types import Camera, Rays
 
 
 def pixel_rays(

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
+from normnex_pl.core.types import Camera, MPIGeometry, Rays
 from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
-from normnex_pl.types import Camera, MPIGeometry, Rays
 
 
 def pixel_grid(width: int, height: int, columns: int, rows: int) -> Integer[Tensor, "pixel 2"]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from normnex_pl.types import MPIGeometry, Rays
+from normnex_pl.core.types import MPIGeometry, Rays
 
 
 def plane_depths(geometry: MPIGeometry, num_planes: int) -> Float[Tensor, "plane"]:

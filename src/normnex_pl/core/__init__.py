@@ -1,0 +1,1 @@
+"""What crosses the border of every room: types, errors, writing whole files."""

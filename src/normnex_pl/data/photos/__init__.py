@@ -1,0 +1,1 @@
+"""Decoding photos, and removing the distortion of their lenses."""

@@ -1,0 +1,192 @@
+"""Planes chosen from what the training views see: their points, or their bounds where there are none."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays
+from normnex_pl.data.planes.placement import PlanePlacement, TrainingViews, from_the_middle
+from normnex_pl.data.readers.bounds import Percentiles
+from normnex_pl.geometry.cameras import pixel_rays
+from normnex_pl.geometry.coverage import parallax, pixel_grid, pixels_beyond_picture
+from normnex_pl.geometry.planes import plane_depths
+
+# With fewer points the bounds of the views say more than a percentile does.
+_FEWEST_POINTS = 50
+# Of the views' own bounds, where there are no points: one view in twenty may have a bound that is wrong.
+_BOUND_PERCENTILES = (5, 95)
+# Without points, planes are uniform in depth while far is less than so many times near: their largest step is
+# as many times that of planes uniform in disparity.
+_LARGEST_DEPTH_RATIO = 10.0
+# Rays across a picture and down, and planes, at which the padding is looked for: of the reference that is
+# chosen, and of those among which it is.
+_FINE, _COARSE = (17, 13, 16), (13, 10, 8)
+# Views that may become the reference: those nearest to the middle, of captures with very many.
+_CANDIDATES = 32
+
+
+class AutomaticPlanes(PlanePlacement):
+    """Chooses planes by what the training views need.
+
+    Depths: between percentiles of the points' depths, with some room. Points that lie outside of them, as
+    mismatched ones do, don't matter as long as they are fewer.
+
+    Spacing: depths dz apart at depth z move by f b dz / z^2 pixels against each other, seen from cameras
+    that are b apart (see `parallax`). With as many planes between near and far, the step of planes uniform
+    in depth, f b (far - near) / z^2, is smaller than that of planes uniform in disparity,
+    f b (1 / near - 1 / far), where z^2 > near far. So the spacing is the one that is finer for most points:
+    depth if their median lies behind the geometric mean of near and far, else disparity.
+
+    Padding: what a share of the places needs where rays of the training views meet planes.
+
+    Reference: the training view that needs the fewest texels for planes a pixel apart, seen from all training
+    cameras: canvas area times pixels of parallax between near and far. It is one in the middle, which
+    keeps the parallax small, that looks where the others do, which keeps the padding small.
+
+    Args:
+        percentiles: Of the points' depths, between which planes are needed.
+        room: Added on both sides of them, as a share of the depth there.
+        coverage: Share of the places that the canvas shall hold.
+        largest_padding: Of the canvas on each side, as a share of the picture's width.
+
+    Raises:
+        UserError: A share is out of its range.
+    """
+
+    def __init__(
+        self,
+        percentiles: Percentiles = Percentiles(1.0, 99.0),  # noqa: B008 (frozen)
+        room: float = 0.1,
+        coverage: float = 0.999,
+        largest_padding: float = 0.5,
+    ) -> None:
+        if not (room >= 0 and 0 < coverage <= 1 and largest_padding >= 0):
+            raise UserError(
+                "data.placement: expected room and largest_padding of 0 or more and a coverage above 0, at "
+                f"most 1, found {room:g}, {largest_padding:g} and {coverage:g}."
+            )
+        self.percentiles = percentiles
+        self.room = room
+        self.coverage = coverage
+        self.largest_padding = largest_padding
+
+    def reference(self, views: TrainingViews) -> tuple[int, str]:
+        """See the base class."""
+        # min takes the first of equals.
+        candidates = from_the_middle(views.c2w)[:_CANDIDATES]
+        best = min(candidates, key=lambda index: self._texels(views, index))
+        return best, "of all training views the one whose planes, a pixel apart, need the fewest texels"
+
+    def depths(self, views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
+        """See the base class."""
+        depths = point_depths(views)
+        if len(depths) < _FEWEST_POINTS:
+            return bounds_of_all(views, reference)
+        low, high = np.percentile(depths, [self.percentiles.near, self.percentiles.far])
+        reason = (
+            f"of {len(depths)} points that training views see, {self.percentiles.near:g} % are nearer than "
+            f"{low:.4g} and {100 - self.percentiles.far:g} % farther than {high:.4g}; {self.room:.0%} of room"
+        )
+        return (float(low) / (1 + self.room), float(high) * (1 + self.room)), reason
+
+    def spacing(self, views: TrainingViews, near: float, far: float) -> tuple[PlaneSpacing, str]:
+        """See the base class."""
+        depths = point_depths(views)
+        if len(depths) < _FEWEST_POINTS:
+            near_enough = far < _LARGEST_DEPTH_RATIO * near
+            ratio = f"no points; far is {far / near:.3g} x near"
+            limit = f"{'less than' if near_enough else 'at least'} {_LARGEST_DEPTH_RATIO:g} x"
+            return "depth" if near_enough else "disparity", f"{ratio}, {limit}"
+        median, middle = float(np.median(depths)), math.sqrt(max(0.0, near * far))
+        behind = median > middle
+        reason = (
+            f"finer for most points: their median depth {median:.4g} is {'more' if behind else 'not more'} "
+            f"than the geometric mean of near and far, {middle:.4g}"
+        )
+        return "depth" if behind else "disparity", reason
+
+    def offset(
+        self, views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
+    ) -> tuple[int, str]:
+        """See the base class."""
+        needed = needed_padding(views, canvas_of(views, reference, near, far, spacing), self.coverage)
+        largest = int(self.largest_padding * views.width)
+        if needed > largest:
+            wanted = "no padding" if math.isinf(needed) else f"not {math.ceil(needed)} pixels"
+            return largest, (
+                f"the largest allowed ({self.largest_padding:.0%} of the width); {wanted} would hold "
+                f"{self.coverage:.1%} of the places where training rays meet planes: views face apart"
+            )
+        reason = f"holds {self.coverage:.1%} of the places where rays of the training views meet planes"
+        return math.ceil(needed), reason
+
+    def _texels(self, views: TrainingViews, reference: int) -> float:
+        """Texels of planes that are a pixel apart, seen from the training camera that is farthest off."""
+        framed = views.seen_from(reference)
+        (near, far), _ = self.depths(framed, reference)
+        spacing, _ = self.spacing(framed, near, far)
+        if not 0 < near < far < math.inf:
+            return math.inf
+        canvas = canvas_of(framed, reference, near, far, spacing)
+        padding = needed_padding(framed, canvas, self.coverage, _COARSE)
+        area = (views.width + 2 * padding) * (views.height + 2 * padding)
+        baseline = float(np.linalg.norm(framed.c2w[:, :2, 3], axis=1).max())
+        return area * (1 + parallax(canvas.fx, baseline, near, far))
+
+
+def point_depths(views: TrainingViews) -> Float[np.ndarray, "seen"]:
+    """Depths of the points, of those that are in front of the reference camera; none without points."""
+    depths = np.zeros(0) if views.points is None else views.points[:, 2]
+    return depths[(depths > 0) & np.isfinite(depths)]
+
+
+def bounds_of_all(views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
+    """Depths between which the bounds of nearly all views lie, on their axes, in the reference's frame."""
+    ends = views.c2w[:, 2, 3, None] + views.bounds * views.c2w[:, 2, 2, None]
+    low, high = _BOUND_PERCENTILES
+    near, far = float(np.percentile(ends[:, 0], low)), float(np.percentile(ends[:, 1], high))
+    if not 0 < near < far:
+        near, far = map(float, views.bounds[reference])
+        return (near, far), "no points; the depth bounds of the reference view"
+    return (near, far), (
+        f"no points; {low} % of the training views have a nearer bound than near, in the frame of the "
+        f"reference view, and {100 - high} % a farther one than far"
+    )
+
+
+def needed_padding(
+    views: TrainingViews, canvas: MPIGeometry, coverage: float, grid: tuple[int, int, int] = _FINE
+) -> float:
+    """The padding of a canvas that holds a share of the places where training rays meet planes.
+
+    Args:
+        views: In the frame of the reference view.
+        canvas: Without padding.
+        coverage: The share.
+        grid: Rays across a picture and down, and planes.
+
+    Returns:
+        Pixels, 0 or more; infinite if too many rays don't meet the planes at all.
+    """
+    columns, rows, planes = grid
+    pixels = pixel_grid(views.width, views.height, columns, rows)
+    K, c2w = torch.from_numpy(views.K), torch.from_numpy(views.c2w)
+    rays = pixel_rays(K[:, None], c2w[:, None], pixels.expand(len(K), -1, -1))
+    flat = Rays(rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3))
+    # How far beyond the reference picture each ray meets each plane.
+    beyond = pixels_beyond_picture(flat, plane_depths(canvas, planes).double(), canvas).numpy().ravel()
+    return max(0.0, float(np.quantile(beyond, coverage, method="higher")))
+
+
+def canvas_of(
+    views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
+) -> MPIGeometry:
+    """The canvas without padding."""
+    K = views.K[reference]
+    fx, fy, cx, cy = (float(K[row, column]) for row, column in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    return MPIGeometry(fx, fy, cx, cy, views.width, views.height, 0, near, far, spacing)

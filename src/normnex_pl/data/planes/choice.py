@@ -1,0 +1,84 @@
+"""Where the planes of a scene's MPI stand: what is given, and what is chosen beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from normnex_pl.core.types import Camera, MPIGeometry, PlaneReasons, PlaneSpacing
+
+# The paper pads photos of 1008 x 756 by 200 pixels on each side; offsets in files are for this width.
+_PAPER_OFFSET = 200
+_PAPER_WIDTH = 1008
+
+
+@dataclass(frozen=True)
+class PlaneOverrides:
+    """Where the planes shall stand, if not where they are chosen. None leaves a value as it is.
+
+    Attributes:
+        near: Depth of the first plane, in units of the `Scene`'s world.
+        far: Depth of the last plane, in units of the `Scene`'s world.
+        spacing: What is uniform between neighbouring planes.
+        offset: Padding of the canvas on each side, in pixels of the loaded photos.
+        reference: Name of the training view in whose frame the planes stand.
+    """
+
+    near: float | None = None
+    far: float | None = None
+    spacing: PlaneSpacing | None = None
+    offset: int | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True)
+class PlaneChoice:
+    """Where planes stand.
+
+    Attributes:
+        reference: Index, among the training views, of the one in whose frame the planes stand.
+        near: Depth of the first plane in world units.
+        far: Depth of the last plane in world units.
+        spacing: What is uniform between neighbouring planes.
+        offset: Padding of the canvas on each side, in pixels of the loaded photos.
+        reasons: For each of these.
+    """
+
+    reference: int
+    near: float
+    far: float
+    spacing: PlaneSpacing
+    offset: int
+    reasons: PlaneReasons
+
+
+def mpi_geometry(camera: Camera, choice: PlaneChoice) -> MPIGeometry:
+    """The planes in front of the reference camera, with its intrinsics."""
+    return MPIGeometry(
+        fx=float(camera.K[0, 0]),
+        fy=float(camera.K[1, 1]),
+        cx=float(camera.K[0, 2]),
+        cy=float(camera.K[1, 2]),
+        width=camera.width,
+        height=camera.height,
+        offset=choice.offset,
+        near=choice.near,
+        far=choice.far,
+        spacing=choice.spacing,
+    )
+
+
+def paper_offset(width: int) -> int:
+    """The paper's padding for photos of a width."""
+    return scale_offset(_PAPER_OFFSET, width)
+
+
+def scale_offset(offset: int | float, width: int) -> int:
+    """Scales a padding that is meant for photos of the paper's width to photos of another width."""
+    return round(offset * width / _PAPER_WIDTH)
+
+
+def unscale_offset(offset: int, width: int) -> int | float:
+    """The padding at the paper's width that `scale_offset` makes this one of; whole pixels where it can."""
+    whole = round(offset * _PAPER_WIDTH / width)
+    # Three digits err by less than half a pixel of any photo.
+    return whole if scale_offset(whole, width) == offset else round(offset * _PAPER_WIDTH / width, 3)

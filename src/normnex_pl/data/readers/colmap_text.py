@@ -1,0 +1,122 @@
+"""COLMAP's text files: words in lines, see `colmap_model`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos.lenses import Lens
+from normnex_pl.data.readers.colmap_model import (
+    CAMERA_KINDS,
+    PosedImage,
+    SparseModel,
+    SparsePoints,
+    lens_of,
+    unknown_camera,
+)
+
+_IMAGE_WORDS = 10  # number, quaternion, translation, camera, name
+_POINT_WORDS = 8  # number, position, colour, error; then the track
+
+
+def read_text(folder: Path) -> SparseModel:
+    """Reads ``cameras.txt``, ``images.txt`` and ``points3D.txt``.
+
+    Raises:
+        UserError: A line isn't of the form that the file should have, or has an unsupported camera model.
+    """
+    return SparseModel(
+        cameras=_read_cameras(folder / "cameras.txt"),
+        images=_read_images(folder / "images.txt"),
+        points=read_text_points(folder / "points3D.txt"),
+    )
+
+
+def _read_cameras(path: Path) -> dict[int, Lens]:
+    """Reads ``number model width height parameters...``, a camera a line."""
+    kinds = {kind.name: kind for kind in CAMERA_KINDS.values()}
+    cameras = {}
+    for number, line in _content(path):
+        form = "'number model width height parameters...'"
+        with _line_of(path, number, line, form):
+            words = line.split()
+            identifier, name, (width, height, *values) = int(words[0]), words[1], map(float, words[2:])
+            if name not in kinds:
+                raise unknown_camera(path, identifier, name)
+            cameras[identifier] = lens_of(kinds[name], width, height, values)
+    return cameras
+
+
+def _read_images(path: Path) -> tuple[PosedImage, ...]:
+    """Reads two lines an image: the pose, and keypoints, of which there may be none."""
+    images = []
+    lines = _lines(path)
+    for number, line in lines:
+        if not _says_something(line):
+            continue
+        with _line_of(path, number, line, "'number qw qx qy qz tx ty tz camera name'"):
+            identifier, *words, name = line.strip().split(maxsplit=_IMAGE_WORDS - 1)
+            w, x, y, z, tx, ty, tz = map(float, words[:7])
+            images.append(PosedImage(int(identifier), int(words[7]), name, (w, x, y, z), (tx, ty, tz)))
+        next(lines, None)
+    return tuple(images)
+
+
+def read_text_points(path: Path) -> SparsePoints:
+    """Reads ``number x y z red green blue error (image keypoint)...``, a point a line."""
+    xyz: list[tuple[float, float, float]] = []
+    observed, observer = list[int](), list[int]()
+    for number, line in _content(path):
+        with _line_of(path, number, line, "'number x y z red green blue error (image keypoint)...'"):
+            words = line.split()
+            x, y, z = map(float, words[1:4])
+            track = list(map(int, words[_POINT_WORDS:]))
+            if len(words) < _POINT_WORDS or len(track) % 2:
+                raise ValueError(f"{len(words)} words")
+            observed += [len(xyz)] * (len(track) // 2)
+            observer += track[::2]
+            xyz.append((x, y, z))
+    return SparsePoints(
+        xyz=np.array(xyz, dtype=np.float64).reshape(-1, 3),
+        observed=np.array(observed, dtype=np.int64),
+        observer=np.array(observer, dtype=np.int64),
+    )
+
+
+def _content(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, without comments and empty ones."""
+    return ((number, line) for number, line in _lines(path) if _says_something(line))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """All lines with their numbers, from 1."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: expected a text file of a COLMAP model, found something else ({error}). Copy it again, "
+            "or export the model again."
+        ) from error
+    return enumerate(text.split("\n"), start=1)
+
+
+def _says_something(line: str) -> bool:
+    """Whether a line is neither empty nor a comment."""
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+@contextmanager
+def _line_of(path: Path, number: int, line: str, form: str) -> Iterator[None]:
+    """Turns what parsing a line raises into a UserError."""
+    try:
+        yield
+    # Words that are no numbers, or too few of them.
+    except (ValueError, IndexError) as error:
+        raise UserError(
+            f"{path}, line {number}: expected {form}, found '{line.strip()[:80]}' ({error}). Export the "
+            "model again."
+        ) from error

@@ -1,0 +1,96 @@
+"""Reading JSON files, and numbers out of them, with messages that name file and place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from jaxtyping import Float
+
+from normnex_pl.core.errors import UserError
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        UserError: It is missing, damaged, or something else.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    # JSONDecodeError and UnicodeDecodeError are ValueErrors; deep nesting exhausts the parser's recursion.
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: expected a JSON file, found an empty, damaged or other file ({error}). Copy it again, "
+            "or estimate the poses again."
+        ) from error
+
+
+def read_numbers(
+    where: str, fields: Mapping[str, Any], key: str, shape: tuple[int, ...]
+) -> Float[np.ndarray, "..."]:
+    """Reads an array of numbers.
+
+    Args:
+        where: File and place in it, for the message.
+        fields: An object of the file.
+        key: Of the array.
+        shape: That it must have; empty for a single number.
+
+    Raises:
+        UserError: The key is missing, or holds something else.
+    """
+    if key not in fields:
+        refuse(where, f"the key '{key}'", ", ".join(fields) or "nothing")
+    try:
+        values = np.array(fields[key], dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        values = None
+    if values is None or values.shape != shape:
+        expected = " x ".join(map(str, shape)) + " numbers" if shape else "a number"
+        refuse(where, f"{expected} as '{key}'", _shortened(fields[key]))
+    return values
+
+
+def read_number(where: str, fields: Mapping[str, Any], key: str) -> float:
+    """Reads a single number, see `read_numbers`."""
+    return float(read_numbers(where, fields, key, ()))
+
+
+def read_word(where: str, fields: Mapping[str, Any], key: str) -> str:
+    """Reads a text that isn't empty.
+
+    Raises:
+        UserError: The key is missing, or holds something else.
+    """
+    word = fields.get(key)
+    if not isinstance(word, str) or not word.strip("./\\ ") or "\0" in word:
+        refuse(where, f"a text as '{key}'", _shortened(word))
+    return word
+
+
+def read_list(where: str, value: Any, kind: type, what: str) -> list[Any]:
+    """Checks that a value is a list of one kind of things, and not empty.
+
+    Raises:
+        UserError: It isn't.
+    """
+    if not isinstance(value, list) or not value or not all(isinstance(item, kind) for item in value):
+        refuse(where, f"a list of {what}", _shortened(value))
+    return value
+
+
+def refuse(where: str, expected: str, found: str) -> NoReturn:
+    """Raises the UserError of a file whose content isn't as it should be."""
+    raise UserError(
+        f"{where}: expected {expected}, found {found}. Correct the file, or estimate the poses again."
+    )
+
+
+def _shortened(value: Any) -> str:
+    """The beginning of a value, on one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:60] + "..."

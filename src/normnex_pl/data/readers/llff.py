@@ -1,0 +1,152 @@
+"""Scenes in the LLFF format: photos, ``poses_bounds.npy`` and, in NeX's variant, ``hwf_cxcy.npy``.
+
+A row of ``poses_bounds.npy`` belongs to a photo, in the order of the file names. LLFF's 17 numbers are a 3x5
+matrix, row by row, and two depth bounds; the matrix has the columns down, right, backward, position and
+(height, width, focal length). NeX's 14 numbers leave the last column out; ``hwf_cxcy.npy`` then gives
+height, width, fx, fy, cx, cy for all photos, with the principal point as COLMAP has it (pixel centres at
+integer + 0.5). Both belong to the photos that the poses were estimated from, often larger than those at hand.
+
+Formats: https://github.com/Fyusion/LLFF and https://github.com/nex-mpi/nex-code, utils/load_llff.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos.images import find_folder, list_photos
+from normnex_pl.data.photos.lenses import Lens, check_lens
+from normnex_pl.data.readers.base import SceneReader, check_folder
+from normnex_pl.data.readers.points import points_beside
+from normnex_pl.data.scene.load import PosedPhotos
+
+_POSES_FILE = "poses_bounds.npy"
+_INTRINSICS_FILE = "hwf_cxcy.npy"
+_LLFF_COLUMNS = 17
+_NEX_COLUMNS = 14
+
+
+@dataclass(frozen=True)
+class _Poses:
+    """What the pose files say, in the frame and units of the files.
+
+    Attributes:
+        c2w: Camera to world in OpenCV axes.
+        lenses: For the photos that the poses were estimated from.
+        bounds: Near and far depth.
+    """
+
+    c2w: Float[np.ndarray, "view 3 4"]
+    lenses: tuple[Lens, ...]
+    bounds: Float[np.ndarray, "view 2"]
+
+
+class LLFFReader(SceneReader):
+    """Reads ``poses_bounds.npy``, with 3x5 or (beside ``hwf_cxcy.npy``) 3x4 pose matrices."""
+
+    def recognises(self, root: Path) -> bool:
+        """See the base class."""
+        return (root / _POSES_FILE).exists()
+
+    def read(self, root: Path, width: int | None) -> PosedPhotos:
+        """See the base class."""
+        check_folder(root)
+        poses = _read_poses(root)
+        files = list_photos(find_folder(root, width))
+        if len(files) != len(poses.c2w):
+            raise UserError(
+                f"{root / _POSES_FILE}: expected a row for each of the {len(files)} photos in "
+                f"{files[0].parent.name}/, found {len(poses.c2w)} rows. Remove the photos without a pose, or "
+                "estimate the poses again."
+            )
+        return PosedPhotos(
+            kind="LLFF",
+            root=root,
+            source=root / _POSES_FILE,
+            files=files,
+            lenses=poses.lenses,
+            c2w=poses.c2w,
+            bounds=poses.bounds,
+            split=None,
+            planes_unit=1.0,
+            points=points_beside(root, poses.c2w, poses.lenses, poses.bounds),
+        )
+
+
+def opencv_from_llff(poses: Float[np.ndarray, "view 3 4"]) -> Float[np.ndarray, "view 3 4"]:
+    """Turns columns (down, right, backward, position) into (right, down, forward, position)."""
+    down, right, backward, position = np.moveaxis(poses, 2, 0)
+    return np.stack([right, down, -backward, position], axis=2)
+
+
+def _read_poses(root: Path) -> _Poses:
+    """Reads both variants of the format."""
+    if not (root / _POSES_FILE).exists():
+        raise UserError(
+            f"{root / _POSES_FILE}: expected the camera poses in this file, found no such file. "
+            "Check the path of the scene, or estimate poses from its photos first."
+        )
+    rows = _read_array(root / _POSES_FILE)
+    has_intrinsics = (root / _INTRINSICS_FILE).exists()
+    columns = _NEX_COLUMNS if has_intrinsics else _LLFF_COLUMNS
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise UserError(
+            f"{root / _POSES_FILE}: expected N x {_NEX_COLUMNS} numbers beside {_INTRINSICS_FILE}, or "
+            f"N x {_LLFF_COLUMNS} without that file, found {_shape_text(rows)} and "
+            f"{'that' if has_intrinsics else 'no such'} file. Take both from the same source."
+        )
+    matrices = rows[:, :-2].reshape(len(rows), 3, columns // 3)
+    if has_intrinsics:
+        intrinsics = np.tile(_read_shared_intrinsics(root / _INTRINSICS_FILE), (len(rows), 1))
+    else:
+        intrinsics = _centred_intrinsics(matrices[:, :, 4])
+    lenses = tuple(Lens(width, height, *rest) for height, width, *rest in intrinsics.tolist())
+    for row, lens in enumerate(lenses):
+        check_lens(f"{root / (_INTRINSICS_FILE if has_intrinsics else _POSES_FILE)}, row {row}", lens)
+    return _Poses(c2w=opencv_from_llff(matrices[:, :, :4]), lenses=lenses, bounds=rows[:, -2:])
+
+
+def _read_shared_intrinsics(path: Path) -> Float[np.ndarray, "6"]:
+    """Reads ``hwf_cxcy.npy``: six numbers, as a row or a column, or height, width and focal length alone."""
+    values = _read_array(path)
+    if values.size not in (3, 6) or max(values.shape) != values.size:
+        raise UserError(
+            f"{path}: expected the 6 numbers height, width, fx, fy, cx, cy, found {_shape_text(values)}. "
+            "Write it again."
+        )
+    return values.ravel() if values.size == 6 else _centred_intrinsics(values.reshape(1, 3))[0]
+
+
+def _centred_intrinsics(hwf: Float[np.ndarray, "view 3"]) -> Float[np.ndarray, "view 6"]:
+    """Completes height, width and focal length by a principal point in the centre of the image."""
+    height, width, focal = hwf.T
+    return np.stack([height, width, focal, focal, width / 2, height / 2], axis=1)
+
+
+def _read_array(path: Path) -> Float[np.ndarray, "..."]:
+    """Reads a plain array of numbers as float64; never unpickles."""
+    try:
+        with path.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    # Damaged headers make numpy raise ValueError, EOFError, SyntaxError, MemoryError, UnicodeError and more.
+    except Exception as error:
+        raise UserError(
+            f"{path}: expected a NumPy array of numbers, found an empty, damaged, pickled or other file "
+            f"({error}). Copy it again, or estimate the poses again."
+        ) from error
+    if array.dtype.kind not in "iuf":
+        found = f"the type {array.dtype}"
+        raise UserError(
+            f"{path}: expected a NumPy array of numbers, found {found}. Write it again as float64."
+        )
+    with np.errstate(over="ignore"):  # infinity is dealt with where the numbers are looked at
+        return array.astype(np.float64)
+
+
+def _shape_text(array: Float[np.ndarray, "..."]) -> str:
+    """Says a shape as people write it."""
+    return " x ".join(map(str, array.shape)) or "a single number"

@@ -1,0 +1,74 @@
+"""Photos that a scene's files call by name, unlike LLFF's, which go by their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos.images import PHOTO_ENDINGS, photo_folders, read_size, suitable_folder
+
+
+def find_photos(root: Path, names: Sequence[str], width: int | None) -> tuple[Path, ...]:
+    """Finds photos that a scene's files call by name, in the best of the folders that hold them all.
+
+    Smaller copies may have another ending than the name says. Which folder is the best, see `find_folder`.
+
+    Args:
+        root: The folder that holds ``images/`` or ``images_<n>/``.
+        names: Paths below such a folder, with ending.
+        width: Wanted width in pixels; None takes the widest folder.
+
+    Returns:
+        A photo for each name.
+
+    Raises:
+        UserError: No folder holds all of them; the message names one that is missing.
+    """
+    folders = photo_folders(root, width)
+    found = {folder: _photos_by_name(folder, names) for folder in folders}
+    complete = {folder: files for folder, files in found.items() if None not in files}
+    if not complete:
+        folder, files = max(found.items(), key=lambda item: len(names) - item[1].count(None))
+        missing = names[files.index(None)]
+        raise UserError(
+            f"{folder / missing}: expected a photo of the scene's files there (ending in "
+            f"{', '.join(PHOTO_ENDINGS)}), found {files.count(None)} of {len(names)} photos missing. Copy "
+            "them there, or remove them from the scene's files."
+        )
+    widths = {folder: read_size(files[0])[0] for folder, files in complete.items() if files[0]}
+    return tuple(filter(None, complete[suitable_folder(widths, width)]))
+
+
+def existing_photo(root: Path, name: str, where: str) -> Path:
+    """Finds a photo by its path below a scene's folder.
+
+    Args:
+        root: The scene's folder.
+        name: The path, with or without ending.
+        where: The file that says so and the place in it, for the message.
+
+    Raises:
+        UserError: There is no such photo.
+    """
+    path = locate_photo(root / name.replace("\\", "/"))
+    if path is None:
+        raise UserError(
+            f"{root / name}: expected a photo there (ending in {', '.join(PHOTO_ENDINGS)}), as {where} says, "
+            "found none. Copy it there, or remove it from that file."
+        )
+    return path
+
+
+def locate_photo(path: Path) -> Path | None:
+    """Finds a photo by its path: with another ending, or with one at all where the path has none."""
+    if path.is_file() and path.suffix.lower() in PHOTO_ENDINGS:
+        return path
+    endings = [ending for lower in PHOTO_ENDINGS for ending in (lower, lower.upper())]
+    candidates = [path.with_name(stem + end) for stem in (path.name, path.stem) for end in endings]
+    return next(filter(Path.is_file, candidates), None)
+
+
+def _photos_by_name(folder: Path, names: Sequence[str]) -> list[Path | None]:
+    """Where the photos of a folder are, None for those that it lacks."""
+    return [locate_photo(folder / name) for name in names]

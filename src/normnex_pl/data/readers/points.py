@@ -1,0 +1,80 @@
+"""Points of a sparse reconstruction beside poses that came from it, as in most LLFF scenes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos.lenses import Lens
+from normnex_pl.data.readers.bounds import depths_from, points_in_picture
+from normnex_pl.data.readers.colmap import MODEL_FOLDERS
+from normnex_pl.data.readers.colmap_binary import read_binary_points
+from normnex_pl.data.readers.colmap_text import read_text_points
+
+logger = logging.getLogger(__name__)
+
+_READERS = {".bin": read_binary_points, ".txt": read_text_points}
+# A point agrees with a view if it lies between the view's bounds, give or take this factor. LLFF takes the
+# bounds from these points, so that nearly all agree with a view or more: in another frame, few do.
+_TOLERANCE = 1.25
+_SMALLEST_AGREEMENT = 0.9
+
+
+def points_beside(
+    root: Path,
+    c2w: Float[np.ndarray, "view 3 4"],
+    lenses: tuple[Lens, ...],
+    bounds: Float[np.ndarray, "view 2"],
+) -> Float[np.ndarray, "point 3"] | None:
+    """Reads the points of a COLMAP model in a scene whose poses are stored otherwise.
+
+    The scene can do without them: what is damaged, or in another frame than the poses, is left out with a
+    warning.
+
+    Args:
+        root: The scene's folder.
+        c2w: Camera to world.
+        lenses: Of the views.
+        bounds: Near and far depth of each view.
+
+    Returns:
+        Positions; None without points of use.
+    """
+    files = (root / place / f"points3D{ending}" for place in MODEL_FOLDERS for ending in _READERS)
+    path = next((path for path in files if path.is_file()), None)
+    if path is None:
+        return None
+    try:
+        points = _READERS[path.suffix](path).xyz
+    except UserError as error:
+        logger.warning("points are not used: %s", error)
+        return None
+    agreeing = _agreement(points, c2w, lenses, bounds)
+    if agreeing < _SMALLEST_AGREEMENT:
+        logger.warning(
+            "%s: points are not used, since only %.0f %% of them lie where the poses and depth bounds of the "
+            "views say; they seem to be of another reconstruction",
+            path,
+            100 * agreeing,
+        )
+        return None
+    return points
+
+
+def _agreement(
+    points: Float[np.ndarray, "point 3"],
+    c2w: Float[np.ndarray, "view 3 4"],
+    lenses: tuple[Lens, ...],
+    bounds: Float[np.ndarray, "view 2"],
+) -> float:
+    """Share of the points that are in the picture and between the bounds of some view; 0 without points."""
+    agreeing = np.zeros(len(points), dtype=bool)
+    for pose, lens, (near, far) in zip(c2w, lenses, bounds, strict=True):
+        depths = depths_from(pose, points)
+        between = (depths > near / _TOLERANCE) & (depths < far * _TOLERANCE)
+        agreeing |= between & points_in_picture(points, pose, lens)
+    return float(agreeing.mean()) if len(points) else 0.0

@@ -1,0 +1,105 @@
+"""Scenes of the Spaces data set: ``models.json`` beside a folder of photos for each camera of a rig.
+
+The file has a list of rig positions, each a list of cameras: intrinsics, the photo's path, position in metres
+and orientation, an axis times an angle that takes the world to OpenCV's camera axes. Pixel centres lie at
+integer + 0.5. The cameras of a rig differ in focal length and, by a few percent, in height.
+
+Format: https://github.com/augmentedperception/spaces_dataset. It says nothing of depths or held-out views;
+``planes.txt``, in metres, and ``train_image.txt`` and ``val_image.txt`` do, where the scene has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from kornia.geometry.conversions import axis_angle_to_rotation_matrix
+
+from normnex_pl.data.photos.lenses import Lens, check_lens
+from normnex_pl.data.readers.base import SceneReader, check_folder
+from normnex_pl.data.readers.bounds import FixedBounds
+from normnex_pl.data.readers.json_files import read_json, read_list, read_number, read_numbers, read_word
+from normnex_pl.data.readers.named_photos import existing_photo
+from normnex_pl.data.scene.build import check_pose, scene_unit
+from normnex_pl.data.scene.load import PosedPhotos
+
+_FILE = "models.json"
+
+
+class SpacesReader(SceneReader):
+    """Reads ``models.json``.
+
+    Args:
+        near: Depth of the nearest content in metres, where ``planes.txt`` doesn't say.
+        far: Depth of the farthest content in metres, where ``planes.txt`` doesn't say. The defaults are
+            those of the data set's own programs.
+    """
+
+    def __init__(self, near: float = 1.0, far: float = 100.0) -> None:
+        self.default_bounds = FixedBounds(near, far)
+
+    def recognises(self, root: Path) -> bool:
+        """See the base class."""
+        return (root / _FILE).exists()
+
+    def read(self, root: Path, width: int | None) -> PosedPhotos:
+        """See the base class."""
+        check_folder(root)
+        cameras = _read_cameras(root / _FILE)
+        files = [
+            existing_photo(root, read_word(where, camera, "relative_path"), where)
+            for where, camera in cameras
+        ]
+        order = sorted(range(len(files)), key=files.__getitem__)
+        bounds = (FixedBounds.of_planes_file(root) or self.default_bounds).of_views(len(files))
+        return PosedPhotos(
+            kind="Spaces",
+            root=root,
+            source=root / _FILE,
+            files=tuple(files[i] for i in order),
+            lenses=tuple(_lens(*cameras[i]) for i in order),
+            c2w=np.stack([_pose(*cameras[i]) for i in order]),
+            bounds=bounds,
+            split=None,
+            planes_unit=scene_unit(bounds),
+        )
+
+
+def _read_cameras(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    """The cameras of all rig positions, each with its place for messages."""
+    positions = read_list(str(path), read_json(path), list, "rig positions")
+    return [
+        (f"{path}, rig position {i}, camera {j}", camera)
+        for i, position in enumerate(positions)
+        for j, camera in enumerate(read_list(f"{path}, rig position {i}", position, dict, "cameras"))
+    ]
+
+
+def _lens(where: str, camera: Mapping[str, Any]) -> Lens:
+    """The intrinsics of a camera, whose pixels need not be square."""
+    focal = read_number(where, camera, "focal_length")
+    cx, cy = read_numbers(where, camera, "principal_point", (2,))
+    lens = Lens(
+        width=read_number(where, camera, "width"),
+        height=read_number(where, camera, "height"),
+        fx=focal,
+        fy=focal * read_number(where, camera, "pixel_aspect_ratio"),
+        cx=float(cx),
+        cy=float(cy),
+    )
+    check_lens(where, lens)
+    return lens
+
+
+def _pose(where: str, camera: Mapping[str, Any]) -> Float[np.ndarray, "3 4"]:
+    """Camera to world in OpenCV axes."""
+    orientation = torch.from_numpy(read_numbers(where, camera, "orientation", (3,)))
+    position = read_numbers(where, camera, "position", (3,))
+    camera_from_world = axis_angle_to_rotation_matrix(orientation[None])[0].numpy()
+    c2w = np.concatenate([camera_from_world.T, position[:, None]], axis=1)
+    check_pose(where, c2w)
+    return c2w

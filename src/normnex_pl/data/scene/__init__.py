@@ -1,0 +1,1 @@
+"""From posed photos to a scene, and what belongs to a scene's folder."""

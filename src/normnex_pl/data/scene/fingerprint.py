@@ -1,0 +1,144 @@
+"""What a run's result depends on, as hashes: its configuration, the sources, the scene's data.
+
+Two runs with the same fingerprint would only repeat each other, up to the noise of the hardware. Neither
+the places of folders nor times of modification count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import write_json
+from normnex_pl.data.photos.images import PHOTO_ENDINGS, list_photos
+
+# Beside the photos: what the readers in data/ and the truth of a rendered scene are read from.
+_DATA_FILES = (
+    *("poses_bounds.npy", "hwf_cxcy.npy", "models.json", "transforms.json"),
+    *("planes.txt", "train_image.txt", "val_image.txt"),
+)
+_MODEL_FOLDER, _MODEL_ENDINGS = "sparse", (".bin", ".txt")
+_POINTS_ENDING = ".ply"
+_PHOTO_FOLDERS = "images*"
+_TRUTH_FOLDER = "truth"
+# Where a checkout keeps what a run is made of: other files may change without changing a run.
+_SOURCES = ("src", "experiments")
+
+
+def fingerprint(config: str, scene: Path, package: Path = Path(__file__).parents[2]) -> dict[str, str]:
+    """Hashes what a run depends on.
+
+    Args:
+        config: The resolved configuration, as YAML.
+        scene: The scene's folder.
+        package: The folder of the package's sources, in a checkout or not.
+
+    Returns:
+        Hashes called ``config``, ``commit`` and ``data``.
+
+    Raises:
+        UserError: The scene isn't there.
+    """
+    return {"config": _hash_config(config), "commit": _sources(package), "data": _hash_data(scene)}
+
+
+def differences(stored: dict[str, str] | None, now: dict[str, str]) -> list[str]:
+    """Names the hashes in which a stored fingerprint isn't today's: all of them, if none is stored."""
+    return [name for name, value in now.items() if (stored or {}).get(name) != value]
+
+
+def read_fingerprint(path: Path) -> dict[str, str] | None:
+    """Reads a stored fingerprint; None where there is none, or something else than one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def write_fingerprint(path: Path, value: dict[str, str]) -> None:
+    """Stores a fingerprint, whole or not at all."""
+    write_json(path, value)
+
+
+def _hash_config(config: str) -> str:
+    """Hashes settings by their values; where the run and the scene are says nothing about the result.
+
+    Nor do logs beside the run folder, nor ``weights_only``, which the command line sets itself on the way to
+    a run's ``config.yaml``.
+    """
+    silent = ("weights_only", "loggers")
+    settings = {key: value for key, value in yaml.safe_load(config).items() if key not in silent}
+    data = {key: value for key, value in settings.get("data", {}).items() if key != "scene"}
+    run = {key: value for key, value in settings.get("run", {}).items() if key not in ("root", "folder")}
+    text = json.dumps({**settings, "data": data, "run": run}, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sources(package: Path) -> str:
+    """The commit, followed by a hash of what differs from it; outside a checkout a hash of the sources."""
+    top = _git(package, "rev-parse", "--show-toplevel")
+    # An installed package may lie in a checkout of something else, which doesn't track it.
+    if top is None or _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return _hash_files(package, sorted(package.rglob("*.py")))
+    root = Path(top.decode().removesuffix("\n"))
+    commit = _git(root, "rev-parse", "--verify", "HEAD")
+    others = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *_SOURCES)
+    # Without drivers that a user may have set up for pictures and the like: the bytes count.
+    changes = _git(root, "diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", "--", *_SOURCES)
+    if commit is None or others is None or changes is None:  # such as a repository without a commit
+        return _hash_files(package, sorted(package.rglob("*.py")))
+    name = commit.decode().strip()
+    new = [root / path for path in sorted(others.decode().split("\0")) if path]
+    if not changes and not new:
+        return name
+    return f"{name}-dirty-{hashlib.sha256(changes + _hash_files(root, new).encode()).hexdigest()}"
+
+
+def _hash_data(scene: Path) -> str:
+    """Hashes the files that a scene is read from."""
+    if not scene.is_dir():
+        raise UserError(f"{scene}: expected a folder with a scene, found none there. Check the path.")
+    files = [scene / name for name in _DATA_FILES if (scene / name).is_file()]
+    for folder in scene.glob(_PHOTO_FOLDERS):
+        files += list_photos(folder) if folder.is_dir() else ()
+    files += [path for path in (scene / _TRUTH_FOLDER).rglob("*") if path.is_file()]
+    files += [path for path in scene.rglob("*") if _may_be_read(path.relative_to(scene)) and path.is_file()]
+    return _hash_files(scene, sorted(set(files)))
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether a file is one that scenes of other kinds than LLFF have: photos anywhere, a model, points."""
+    folders, ending = path.parts[:-1], path.suffix.lower()
+    if any(part.startswith(".") for part in path.parts):
+        return False
+    return (
+        (ending in PHOTO_ENDINGS and len(folders) > 0)
+        or (ending in _MODEL_ENDINGS and _MODEL_FOLDER in folders)
+        or ending == _POINTS_ENDING
+    )
+
+
+def _hash_files(root: Path, files: Iterable[Path]) -> str:
+    """Hashes names within ``root``, sizes and contents."""
+    total = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0{content}\n".encode())
+    return total.hexdigest()
+
+
+def _git(folder: Path, *command: str) -> bytes | None:
+    """What git prints, or None where it is missing or refuses."""
+    words: Sequence[str] = ("git", "-C", str(folder), *command)
+    try:
+        return subprocess.run(words, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,144 @@
+"""What will be hard about a scene: each concern says what was found, what it leads to and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from normnex_pl.data.survey.survey import Survey, ViewSurvey
+
+# The scenes that the README's figures are of have 17 training views and more.
+_FEW_VIEWS = 12
+# Beyond these angles surfaces are seen that planes which face the reference camera can't show.
+_LARGEST_TURN = 30.0
+_LARGEST_AROUND = 70.0
+# With less, planes that differ in depth look the same from everywhere.
+_SMALLEST_RANGE = 8.0
+# Gaps between planes become visible beyond about a pixel; twice that in the middle is too much.
+_LARGEST_STEP = 2.0
+_MOST_OUTSIDE = 0.05
+_FEWEST_POINTS_BETWEEN = 0.95
+# A third of a stop, and as much again for what comes into the picture and leaves it.
+_LARGEST_BRIGHTNESS = 2 ** (2 / 3)
+_NAMED = 4
+
+
+def concerns(survey: Survey) -> list[str]:
+    """All that speaks against training on a scene as it is; nothing, at best."""
+    checks: tuple[Callable[[Survey], str | None], ...] = (
+        _few_views,
+        _facing_apart,
+        _around,
+        _little_parallax,
+        _wide_steps,
+        _far_neighbours,
+        _points_left_out,
+        _outside,
+        _past_the_first_plane,
+        _exposure,
+    )
+    return [found for check in checks if (found := check(survey))]
+
+
+def _few_views(survey: Survey) -> str | None:
+    count = len(survey.training)
+    if count >= _FEW_VIEWS:
+        return None
+    return (
+        f"{count} training views are few: from {_FEW_VIEWS} on, new views between them can be expected to "
+        "look right. Take more photos."
+    )
+
+
+def _facing_apart(survey: Survey) -> str | None:
+    turned = [view for view in survey.views if view.turned > _LARGEST_TURN]
+    if not turned:
+        return None
+    return (
+        f"{_named(turned)} look more than {_LARGEST_TURN:g} degrees past where the reference view looks: "
+        "planes that face one way can't show what is seen from there. Take photos that face the same way, "
+        "or leave these out."
+    )
+
+
+def _around(survey: Survey) -> str | None:
+    if survey.around <= _LARGEST_AROUND:
+        return None
+    return (
+        f"the cameras go around the scene: two of them stand {survey.around:.0f} degrees apart, seen from "
+        f"its middle. A multiplane image shows one side, up to about {_LARGEST_AROUND:g} degrees. Use photos "
+        "from one side."
+    )
+
+
+def _little_parallax(survey: Survey) -> str | None:
+    if survey.range_pixels >= _SMALLEST_RANGE:
+        return None
+    return (
+        f"the nearest content moves by only {survey.range_pixels:.1f} pixels against the farthest between "
+        "the photos: depth can hardly be told. Take photos from farther apart, or load them wider."
+    )
+
+
+def _wide_steps(survey: Survey) -> str | None:
+    if survey.step_middle_pixels <= _LARGEST_STEP:
+        return None
+    return (
+        f"neighbouring planes are {survey.step_middle_pixels:.1f} pixels apart in the middle, seen from the "
+        "outermost camera: edges will double there. Take more planes, take photos from nearer together, or "
+        "load them at a smaller width."
+    )
+
+
+def _far_neighbours(survey: Survey) -> str | None:
+    if survey.neighbour_pixels <= survey.num_planes:
+        return None
+    return (
+        f"neighbouring cameras are far apart: between them the nearest content moves by "
+        f"{survey.neighbour_pixels:.0f} pixels against the farthest, more than there are planes "
+        f"({survey.num_planes}). Take photos in between."
+    )
+
+
+def _points_left_out(survey: Survey) -> str | None:
+    if survey.points_between is None or survey.points_between >= _FEWEST_POINTS_BETWEEN:
+        return None
+    return (
+        f"only {survey.points_between:.0%} of the points lie between the first and the last plane. Correct "
+        "planes.txt, or remove it to have planes chosen."
+    )
+
+
+def _outside(survey: Survey) -> str | None:
+    outside = [view for view in survey.views if view.outside > _MOST_OUTSIDE]
+    if not outside:
+        return None
+    return (
+        f"more than {_MOST_OUTSIDE:.0%} of what {_named(outside)} see lies outside of the canvas, and stays "
+        "black. Raise the padding (--data.planes.offset), or leave these views out."
+    )
+
+
+def _past_the_first_plane(survey: Survey) -> str | None:
+    past = [view for view in survey.views if view.position[2] >= survey.near]
+    if not past:
+        return None
+    return f"{_named(past)} stand behind the first plane and can't see it. Leave these views out."
+
+
+def _exposure(survey: Survey) -> str | None:
+    odd = [
+        view for view in survey.views if not 1 / _LARGEST_BRIGHTNESS <= view.brightness <= _LARGEST_BRIGHTNESS
+    ]
+    if not odd:
+        return None
+    return (
+        f"{_named(odd)} are much brighter or darker than the other photos: colours that differ in exposure "
+        "become haze before the camera. Take photos with fixed exposure and white balance."
+    )
+
+
+def _named(views: Iterable[ViewSurvey]) -> str:
+    """Names of some views, and how many there are besides."""
+    names = [view.name for view in views]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,135 @@
+"""A picture of cameras, planes and points, from above, from the side and from behind the cameras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from normnex_pl.core.files import replacing
+from normnex_pl.core.types import Camera, MPIGeometry, Scene
+from normnex_pl.geometry.planes import plane_depths
+
+_SIZE = (16.0, 6.2)  # inches
+_DOTS_PER_INCH = 110
+_MOST_POINTS = 4000
+_MOST_PLANES = 24
+# Points farther than so many times the last plane would make all else small.
+_BEHIND = 1.2
+# Length of a drawn camera's picture pyramid, as a share of the first plane's depth.
+_PYRAMID = 0.12
+_TRAINING, _HELD_OUT, _REFERENCE = "tab:blue", "tab:orange", "tab:red"
+_PLANES, _POINTS = "tab:green", "0.45"
+
+
+def write_diagram(path: Path, scene: Scene, num_planes: int) -> None:
+    """Draws a scene.
+
+    Args:
+        path: Of the PNG file.
+        scene: With its planes.
+        num_planes: How many there are; fewer are drawn, evenly chosen.
+    """
+    figure = Figure(figsize=_SIZE, dpi=_DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    above, side, behind = figure.subplots(1, 3, width_ratios=[1.2, 1.2, 1])
+    _draw_depths(above, scene, num_planes, axis=0)
+    _draw_depths(side, scene, num_planes, axis=1)
+    _draw_positions(behind, scene)
+    above.set(title="from above", xlabel="right", ylabel="depth along the reference view's axis")
+    side.set(title="from the side", xlabel="depth along the reference view's axis", ylabel="down")
+    behind.set(title="cameras, looking where they look", xlabel="right", ylabel="down")
+    side.invert_yaxis()
+    behind.invert_yaxis()
+    geometry = scene.geometry
+    figure.suptitle(
+        f"{scene.name}: {num_planes} planes from {geometry.near:.3g} to {geometry.far:.3g}, uniform in "
+        f"{geometry.spacing}; padding {geometry.offset} pixels. Units: the nearest depth bound is 4/3."
+    )
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _draw_depths(axes: Axes, scene: Scene, num_planes: int, axis: int) -> None:
+    """Depth against right (axis 0: depth goes up) or down (axis 1: depth goes right)."""
+    if scene.points is not None and len(scene.points):
+        points = scene.points[:: 1 + len(scene.points) // _MOST_POINTS].numpy()
+        points = points[points[:, 2] < _BEHIND * scene.geometry.far]
+        axes.plot(*_ordered(points[:, axis], points[:, 2], axis), ".", ms=1.5, color=_POINTS, label="points")
+    _draw_planes(axes, scene.geometry, num_planes, axis)
+    # The reference comes last, over the others.
+    for index in (*scene.train, *scene.test, scene.reference):
+        color, label = _style(scene, index)
+        outline = _ordered(*_pyramid(scene, scene.views[index].camera, axis), axis)
+        axes.plot(*outline, color=color, lw=1, label=label)
+    axes.set_aspect("equal", adjustable="datalim")
+    handles, labels = axes.get_legend_handles_labels()
+    by_label = dict(zip(labels, handles, strict=True))
+    if axis == 0:
+        axes.legend(by_label.values(), by_label.keys(), loc="lower right", fontsize="small")
+
+
+def _draw_planes(axes: Axes, geometry: MPIGeometry, num_planes: int, axis: int) -> None:
+    """The canvases of evenly chosen planes, the first and the last one bold."""
+    drawn = torch.linspace(0, num_planes - 1, min(num_planes, _MOST_PLANES)).round().long()
+    label = "planes" if len(drawn) == num_planes else f"planes ({len(drawn)} of {num_planes})"
+    for index, depth in zip(drawn.tolist(), plane_depths(geometry, num_planes)[drawn].tolist(), strict=True):
+        line = _ordered(np.array(_canvas_ends(geometry, depth, axis)), np.full(2, depth), axis)
+        width, opacity = (2.0, 1.0) if index in (0, num_planes - 1) else (0.8, 0.5)
+        axes.plot(*line, color=_PLANES, lw=width, alpha=opacity, label=label)
+
+
+def _draw_positions(axes: Axes, scene: Scene) -> None:
+    """Positions across the reference view's axis, with names."""
+    for index in (*scene.train, *scene.test):
+        x, y = scene.views[index].camera.c2w[:2, 3].tolist()
+        color, _ = _style(scene, index)
+        axes.plot(x, y, "o", ms=6, color=color)
+        axes.annotate(scene.views[index].name, (x, y), (4, 4), textcoords="offset points", fontsize="x-small")
+    axes.margins(x=0.15, y=0.1)
+    axes.set_aspect("equal", adjustable="datalim")
+
+
+def _style(scene: Scene, index: int) -> tuple[str, str]:
+    """A view's colour, and what it stands for."""
+    if index == scene.reference:
+        return _REFERENCE, f"reference, {scene.views[index].name}"
+    return (_TRAINING, "training views") if index in scene.train else (_HELD_OUT, "held-out views")
+
+
+def _ordered(
+    across: Float[np.ndarray, "number"], depth: Float[np.ndarray, "number"], axis: int
+) -> tuple[Float[np.ndarray, "number"], Float[np.ndarray, "number"]]:
+    """Horizontal and vertical coordinates of a picture from above or from the side."""
+    return (across, depth) if axis == 0 else (depth, across)
+
+
+def _canvas_ends(geometry: MPIGeometry, depth: float, axis: int) -> tuple[float, float]:
+    """Where a plane's canvas begins and ends along an axis."""
+    focal, centre, size = (
+        (geometry.fx, geometry.cx, geometry.width)
+        if axis == 0
+        else (geometry.fy, geometry.cy, geometry.height)
+    )
+    begin, end = -geometry.offset - centre, size + geometry.offset - centre
+    return begin * depth / focal, end * depth / focal
+
+
+def _pyramid(
+    scene: Scene, camera: Camera, axis: int
+) -> tuple[Float[np.ndarray, "corner"], Float[np.ndarray, "corner"]]:
+    """Outline of what a camera sees, from its centre along both borders: across, and depth."""
+    K, c2w = camera.K.double().numpy(), camera.c2w.double().numpy()
+    length = _PYRAMID * scene.geometry.near
+    size = (camera.width, camera.height)[axis]
+    corners = np.zeros((4, 3))
+    for corner, pixel in ((1, 0.0), (2, float(size))):
+        corners[corner, axis] = (pixel - K[axis, 2]) / K[axis, axis]
+        corners[corner, 2] = 1
+    world = length * corners @ c2w[:, :3].T + c2w[:, 3]
+    return world[:, axis], world[:, 2]

@@ -1,0 +1,49 @@
+"""What a scene's pictures give away without any learning: a floor for every trained model."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from normnex_pl.core.types import Camera, Scene, View
+from normnex_pl.evaluation.metrics import psnr
+from normnex_pl.geometry.cameras import image_rays, sample_image
+
+
+def warp_through_plane(source: View, target: Camera, depth: float) -> Float[Tensor, "height width 3"]:
+    """Shows a photo from another camera as if all of it lay on one plane of the reference frame.
+
+    Args:
+        source: The photo.
+        target: The camera to show it from, on the same device.
+        depth: Of the plane in world units.
+
+    Returns:
+        sRGB; beyond the photo's borders its border pixels are repeated.
+    """
+    rays = image_rays(target)
+    distance = (depth - rays.origins[..., 2:]) / rays.directions[..., 2:]
+    return sample_image(source.rgb, source.camera, rays.origins + distance * rays.directions)[0]
+
+
+def nearest_training_view(scene: Scene, target: Camera) -> View:
+    """The training view whose camera stands nearest to ``target``."""
+    views = [scene.views[i] for i in scene.train]
+    here = target.c2w[:, 3].cpu()
+    return min(views, key=lambda view: float((view.camera.c2w[:, 3] - here).norm()))
+
+
+def best_plane_warp_psnr(source: View, target: View, near: float, far: float, num_depths: int = 64) -> float:
+    """PSNR of a photo, warped through whichever single plane suits another photo best.
+
+    Args:
+        source: The photo to warp.
+        target: The photo to be met, on the same device.
+        near: Depth of the first plane to try, in world units.
+        far: Depth of the last one.
+        num_depths: Planes to try, uniform in disparity.
+    """
+    truth = target.rgb
+    depths = 1 / torch.linspace(1 / near, 1 / far, num_depths)
+    return max(psnr(warp_through_plane(source, target.camera, float(depth)), truth) for depth in depths)

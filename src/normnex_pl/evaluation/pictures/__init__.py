@@ -1,0 +1,1 @@
+"""Pictures of views, components and layers, with titles and legends."""

@@ -1,0 +1,199 @@
+"""Scores against the truth of a rendered scene: normals, the diffuse part, highlights. Pure functions.
+
+Normals are scored in degrees, weighted by the accumulated opacity of the pixel, as in Ref-NeRF (Verbin et
+al. 2022; ``compute_weighted_mae`` in the authors' code): the mean is sum(acc * angle) / sum(acc). Median and
+shares take the same weights; the limits of the shares are those of Fouhey et al. 2013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from normnex_pl.core.types import Camera, View, ViewTruth
+from normnex_pl.data.truth import LABELS
+from normnex_pl.evaluation.metrics import mse_to_psnr
+from normnex_pl.geometry.cameras import image_rays
+from normnex_pl.geometry.plane_sweep import QuantileOfPhotos, colors_at
+
+# A pixel counts as a highlight where gloss adds more than this to its sRGB value, on the mean of the
+# channels. In the demo's views that is 12 % of the pixels: 6 % on the mirror, 4 % on glossy objects, 2 to 3 %
+# on the table. On glossy objects the share hardly depends on it from 0.15 to 0.3 (19 to 14 % of them): what
+# stands out there does so however it is cut. At 0.1 the table's broad sheen comes in, a third of the table.
+HIGHLIGHT_THRESHOLD = 0.2
+
+# A surface has a diffuse part where the true one is brighter than this, on the mean of the channels (sRGB).
+_LEAST_DIFFUSE = 0.01
+
+SHARES_DEG = (11.25, 22.5, 30.0)
+REGIONS = {"all": tuple(LABELS.values()), "objects": (LABELS["glossy"],)} | {
+    name: (LABELS[name],) for name in ("mirror", "table", "wall")
+}
+# 100 dB: equal images would have infinitely many, which JSON lacks.
+_LEAST_MSE = 1e-10
+
+Normals = Float[Tensor, "height width 3"]
+Mask = Bool[Tensor, "height width"]
+RegionScores = dict[str, dict[str, float] | None]
+
+
+def angles_deg(a: Float[Tensor, "*pixel 3"], b: Float[Tensor, "*pixel 3"]) -> Float[Tensor, "*pixel"]:
+    """Angles between unit vectors in degrees; 90 where one of them is zero, that is, missing.
+
+    By the half angle (Kahan), tan(x/2) = |a - b| / |a + b|: accurate near 0 and 180 degrees too, where the
+    arc cosine of a float32 is off by up to 0.03 degrees.
+    """
+    return torch.rad2deg(2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1)))
+
+
+def rotate_to_camera(normals: Normals, camera: Camera) -> Normals:
+    """Turns vectors of the reference frame into a camera's axes: R^T n, with R the rotation of ``c2w``.
+
+    Not by ``@``: mixed precision would round it to bf16.
+    """
+    return (camera.c2w[:, :3] * normals[..., :, None]).sum(dim=-2)
+
+
+def normal_scores(normals: Normals, truth: ViewTruth, weights: Float[Tensor, "height width"]) -> RegionScores:
+    """Scores normals in each of the `REGIONS`; see the module's docstring for the weighting.
+
+    Args:
+        normals: Unit vectors in the view's camera axes; zero vectors count as 90 degrees off.
+        truth: About the view.
+        weights: Accumulated opacity.
+
+    Returns:
+        For each region its ``mean`` and ``median`` in degrees, and the shares ``under_11.25``, ``under_22.5``
+        and ``under_30`` in [0, 1]; None where the region has no pixel, or none of any weight.
+    """
+    angles = angles_deg(normals, truth.normals)
+    scores: RegionScores = {}
+    for name, labels in REGIONS.items():
+        inside = labelled(truth, labels)
+        scores[name] = _weighted_statistics(angles[inside], weights[inside])
+    return scores
+
+
+def _weighted_statistics(
+    angles: Float[Tensor, "pixel"], weights: Float[Tensor, "pixel"]
+) -> dict[str, float] | None:
+    """Mean, median (the smallest angle with half of the weight at or below it) and shares."""
+    ordered, order = angles.sort()
+    # In float64: float32 sums of a million weights would lose the small ones.
+    below = weights[order].double().cumsum(dim=0)
+    if not len(below) or below[-1] <= 0:
+        return None
+    shares = weights[order].double() / below[-1]
+    half = int((below < below[-1] / 2).sum())
+    return {
+        "mean": float((shares * ordered).sum()),
+        "median": float(ordered[half]),
+        **{f"under_{limit:g}": float(shares[ordered < limit].sum()) for limit in SHARES_DEG},
+    }
+
+
+def constant_normals(camera: Camera) -> Normals:
+    """In the camera's axes, what faces the reference camera everywhere: (0, 0, -1) of its frame."""
+    facing = camera.c2w.new_tensor([0, 0, -1]).expand(camera.height, camera.width, 3)
+    return rotate_to_camera(facing, camera)
+
+
+def viewdir_normals(camera: Camera) -> Normals:
+    """In the camera's axes, the directions from what each pixel sees to the camera."""
+    return rotate_to_camera(-image_rays(camera).viewdirs, camera)
+
+
+def labelled(truth: ViewTruth, labels: tuple[int, ...]) -> Mask:
+    """Where the truth shows one of some labels."""
+    return torch.isin(truth.mask, truth.mask.new_tensor(labels))
+
+
+def highlight_mask(truth: ViewTruth) -> Mask:
+    """Where gloss makes the photo much brighter, by `HIGHLIGHT_THRESHOLD`."""
+    return truth.specular.mean(dim=-1) > HIGHLIGHT_THRESHOLD
+
+
+def masked_psnr(
+    image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"], mask: Mask
+) -> float | None:
+    """PSNR in dB over some pixels, data range 1, at most 100 dB; None for none of them."""
+    if not mask.any():
+        return None
+    mse = (image[mask].clamp(0, 1) - truth[mask]).square().mean()
+    return float(mse_to_psnr(mse.clamp(min=_LEAST_MSE)))
+
+
+def predicted_to_target(rendered: dict[str, Tensor]) -> float | None:
+    """Mean angle in degrees from predicted to estimated normals, weighted by acc; None without both."""
+    if "normals" not in rendered or "target_normals" not in rendered:
+        return None
+    acc = rendered["acc"]
+    total = (acc * angles_deg(rendered["normals"], rendered["target_normals"])).sum()
+    return float(total / acc.sum()) if acc.sum() > 0 else None
+
+
+def darkest_photos_psnr(
+    views: Sequence[View], view: View, truth: ViewTruth, depth_unit: float
+) -> float | None:
+    """What a diffuse part would score that is as dark as the photos of the true surfaces allow.
+
+    Each point gets the darkest tenth of the photos, channel by channel. Gloss that only adds light can't be
+    darker than what is left of it in the darkest photo; a tenth, since something hides some points.
+
+    Args:
+        views: The training views, on the device of ``view``.
+        view: The one to judge.
+        truth: About it.
+        depth_unit: Length of the truth's unit of depth in the world of the views.
+
+    Returns:
+        PSNR over the surfaces that have a diffuse part; None if there are none.
+    """
+    rays = image_rays(view.camera)
+    points = rays.origins + (depth_unit * truth.depth)[..., None] * rays.directions
+    return masked_psnr(colors_at(views, points, QuantileOfPhotos(0.1)), truth.diffuse, diffuse_mask(truth))
+
+
+def diffuse_mask(truth: ViewTruth) -> Mask:
+    """Where the surface has a diffuse part."""
+    return truth.diffuse.mean(dim=-1) > _LEAST_DIFFUSE
+
+
+def truth_scores(rendered: dict[str, Tensor], view: View, truth: ViewTruth) -> dict[str, Any]:
+    """All scores of one view against the truth.
+
+    Args:
+        rendered: ``rgb``, ``diffuse`` and ``acc`` of the view, and, where the model has them, ``normals``
+            (predicted) and ``target_normals`` (estimated from the geometry), ``[height width 3]`` in the
+            reference frame: unit vectors where anything covers the pixel, else zero.
+        view: The photo and its camera, on the device of ``rendered``.
+        truth: About the view, there too.
+
+    Returns:
+        ``diffuse_psnr`` over all pixels, those included whose true diffuse part is black (mirror, metal):
+        a reflection that a model paints into its base colour is an error of the decomposition.
+        ``diffuse_psnr_lobe`` over the surfaces that have a diffuse part, and ``photo_diffuse_psnr_lobe``:
+        what the photo itself scores there, with nothing taken off.
+        ``highlight_psnr``: of the whole colour against the photo, in the `highlight_mask`.
+        `normal_scores` of ``normals`` and ``target_normals``, None without them, and of two answers that
+        need no learning, ``normals_constant`` and ``normals_viewdir``.
+    """
+    camera, diffuse, acc = view.camera, rendered["diffuse"], rendered["acc"]
+    lobe = diffuse_mask(truth)
+    scores: dict[str, Any] = {
+        "diffuse_psnr": masked_psnr(diffuse, truth.diffuse, torch.ones_like(lobe)),
+        "diffuse_psnr_lobe": masked_psnr(diffuse, truth.diffuse, lobe),
+        "photo_diffuse_psnr_lobe": masked_psnr(view.rgb, truth.diffuse, lobe),
+        "highlight_psnr": masked_psnr(rendered["rgb"], view.rgb, highlight_mask(truth)),
+    }
+    for key in ("normals", "target_normals"):
+        normals = rendered.get(key)
+        in_camera = None if normals is None else rotate_to_camera(normals, camera)
+        scores[key] = None if in_camera is None else normal_scores(in_camera, truth, acc)
+    scores["normals_constant"] = normal_scores(constant_normals(camera), truth, acc)
+    scores["normals_viewdir"] = normal_scores(viewdir_normals(camera), truth, acc)
+    return scores

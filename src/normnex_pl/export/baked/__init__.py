@@ -1,0 +1,1 @@
+"""The baked multiplane image: its files, how they are written, and renderers of them."""

@@ -1,0 +1,246 @@
+"""Renders a baked multiplane image from its files alone: front to back, until no light is left."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float16
+from torch import Tensor, nn
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Camera, MPIGeometry, Rays
+from normnex_pl.export.baked.basis_table import TABLES, read_table
+from normnex_pl.export.baked.manifest import AGAIN, MANIFEST, read_file, read_manifest
+from normnex_pl.export.baked.parts import make_background, make_color, make_normals
+from normnex_pl.export.baked.tiled_texture import TiledTexture, read_texture
+from normnex_pl.geometry.cameras import image_rays, join_image
+from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
+from normnex_pl.model.compositing import composite, composite_weights
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """A way to render images of a baked multiplane image."""
+
+    name: ClassVar[str]
+
+    def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
+        """See `BakedMPI.render_image`."""
+
+
+# A ray ends where less than this share of the light passes: a quarter of an 8-bit level.
+LEAST_LIGHT = 1 / 1024
+
+
+class BakedMPI(nn.Module):
+    """A baked multiplane image.
+
+    Args:
+        manifest: See `manifest`.
+        alpha: A texture a plane.
+        base_color: A texture a layer.
+        features: A texture a layer.
+        table: Of the basis functions.
+    """
+
+    depths: Float[Tensor, "plane"]
+    layer_depths: Float[Tensor, "layer"]
+    table: Float16[Tensor, "*cells basis"]
+
+    def __init__(
+        self,
+        manifest: dict[str, Any],
+        alpha: TiledTexture,
+        base_color: TiledTexture,
+        features: TiledTexture,
+        table: Float16[Tensor, "*cells basis"],
+    ) -> None:
+        super().__init__()
+        self.manifest = manifest
+        self.geometry = MPIGeometry(**manifest["geometry"])
+        self.sublayers: int = manifest["sublayers"]
+        self.gate: float = manifest["gate"]
+        self.num_color_features: int = manifest["num_color_features"]
+        self.alpha, self.base_color, self.features = alpha, base_color, features
+        self.color = make_color(manifest["color"])
+        self.normals = make_normals(manifest["normals"])
+        self.background = make_background(manifest["background"])
+        self.query = TABLES[manifest["basis"]["query"]]()
+        self.register_buffer("table", table)
+        self.register_buffer("depths", torch.tensor(manifest["depths"]))
+        self.register_buffer("layer_depths", torch.tensor(manifest["layer_depths"]))
+
+    @classmethod
+    def read(cls, folder: Path) -> BakedMPI:
+        """Reads the files.
+
+        Args:
+            folder: ``mpi/`` of a run.
+
+        Raises:
+            UserError: A file is missing, damaged, or of another version.
+        """
+        manifest = read_manifest(folder)
+        try:
+            entry = manifest["basis"]
+            table = np.frombuffer(read_file(folder, entry), "<f2").astype(np.float16)
+            table = table.reshape(*entry["shape"], entry["num_basis"])
+            textures = {name: read_texture(folder, name, kept) for name, kept in manifest["textures"].items()}
+            return cls(manifest, **textures, table=torch.from_numpy(table))
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise UserError(
+                f"{folder / MANIFEST}: expected the entries of its version, found others ({error!r}). {AGAIN}"
+            ) from None
+
+    @property
+    def memory(self) -> int:
+        """Bytes of textures and tables."""
+        return sum(buffer.nbytes for buffer in self.buffers())
+
+    def render_image(self, camera: Camera, renderer: Renderer | None = None) -> dict[str, Tensor]:
+        """Renders a whole image.
+
+        Args:
+            camera: In the reference frame, on the device of this module.
+            renderer: The one that suits the device if None.
+
+        Returns:
+            What `render` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
+        """
+        return (renderer or find_renderer(self.depths.device))(self, camera)
+
+    @torch.no_grad()
+    def render(self, rays: Rays, least_light: float = LEAST_LIGHT) -> dict[str, Tensor]:
+        """Renders rays, with the components of `MPI.components`.
+
+        Args:
+            rays: In the reference frame.
+            least_light: Rays end where a smaller share of the light passes. It bounds the change of a colour.
+        """
+        light = torch.ones_like(rays.origins[:, 0])
+        sums: dict[str, Tensor] = {}
+        for layer in range(len(self.layer_depths)):
+            going = (light >= least_light).nonzero()[:, 0]
+            if not len(going):
+                break
+            some = Rays(rays.origins[going], rays.directions[going])
+            planes, alpha = self._opacity(some, layer)
+            hit = (alpha > 0).any(dim=1).nonzero()[:, 0]
+            struck, alpha = Rays(some.origins[hit], some.directions[hit]), alpha[hit]
+            values, alpha = self._shade(struck, layer, planes[hit], alpha, light[going[hit]])
+            light[going[hit]] *= (1 - alpha).prod(dim=1)
+            for name, value in values.items():
+                total = sums.setdefault(name, value.new_zeros(len(light), value.shape[1]))
+                total[going[hit]] += value
+        return self._components(sums, len(light))
+
+    def _opacity(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray sub 2"], Float[Tensor, "ray sub"]]:
+        """Canvas coordinates on a layer's planes, and opacities there."""
+        planes = torch.arange(layer * self.sublayers, (layer + 1) * self.sublayers, device=self.depths.device)
+        depths = self.depths[planes]
+        coordinates = _meet(rays, depths, self.geometry)
+        inside = (coordinates.abs() <= 1).all(dim=-1)
+        values, present = self.alpha.read(planes, coordinates)
+        alpha = values[..., 0] * (present & inside)
+        if layer == len(self.layer_depths) - 1:
+            alpha = self.background(alpha, coordinates)
+        return coordinates, alpha * planes_ahead(rays, depths)
+
+    def _shade(
+        self,
+        rays: Rays,
+        layer: int,
+        planes: Float[Tensor, "ray sub 2"],
+        alpha: Float[Tensor, "ray sub"],
+        light: Float[Tensor, "ray"],
+    ) -> tuple[dict[str, Tensor], Float[Tensor, "ray sub"]]:
+        """What a layer adds to rays, and its opacities where it has colours."""
+        device = alpha.device
+        base, present = self.base_color.read(torch.tensor(layer, device=device), planes)
+        alpha = alpha * present
+        weights = light[:, None] * composite_weights(alpha)
+        specular, shown = self._features(rays, layer)
+        depths = self.depths[layer * self.sublayers : (layer + 1) * self.sublayers]
+        whole = weights.sum(dim=1, keepdim=True)
+        values = {name: whole * value for name, value in shown.items()} | {
+            "rgb": composite(weights, (base + specular[:, None]).clamp(0, 1)),
+            "diffuse": composite(weights, base),
+            "acc": whole,
+            "depth": (weights * depths).sum(dim=1, keepdim=True),
+            "disparity": (weights / depths).sum(dim=1, keepdim=True),
+        }
+        return values, alpha
+
+    def _features(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray 3"], dict[str, Tensor]]:
+        """The specular part of a layer, and what else there is to show of it."""
+        coordinates = _meet(rays, self.layer_depths[layer : layer + 1], self.geometry)[:, 0]
+        features, present = self.features.read(torch.tensor(layer, device=coordinates.device), coordinates)
+        colors = features[:, None, : self.num_color_features]
+        normals = self.normals(features[:, None, self.num_color_features :])
+        inputs = self.query.coordinates(rays.viewdirs, None if normals is None else normals[:, 0])
+        basis = read_table(self.table.movedim(-1, 0).float(), inputs)
+        specular = self.gate * self.color.specular(colors, basis[:, None])[:, 0]
+        shown = {name: part[:, 0] for name, part in self.color.parts(colors).items()}
+        if normals is not None:
+            shown["normals"] = normals[:, 0]
+        there = present[:, None]
+        return specular * there, {name: value * there for name, value in shown.items()}
+
+    def _components(self, sums: dict[str, Tensor], rays: int) -> dict[str, Tensor]:
+        """Components of the sums over the planes; see `MPI.components`."""
+        if not sums:  # no ray met anything
+            empty = self.depths.new_zeros(rays, 3)
+            sums = dict.fromkeys(("rgb", "diffuse"), empty) | dict.fromkeys(
+                ("acc", "depth", "disparity"), empty[:, :1]
+            )
+        acc = sums["acc"][:, 0]
+        mean = sums["depth"][:, 0] / acc.clamp(min=1e-6)
+        shown = sums | {
+            "acc": acc,
+            "depth": torch.where(acc > 1e-6, mean, self.depths[-1]),
+            "disparity": sums["disparity"][:, 0],
+            "specular": sums["rgb"] - sums["diffuse"],
+        }
+        if "normals" in sums:
+            shown["normals"] = F.normalize(sums["normals"], dim=-1, eps=1e-6)
+        return shown
+
+
+@dataclass(frozen=True)
+class TorchRenderer:
+    """Renders on any device, by `BakedMPI.render`.
+
+    Attributes:
+        least_light: See there.
+        chunk: Rays at once; 300 bytes each for each plane of a layer, about.
+    """
+
+    name: ClassVar[str] = "torch"
+
+    least_light: float = LEAST_LIGHT
+    chunk: int = 1 << 16
+
+    def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
+        """See `Renderer`."""
+        parts = image_rays(camera).split(self.chunk)
+        return join_image(camera, [baked.render(rays, self.least_light) for rays in parts])
+
+
+def find_renderer(device: torch.device) -> Renderer:
+    """The fastest renderer of a device: Triton's kernel on a GPU, if Triton is there."""
+    if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
+        from normnex_pl.export.baked.triton_renderer import TritonRenderer  # can't be imported everywhere
+
+        return TritonRenderer()
+    return TorchRenderer()
+
+
+def _meet(rays: Rays, depths: Float[Tensor, "plane"], geometry: MPIGeometry) -> Float[Tensor, "ray plane 2"]:
+    """Canvas coordinates that are finite: rays parallel to the planes end up beside the canvas."""
+    return canvas_coordinates(rays, depths, geometry).nan_to_num(nan=2.0).clamp(-2, 2)

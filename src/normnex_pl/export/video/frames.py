@@ -1,0 +1,164 @@
+"""Frames of a video: what a camera path shows of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from normnex_pl.core.types import Camera, MPIGeometry, Rays, Scene, View
+from normnex_pl.evaluation.baselines import nearest_training_view
+from normnex_pl.evaluation.pictures.components import component_panels
+from normnex_pl.evaluation.pictures.legends import Panel
+from normnex_pl.export.paths import CameraPath
+from normnex_pl.geometry.cameras import image_rays, join_image
+from normnex_pl.model.mpi import MPI
+
+PHOTO = "photo"
+# Panels that compare with a photo from the same place, which a path doesn't have.
+_NOT_SHOWN = ("error",)
+# What `component_panels` always shows, and the names under which it is rendered.
+_RENDERED_AS = {"render": "rgb"}
+_ALWAYS = {"rgb", "diffuse"}
+
+
+def frame_camera(geometry: MPIGeometry, c2w: Float[Tensor, "3 4"], width: int, height: int) -> Camera:
+    """A camera of a path, with the reference camera's horizontal field of view.
+
+    Another shape than the reference photo's shows less or more above and below.
+
+    Args:
+        geometry: Has the reference camera's intrinsics.
+        c2w: In the reference frame.
+        width: Of a picture in pixels.
+        height: Of a picture in pixels.
+    """
+    scale = width / geometry.width
+    fx, fy, cx = geometry.fx * scale, geometry.fy * scale, geometry.cx * scale
+    cy = (geometry.cy - geometry.height / 2) * scale + height / 2
+    return Camera(torch.tensor([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), c2w.float(), width, height)
+
+
+@torch.no_grad()
+def render_seen_from(
+    mpi: MPI, camera: Camera, eye: Float[Tensor, "3"], chunk: int = 16384
+) -> dict[str, Tensor]:
+    """Renders the geometry that a camera sees in the colours that are seen from elsewhere.
+
+    A pixel shows the surface at its expected depth; the basis is looked up by the direction from ``eye`` to
+    that surface. From the camera's own position this is `MPI.render_image`.
+
+    Args:
+        mpi: The model.
+        camera: In the reference frame, on the model's device.
+        eye: In the reference frame, in front of all planes as the camera, so that both see the same ones.
+        chunk: Rays at once.
+
+    Returns:
+        As `MPI.render_image`.
+    """
+    parts = []
+    for own in image_rays(camera).split(chunk):
+        samples = mpi.intersect(own)
+        stored = mpi.field(samples)
+        depth = mpi.shade(own, samples, stored).depth
+        distance = (depth - own.origins[:, 2]) / own.directions[:, 2]
+        surface = own.origins + distance[:, None] * own.directions
+        parts.append(mpi.components(mpi.shade(Rays(own.origins, surface - eye), samples, stored)))
+    return join_image(camera, parts)
+
+
+def available_components(mpi: MPI) -> list[str]:
+    """Names of the components that a video can show, in the order of a sheet."""
+    camera = frame_camera(mpi.geometry, torch.eye(3, 4), 2, 2)
+    shown = _on_cpu(mpi.render_image(_moved(camera, mpi.depths.device)))
+    view = View(PHOTO, camera, torch.zeros(2, 2, 3, dtype=torch.uint8))
+    panels = component_panels(shown, view, mpi.geometry, mpi.color.signed)
+    return [panel.name for panel in panels if panel.name not in _NOT_SHOWN]
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """A model, and how to look at it.
+
+    Attributes:
+        mpi: The model; its device renders.
+        scene: Has the photos, if they are at hand.
+        width: Of a picture in pixels.
+        height: Of a picture in pixels.
+        chunk: Rays rendered at once.
+    """
+
+    mpi: MPI
+    scene: Scene | None
+    width: int
+    height: int
+    chunk: int
+
+    def panels(self, path: CameraPath, names: Sequence[str]) -> Iterator[list[Panel]]:
+        """Renders a path.
+
+        Args:
+            path: Where to look from.
+            names: Of the wanted components, all of them available.
+
+        Yields:
+            The panels of a frame, in the order of ``names``. Their colours mean the same in all frames.
+        """
+        mpi = self.mpi
+        wanted = _ALWAYS | {_RENDERED_AS.get(name, name) for name in names}
+        for c2w, eye in zip(path.c2w, path.eyes, strict=True):
+            camera = frame_camera(mpi.geometry, c2w, self.width, self.height)
+            shown = {key: value for key, value in self._render(camera, c2w, eye).items() if key in wanted}
+            view = View(PHOTO, camera, self._photo(camera, eye))
+            panels = component_panels(_on_cpu(shown), view, mpi.geometry, mpi.color.signed)
+            by_name = {panel.name: _titled(panel) for panel in panels}
+            yield [by_name[name] for name in names]
+
+    def _render(
+        self, camera: Camera, c2w: Float[Tensor, "3 4"], eye: Float[Tensor, "3"]
+    ) -> dict[str, Tensor]:
+        device = self.mpi.depths.device
+        moved = _moved(camera, device)
+        if torch.equal(eye, c2w[:, 3]):
+            return self.mpi.render_image(moved, self.chunk)
+        return render_seen_from(self.mpi, moved, eye.float().to(device), self.chunk)
+
+    def _photo(self, camera: Camera, eye: Float[Tensor, "3"]) -> UInt8[Tensor, "height width 3"]:
+        """The training photo taken nearest to the eye, as wide as the picture; black without a scene."""
+        if self.scene is None:
+            return torch.zeros(self.height, self.width, 3, dtype=torch.uint8)
+        from_eye = Camera(
+            camera.K, torch.cat([camera.c2w[:, :3], eye.float()[:, None]], dim=1), self.width, self.height
+        )
+        photo = nearest_training_view(self.scene, from_eye).image.numpy()
+        return torch.from_numpy(fit_photo(photo, self.width, self.height))
+
+
+def fit_photo(
+    photo: UInt8[np.ndarray, "_ _ 3"], width: int, height: int
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Scales a photo to a width; cuts it above and below, or adds black there, as `frame_camera` has it."""
+    scaled_height = max(1, round(photo.shape[0] * width / photo.shape[1]))
+    scaled = Image.fromarray(photo).resize((width, scaled_height), Image.Resampling.LANCZOS)
+    page = Image.new("RGB", (width, height))
+    page.paste(scaled, (0, round((height - scaled_height) / 2)))
+    return np.array(page)
+
+
+def _titled(panel: Panel) -> Panel:
+    """Says of the photo that it was not taken from where the camera is."""
+    return replace(panel, title="nearest training photo") if panel.name == PHOTO else panel
+
+
+def _moved(camera: Camera, device: torch.device) -> Camera:
+    return Camera(camera.K.to(device), camera.c2w.to(device), camera.width, camera.height)
+
+
+def _on_cpu(shown: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: values.cpu() for name, values in shown.items()}

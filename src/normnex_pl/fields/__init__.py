@@ -1,7 +1,0 @@
-"""Fields: what is stored at the points of an MPI. One a file."""
-
-from normnex_pl.fields.base import Field, FieldFactory
-from normnex_pl.fields.grid import GridField
-from normnex_pl.fields.mlp import MLPField
-
-__all__ = ["Field", "FieldFactory", "GridField", "MLPField"]

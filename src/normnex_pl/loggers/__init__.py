@@ -1,7 +1,0 @@
-"""Where a run's scalars, pictures and scores go beside its folder; the command line's ``loggers``."""
-
-from normnex_pl.loggers.base import RunIdentity, RunLogger
-from normnex_pl.loggers.tensorboard import TensorBoard
-from normnex_pl.loggers.weights_and_biases import WandB
-
-__all__ = ["RunIdentity", "RunLogger", "TensorBoard", "WandB"]

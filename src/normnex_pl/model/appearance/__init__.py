@@ -1,0 +1,35 @@
+"""Parts of the appearance model: colour, basis functions and what they are looked up by, normals."""
+
+from normnex_pl.model.appearance.background import Background, ClearBackground, OpaqueLastPlane
+from normnex_pl.model.appearance.basis import Basis, NeuralBasis
+from normnex_pl.model.appearance.color import (
+    AdditiveYCbCrColor,
+    ColorModel,
+    NonnegativeLuma,
+    RGBColor,
+    SignedLuma,
+    YCbCrColor,
+)
+from normnex_pl.model.appearance.lookup import DirectionQuery, ReflectionQuery, ViewQuery
+from normnex_pl.model.appearance.normals import FlatNormals, NoNormals, NormalModel, PredictedNormals
+
+__all__ = [
+    "AdditiveYCbCrColor",
+    "Background",
+    "Basis",
+    "ClearBackground",
+    "ColorModel",
+    "DirectionQuery",
+    "FlatNormals",
+    "NeuralBasis",
+    "NoNormals",
+    "NonnegativeLuma",
+    "NormalModel",
+    "OpaqueLastPlane",
+    "PredictedNormals",
+    "RGBColor",
+    "ReflectionQuery",
+    "SignedLuma",
+    "ViewQuery",
+    "YCbCrColor",
+]

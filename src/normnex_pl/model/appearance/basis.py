@@ -1,0 +1,79 @@
+"""Basis functions H_n of the NeX paper, equation 3."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from normnex_pl.model.appearance.lookup import DirectionQuery
+from normnex_pl.model.encoding import fourier_features
+
+
+class Basis(nn.Module, ABC):
+    """Functions on directions that all planes share.
+
+    Attributes:
+        num_basis: How many functions.
+        query: What they are functions of.
+    """
+
+    num_basis: int
+    query: DirectionQuery
+
+    @abstractmethod
+    def forward(
+        self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
+    ) -> Float[Tensor, "ray _ basis"]:
+        """Evaluates all functions.
+
+        Args:
+            viewdirs: Unit directions of the reference frame, from the camera to the scene.
+            normals: Of the layers' surfaces, if the model has any.
+
+        Returns:
+            One set of values for all layers, or one a layer, as the query has it.
+        """
+
+
+class NeuralBasis(Basis):
+    """A small network, in the paper 12 -> 64 -> 64 -> 8 with tanh: two inputs in three octaves.
+
+    Args:
+        query: What is looked up.
+        num_basis: Functions to learn.
+        octaves: Of the positional encoding.
+        width: Units of each of the two hidden layers.
+        negative_slope: Of the leaky ReLU.
+    """
+
+    def __init__(
+        self,
+        query: DirectionQuery,
+        num_basis: int = 8,
+        octaves: int = 3,
+        width: int = 64,
+        negative_slope: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.query = query
+        self.num_basis = num_basis
+        self.octaves = octaves
+        self.network = nn.Sequential(
+            nn.Linear(2 * octaves * query.num_inputs, width),
+            nn.LeakyReLU(negative_slope),
+            nn.Linear(width, width),
+            nn.LeakyReLU(negative_slope),
+            nn.Linear(width, num_basis),
+        )
+
+    def forward(
+        self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
+    ) -> Float[Tensor, "ray _ basis"]:
+        """See the base class."""
+        inputs = self.query(viewdirs, normals)
+        # One axis of samples: a linear layer would look at more of them through a view.
+        values = torch.tanh(self.network(fourier_features(inputs, self.octaves).flatten(0, 1)))
+        return values.unflatten(0, inputs.shape[:2]).to(viewdirs.dtype)

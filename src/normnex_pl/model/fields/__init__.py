@@ -1,0 +1,7 @@
+"""Fields: what is stored at the points of an MPI. One a file."""
+
+from normnex_pl.model.fields.base import Field, FieldFactory
+from normnex_pl.model.fields.grid import GridField
+from normnex_pl.model.fields.mlp import MLPField
+
+__all__ = ["Field", "FieldFactory", "GridField", "MLPField"]

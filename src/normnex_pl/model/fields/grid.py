@@ -1,0 +1,134 @@
+"""The fast field: dense grids, coarse and fine, for the opacity; textures for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from normnex_pl.core.types import FieldOutput, MPIGeometry, PlaneSamples
+from normnex_pl.kernels import runs_on
+from normnex_pl.model.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
+from normnex_pl.model.fields.regularizer import Regularizer
+from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
+from normnex_pl.training.losses import volume_variation
+
+
+def level_shape(geometry: MPIGeometry, num_planes: int, divisor: int) -> tuple[int, int, int]:
+    """Planes, height and width of a grid whose cells are ``divisor`` planes and ``2 * divisor`` pixels wide.
+
+    Two pixels a cell at the finest level: opacity is smoother than colour.
+    """
+    return (
+        max(1, num_planes // divisor),
+        max(1, geometry.canvas_height // (2 * divisor)),
+        max(1, geometry.canvas_width // (2 * divisor)),
+    )
+
+
+class GridField(Field):
+    """Opacity as a sum of dense grids of raw values, read trilinearly: coarse grids settle first.
+
+    Dense grids, since hash-encoded ones fit the training views of forward-facing scenes and fail on others.
+
+    Args:
+        geometry: The canvas; k0 has its size in pixels.
+        num_layers: Layers that share features and base colour.
+        sublayers: Planes a layer.
+        num_features: Channels of a layer that the colour model asks for.
+        divisors: Of the grids, coarse to fine: ``planes / d`` planes of ``canvas / 2 d`` cells each.
+        feature_divisor: Pixels of the canvas along a texel of the features.
+        base_color_divisor: Pixels of the canvas along a texel of the base colour.
+        tv_layers: See `BaseColorTexture`.
+    """
+
+    plane_centres: Float[Tensor, "plane"]
+
+    def __init__(
+        self,
+        geometry: MPIGeometry,
+        num_layers: int,
+        sublayers: int,
+        num_features: int,
+        divisors: Sequence[int] = (16, 8, 4, 2, 1),
+        feature_divisor: int = 4,
+        base_color_divisor: int = 1,
+        tv_layers: int | None = 1,
+    ) -> None:
+        super().__init__()
+        self.num_planes = num_layers * sublayers
+        self.canvas_size = geometry.canvas_height * geometry.canvas_width
+        shapes = [level_shape(geometry, self.num_planes, divisor) for divisor in divisors]
+        self.alpha = nn.ParameterList([nn.Parameter(torch.zeros(shape)) for shape in shapes])
+        height, width = geometry.canvas_height, geometry.canvas_width
+        self.features = nn.Parameter(
+            torch.zeros(num_layers, num_features, height // feature_divisor, width // feature_divisor)
+        )
+        self.base_color = BaseColorTexture(
+            num_layers,
+            height // base_color_divisor,
+            width // base_color_divisor,
+            tv_layers=tv_layers,
+            initial_range=0.1,
+        )
+        # The centre of plane i of n, with cells as wide as the volume divided by n.
+        centres = (2 * torch.arange(self.num_planes) + 1) / self.num_planes - 1
+        self.register_buffer("plane_centres", centres, persistent=False)
+
+    def _raw_alpha(
+        self,
+        coordinates: Float[Tensor, "ray plane 2"],
+        z: Float[Tensor, "plane ray"],
+        detail: int | None = None,
+    ) -> Float[Tensor, "ray plane"]:
+        xy = rearrange(coordinates, "ray plane xy -> plane ray xy")
+        grid = rearrange(torch.cat([xy, z[..., None]], dim=-1), "plane ray xyz -> 1 plane 1 ray xyz")
+        raw = torch.zeros_like(grid[..., 0])[:, None]
+        for level in list(self.alpha)[:detail]:
+            raw = raw + F.grid_sample(level[None, None], grid, padding_mode="border", align_corners=False)
+        return rearrange(raw, "1 1 plane 1 ray -> ray plane")
+
+    def forward(self, samples: PlaneSamples) -> FieldOutput:
+        """See the base class."""
+        return FieldOutput(
+            self._plane_alpha(samples.planes),
+            self.base_color(samples.planes),
+            sample_layers(self.features, samples.layers),
+        )
+
+    def _plane_alpha(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane"]:
+        if runs_on(coordinates) and not torch.is_grad_enabled():
+            # Imported here: Triton isn't everywhere.
+            from normnex_pl.kernels.opacity import grid_opacity
+
+            return grid_opacity(list(self.alpha), coordinates, ALPHA_OFFSET)
+        z = repeat(self.plane_centres, "plane -> plane ray", ray=len(coordinates))
+        alpha = torch.sigmoid(self._raw_alpha(coordinates, z) - ALPHA_OFFSET)
+        return alpha * inside_canvas(coordinates)
+
+    def optical_depth(
+        self,
+        coordinates: Float[Tensor, "ray plane 2"],
+        shift: Float[Tensor, "ray plane"],
+        detail: int | None = None,
+    ) -> Float[Tensor, "ray plane"]:
+        """See the base class."""
+        z = self.plane_centres[:, None] + shift.T * (2 / self.num_planes)
+        return raw_to_optical_depth(self._raw_alpha(coordinates, z, detail)) * inside_canvas(coordinates)
+
+    def stored_values(self) -> int:
+        """See the base class."""
+        return self.num_planes * self.canvas_size + self.features.numel() + self.base_color.raw.numel()
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """See the base class."""
+        return {"alpha": list(self.alpha), "features": [self.features], "base_color": [self.base_color.raw]}
+
+    def regularizers(self) -> dict[str, Regularizer]:
+        """See the base class."""
+        variation = Regularizer(volume_variation, list(self.alpha))
+        return {"tv_base_color": self.base_color.variation, "tv_alpha": variation}

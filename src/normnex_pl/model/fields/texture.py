@@ -1,0 +1,98 @@
+"""Explicit textures, one a layer."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from normnex_pl.kernels import runs_on
+from normnex_pl.model.fields.regularizer import Regularizer, everything
+from normnex_pl.training.losses import total_variation
+
+
+def sample_layers(
+    textures: Float[Tensor, "layer channel height width"], coordinates: Float[Tensor, "ray plane 2"]
+) -> Float[Tensor, "ray plane channel"]:
+    """Reads each layer's texture where rays meet the layer's planes, bilinearly; borders are repeated.
+
+    Args:
+        textures: One a layer.
+        coordinates: Canvas coordinates on ``plane = layer * sublayer`` planes.
+    """
+    grid = rearrange(coordinates, "ray (layer sub) xy -> layer sub ray xy", layer=len(textures))
+    values = F.grid_sample(textures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return rearrange(values, "layer channel sub ray -> ray (layer sub) channel")
+
+
+# Raw values of colours beyond these would hardly learn: the sigmoid is flat there.
+_DARKEST, _BRIGHTEST = 0.02, 0.98
+
+
+class BaseColorTexture(nn.Module):
+    """k0: an explicit texture behind a sigmoid, shared by the planes of a layer (NeX, section 3.4).
+
+    Args:
+        num_layers: Number of textures.
+        height: Texels.
+        width: Texels.
+        tv_layers: How many layers, drawn anew each step, the total variation looks at; None for all.
+            The expectation is the same, at a fraction of the memory traffic.
+        initial_range: Raw values start uniform in +- this.
+    """
+
+    def __init__(
+        self,
+        num_layers: int,
+        height: int,
+        width: int,
+        tv_layers: int | None = None,
+        initial_range: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.tv_layers = tv_layers
+        raw = torch.empty(num_layers, 3, height, width).uniform_(-initial_range, initial_range)
+        self.raw = nn.Parameter(raw)
+
+    def forward(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane 3"]:
+        """Colours where rays meet the planes.
+
+        The sigmoid comes before the interpolation: that is what a renderer of stored colours does.
+        """
+        if runs_on(self.raw) and not coordinates.requires_grad:
+            # Imported here: Triton isn't everywhere.
+            from normnex_pl.kernels.colors import sample_sigmoid
+
+            return sample_sigmoid(self.raw, coordinates)
+        return sample_layers(torch.sigmoid(self.raw), coordinates)
+
+    @torch.no_grad()
+    def start_layer(self, layer: int, colors: Float[Tensor, "3 height width"]) -> None:
+        """Has a layer start with given colours, kept from the ends of the range, where nothing would move.
+
+        Args:
+            layer: Counted from the front.
+            colors: sRGB in [0, 1], one a texel.
+        """
+        self.raw[layer] = torch.logit(colors.clamp(_DARKEST, _BRIGHTEST)).to(self.raw.device)
+
+    @property
+    def variation(self) -> Regularizer:
+        """Total variation of the colours."""
+        if runs_on(self.raw):
+            # Imported here: Triton isn't everywhere.
+            from normnex_pl.kernels.variation import add_variation_gradient
+
+            return Regularizer(_color_variation, [self.raw], self._draw_layers, add_variation_gradient)
+        return Regularizer(_color_variation, [self.raw], self._draw_layers)
+
+    def _draw_layers(self) -> list[slice]:
+        if self.tv_layers is None:
+            return everything()
+        return [slice(i, i + 1) for i in torch.randperm(len(self.raw))[: self.tv_layers].tolist()]
+
+
+def _color_variation(raw: Float[Tensor, "layer 3 height width"]) -> Float[Tensor, ""]:
+    return total_variation(torch.sigmoid(raw))

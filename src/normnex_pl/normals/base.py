@@ -1,0 +1,74 @@
+"""What every estimator of the target normals offers, and what they share.
+
+A target is the unit normal of the surface that a ray meets on a layer, in the reference frame, facing the
+camera: n . viewdir < 0 for a surface that can be seen. Where nothing tells, it is (0, 0, -1).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from normnex_pl.core.types import RayBatch, RenderOutput
+
+if TYPE_CHECKING:
+    from normnex_pl.model.mpi import MPI
+
+# Below this length a direction is rounding noise.
+_LEAST_LENGTH = 1e-12
+
+
+class NormalEstimator(nn.Module, ABC):
+    """Estimates target normals from the geometry that has been learned so far.
+
+    Attributes:
+        every: Steps between two calls of `refresh`.
+    """
+
+    every: int = 1
+
+    def refresh(self, mpi: MPI) -> None:
+        """Brings up to date what is kept from one step to the next. Most estimators keep nothing."""
+        return
+
+    @abstractmethod
+    def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
+        """Estimates the normals that the first ray of each triplet meets.
+
+        Args:
+            mpi: The model.
+            batch: Rays in L-shaped triplets, and the colours of their pixels.
+            rendered: The same rays as ``mpi.render`` gives them, triplet by triplet.
+        """
+
+
+def unit_normals(vectors: Float[Tensor, "*sample 3"]) -> Float[Tensor, "*sample 3"]:
+    """Normalises; (0, 0, -1), which faces the reference camera, where there is no direction."""
+    # Scaled first, so that the squares of small numbers don't vanish.
+    largest = vectors.abs().amax(dim=-1, keepdim=True)
+    scaled = vectors / largest.clamp(min=_LEAST_LENGTH)
+    normals = scaled / scaled.norm(dim=-1, keepdim=True).clamp(min=_LEAST_LENGTH)
+    facing = torch.zeros_like(vectors)
+    facing[..., 2] = -1
+    known = (largest > _LEAST_LENGTH) & normals.isfinite().all(dim=-1, keepdim=True)
+    return torch.where(known, normals, facing)
+
+
+def composite_on_layers(
+    weights: Float[Tensor, "ray plane"], normals: Float[Tensor, "ray plane 3"], num_layers: int
+) -> Float[Tensor, "ray layer 3"]:
+    """Unit normals of layers: the mean of their planes' normals by weight, normalised last."""
+    weighted = rearrange(
+        weights[..., None] * normals, "ray (layer sub) xyz -> ray layer sub xyz", layer=num_layers
+    )
+    return unit_normals(weighted.sum(dim=2))
+
+
+def first_of_triplets(values: Float[Tensor, "ray *rest"]) -> Float[Tensor, "triplet *rest"]:
+    """The values of each triplet's first ray."""
+    return values[::3]

@@ -1,0 +1,103 @@
+"""The whole MPI as the reference camera sees it, on a grid of the canvas: pure functions on volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.geometry.planes import canvas_grid
+
+if TYPE_CHECKING:
+    from normnex_pl.model.mpi import MPI
+
+# Of the reference camera; each has as many samples as there are planes.
+_TEXELS_AT_ONCE = 4096
+
+
+@contextmanager
+def exact_filters(device: torch.device) -> Iterator[None]:
+    """Keeps convolutions from rounding: depths differ between cells by less than bf16 or TF32 can tell."""
+    cudnn = torch.backends.cudnn
+    kept = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
+    with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
+        yield
+
+
+def check_cells(divisor: int, every: int) -> None:
+    """Raises a UserError unless both are at least 1."""
+    if divisor < 1 or every < 1:
+        raise UserError(
+            f"model.estimator: expected divisor and every of at least 1, found {divisor} and {every}."
+        )
+
+
+@torch.no_grad()
+def bake_alpha(mpi: MPI, divisor: int) -> Float[Tensor, "plane height width"]:
+    """Evaluates the opacity of all planes on a grid with cells of ``divisor`` canvas pixels.
+
+    A point of the canvas is one ray of the reference camera: the planes of a cell lie behind each other.
+    """
+    height = max(1, mpi.geometry.canvas_height // divisor)
+    width = max(1, mpi.geometry.canvas_width // divisor)
+    grid = canvas_grid(height, width, mpi.depths.device).flatten(0, 1)
+    parts = []
+    for part in grid.split(_TEXELS_AT_ONCE):
+        coordinates = part[None].expand(len(mpi.depths), -1, -1).transpose(0, 1)
+        shift = torch.zeros_like(coordinates[..., 0])
+        alpha = -torch.expm1(-mpi.field.optical_depth(coordinates, shift))
+        parts.append(mpi.background(alpha, coordinates))
+    return rearrange(torch.cat(parts), "(height width) plane -> plane height width", height=height)
+
+
+def gaussian_blur(values: Float[Tensor, "*batch size"], sigma: float) -> Float[Tensor, "*batch size"]:
+    """Blurs the last axis by a Gaussian of ``sigma`` cells; the borders are repeated. Zero: as it is."""
+    if sigma == 0:
+        return values
+    radius = max(1, round(3 * sigma))
+    offsets = torch.arange(-radius, radius + 1, device=values.device, dtype=values.dtype)
+    kernel = torch.exp(-0.5 * (offsets / sigma).square())
+    kernel = kernel / kernel.sum()
+    padded = F.pad(values.reshape(-1, 1, values.shape[-1]), (radius, radius), mode="replicate")
+    return F.conv1d(padded, kernel[None, None]).view_as(values)
+
+
+def central_difference(values: Float[Tensor, "*batch size"]) -> Float[Tensor, "*batch size"]:
+    """Derivative along the last axis by its index; one-sided at the ends, zero for a single cell."""
+    if values.shape[-1] == 1:
+        return torch.zeros_like(values)
+    (derivative,) = torch.gradient(values, dim=-1)
+    return derivative
+
+
+def median_depth_index(weights: Float[Tensor, "plane *image"]) -> Float[Tensor, "*image"]:
+    """Where along the planes half of a ray's weight lies, as a real index: planes are half-open unit cells.
+
+    The last plane where nothing has any weight.
+    """
+    passed = weights.cumsum(dim=0)
+    half = 0.5 * passed[-1]
+    index = (passed < half).sum(dim=0, keepdim=True).clamp(max=len(weights) - 1)
+    here = weights.gather(0, index)[0]
+    before = passed.gather(0, index)[0] - here
+    share = ((half - before) / here.clamp(min=1e-12)).clamp(0, 1)
+    exact = index[0] + share - 0.5
+    return torch.where(passed[-1] > 1e-6, exact, float(len(weights) - 1)).clamp(0, len(weights) - 1)
+
+
+def refill(kept: Tensor | None, values: Tensor) -> Tensor:
+    """New values for what is kept from one step to the next, in the old ones' memory where they fit.
+
+    A recorded graph (`normnex_pl.training.execution.CudaGraph`) goes on reading where it read when it was
+    recorded.
+    """
+    if kept is None or kept.shape != values.shape or kept.device != values.device:
+        return values.contiguous()
+    return kept.copy_(values)

@@ -1,0 +1,117 @@
+"""Approach 3: the surface spanned by a rendered depth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Float
+from kornia.filters import gaussian_blur2d, median_blur
+from torch import Tensor
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import MPIGeometry, RayBatch, RenderOutput
+from normnex_pl.geometry.planes import canvas_grid, canvas_points, depth_of_index
+from normnex_pl.model.appearance.lookup import face_camera
+from normnex_pl.model.compositing import composite_weights
+from normnex_pl.model.fields.texture import sample_layers
+from normnex_pl.normals.base import NormalEstimator, unit_normals
+from normnex_pl.normals.canvas import bake_alpha, check_cells, exact_filters, median_depth_index, refill
+
+if TYPE_CHECKING:
+    from normnex_pl.model.mpi import MPI
+
+
+class RenderedDepth(NormalEstimator):
+    """Expected depths of three neighbouring rays span the surface: n is their points' cross product.
+
+    At a distance of one pixel the noise of learned depths outweighs the slope; see `FilteredDepth`.
+    """
+
+    def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
+        """See the base class."""
+        depth = rearrange(rendered.depth, "(triplet pixel) -> triplet pixel 1", pixel=3)
+        rays = batch.rays
+        distance = (depth - rays.origins[..., 2:]) / rays.directions[..., 2:]
+        here, right, below = (rays.origins + distance * rays.directions).unbind(dim=1)
+        normals = unit_normals(torch.linalg.cross(below - here, right - here))
+        facing = face_camera(normals, rays.viewdirs[:, 0])
+        return repeat(facing, "triplet xyz -> triplet layer xyz", layer=mpi.num_layers)
+
+
+class FilteredDepth(NormalEstimator):
+    """The depth of half the weight, filtered as an image on the canvas before the cross product.
+
+    Disparities are filtered: those of a plane in space are linear over the image, so that neither filter
+    bends it. The result is a picture as the reference camera sees it; a ray reads it where it meets a layer.
+
+    Args:
+        divisor: Canvas pixels along a cell of the picture.
+        median: Cells along the median filter's window, odd.
+        blur: Standard deviation of the Gaussian that follows, in cells.
+        every: Steps between two evaluations.
+
+    Raises:
+        UserError: An argument is out of range.
+    """
+
+    _normals: Float[Tensor, "1 3 height width"] | None
+
+    def __init__(self, divisor: int = 2, median: int = 5, blur: float = 2.0, every: int = 100) -> None:
+        super().__init__()
+        check_cells(divisor, every)
+        if median < 1 or median % 2 == 0:
+            raise UserError(f"model.estimator: expected an odd median of at least 1, found {median}.")
+        self.divisor = divisor
+        self.median = median
+        self.blur = blur
+        self.every = every
+        self._normals = None
+
+    @torch.no_grad()
+    def refresh(self, mpi: MPI) -> None:
+        """See the base class."""
+        weights = composite_weights(bake_alpha(mpi, self.divisor).movedim(0, -1)).movedim(-1, 0)
+        depth = depth_of_index(mpi.geometry, len(mpi.depths), median_depth_index(weights))
+        with exact_filters(depth.device):
+            disparity = filter_disparity(1 / depth, self.median, self.blur)
+        normals = depth_normals(1 / disparity, mpi.geometry).movedim(-1, 0)[None]
+        self._normals = refill(self._normals, normals)
+
+    def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
+        """See the base class."""
+        if self._normals is None:
+            self.refresh(mpi)
+        assert self._normals is not None
+        first = batch.first_rays()
+        layers = mpi.intersect(first).layers
+        return unit_normals(sample_layers(self._normals, layers))
+
+
+def filter_disparity(
+    disparity: Float[Tensor, "height width"], median: int, blur: float
+) -> Float[Tensor, "height width"]:
+    """A median filter against what stands out, then a Gaussian."""
+    image = median_blur(disparity[None, None], (median, median))
+    size = 2 * round(3 * blur) + 1
+    # kornia mirrors the border, which a picture has to be larger than.
+    if blur > 0 and size // 2 < min(disparity.shape):
+        image = gaussian_blur2d(image, (size, size), (blur, blur))
+    return image[0, 0]
+
+
+def depth_normals(
+    depth: Float[Tensor, "height width"], geometry: MPIGeometry
+) -> Float[Tensor, "height width 3"]:
+    """Normals of a depth map on the canvas, by central differences of its points; facing the camera.
+
+    A single row or column has no slope across it.
+    """
+    height, width = depth.shape
+    grid = canvas_grid(height, width, depth.device)
+    points = canvas_points(grid, depth, geometry)
+    if min(height, width) < 2:
+        return unit_normals(torch.zeros_like(points))
+    down, right = torch.gradient(points, dim=(0, 1))
+    return face_camera(unit_normals(torch.linalg.cross(down, right)), points)

@@ -1,0 +1,75 @@
+"""Approach 2: gradients by automatic differentiation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from normnex_pl.core.types import PlaneSamples, RayBatch, RenderOutput
+from normnex_pl.geometry.planes import depth_of_index, metric_gradient, plane_spacing
+from normnex_pl.normals.base import NormalEstimator, composite_on_layers, first_of_triplets, unit_normals
+
+if TYPE_CHECKING:
+    from normnex_pl.model.mpi import MPI
+
+
+class LossGradient(NormalEstimator):
+    """grad sigma = (dL/dx, dL/dy, dL/dz) / (dL/dsigma), where L is the squared error of the ray's colour.
+
+    The division only gives the sign once the result is normalised. The colours too depend on the position,
+    so that this is the gradient of the density only where they don't change. It takes a second pass through
+    the field, forward and backward, for a third of the rays.
+    """
+
+    def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
+        """See the base class."""
+        rays = batch.first_rays()
+        samples = mpi.intersect(rays)
+        with torch.enable_grad(), torch.autocast(rays.origins.device.type, enabled=False):
+            coordinates = samples.planes.detach().requires_grad_()
+            shift = torch.zeros_like(coordinates[..., 0]).requires_grad_()
+            alpha = -torch.expm1(-mpi.field.optical_depth(coordinates, shift))
+            stored = mpi.field(PlaneSamples(coordinates, samples.layers))
+            rgb = mpi.shade(rays, samples, replace(stored, alpha=alpha)).rgb
+            loss = (rgb - batch.rgb[:, 0]).square().sum()
+            by_canvas, by_shift, by_alpha = torch.autograd.grad(loss, (coordinates, shift, alpha))
+        gradient = torch.cat([by_canvas, by_shift[..., None]], dim=-1) * by_alpha.sign()[..., None]
+        spacing = plane_spacing(mpi.geometry, len(mpi.depths), mpi.depths)
+        metric = metric_gradient(gradient, samples.planes, mpi.depths, spacing, mpi.geometry)
+        return composite_on_layers(first_of_triplets(rendered.weights), unit_normals(-metric), mpi.num_layers)
+
+
+class DensityGradient(NormalEstimator):
+    """The exact form: the vector-Jacobian product of the density alone.
+
+    Exact for what the field is: planes lie at the nodes of a `GridField`'s finest grid, where its derivative
+    along the planes is one-sided. `TransmittanceGradient` takes central differences instead.
+
+    Args:
+        detail: Of the field, see `Field.optical_depth`: differentiated as they are, the paper's highest
+            octaves are mostly noise. None for all.
+    """
+
+    def __init__(self, detail: int | None = None) -> None:
+        super().__init__()
+        self.detail = detail
+
+    def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
+        """See the base class."""
+        rays = batch.first_rays()
+        planes = mpi.intersect(rays).planes
+        num_planes = len(mpi.depths)
+        with torch.enable_grad(), torch.autocast(rays.origins.device.type, enabled=False):
+            coordinates = planes.detach().requires_grad_()
+            shift = torch.zeros_like(coordinates[..., 0]).requires_grad_()
+            index = torch.arange(num_planes, device=shift.device) + shift
+            spacing = plane_spacing(mpi.geometry, num_planes, depth_of_index(mpi.geometry, num_planes, index))
+            sigma = mpi.field.optical_depth(coordinates, shift, self.detail) / spacing
+            by_canvas, by_shift = torch.autograd.grad(sigma.sum(), (coordinates, shift))
+        gradient = torch.cat([by_canvas, by_shift[..., None]], dim=-1)
+        metric = metric_gradient(gradient, planes, mpi.depths, spacing.detach(), mpi.geometry)
+        return composite_on_layers(first_of_triplets(rendered.weights), unit_normals(-metric), mpi.num_layers)

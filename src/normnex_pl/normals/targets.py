@@ -1,0 +1,100 @@
+"""What a model has of a view, with its estimated normals: the targets that it learns from, pixel by pixel."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from normnex_pl.core.types import Camera, RayBatch, Rays, View
+from normnex_pl.geometry.cameras import pixel_rays
+from normnex_pl.model.mpi import MPI, composite_normals
+from normnex_pl.normals import NormalEstimator
+
+# Estimators differentiate: what lies between their rays and the result is kept meanwhile.
+_ESTIMATED_AT_ONCE = 16384
+
+
+@torch.no_grad()
+def view_components(
+    mpi: MPI, estimator: NormalEstimator | None, view: View, chunk: int = 16384
+) -> dict[str, Tensor]:
+    """All that a model has of a view.
+
+    Args:
+        mpi: The model.
+        estimator: Of normals, refreshed; None if the model has none.
+        view: On the model's device.
+        chunk: Rays at once.
+
+    Returns:
+        What `MPI.components` gives, ``[height, width]`` or ``[height, width, channel]``, and
+        ``target_normals`` where there is an estimator.
+    """
+    shown = mpi.render_image(view.camera, chunk)
+    if estimator is not None:
+        shown["target_normals"] = target_normals(mpi, estimator, view, min(chunk, _ESTIMATED_AT_ONCE))
+    return shown
+
+
+@torch.no_grad()
+def target_normals(
+    mpi: MPI, estimator: NormalEstimator, view: View, chunk: int = _ESTIMATED_AT_ONCE
+) -> Float[Tensor, "height width 3"]:
+    """Estimates the normals that the pixels of a view see.
+
+    Args:
+        mpi: The model.
+        estimator: Refreshed.
+        view: On the model's device. The photo is used by estimators that look at the error of the colour;
+            there is no other use of it.
+        chunk: Rays at once.
+
+    Returns:
+        Unit normals in the reference frame, composited; zero where nothing is covered.
+    """
+    camera = view.camera
+    pixels = _pixels(camera.height, camera.width, view.image.device)
+    photo = view.rgb.flatten(0, 1)
+    parts = []
+    for some, rgb in zip(pixels.split(max(1, chunk // 3)), photo.split(max(1, chunk // 3)), strict=True):
+        batch = RayBatch(_triplets(camera, some), rgb[:, None].expand(-1, 3, -1))
+        flat = Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1))
+        rendered = mpi.render(flat)
+        weights = mpi.layer_weights(rendered.weights[::3])
+        parts.append(composite_normals(weights, estimator(mpi, batch, rendered)))
+    return torch.cat(parts).unflatten(0, (camera.height, camera.width))
+
+
+def _pixels(height: int, width: int, device: torch.device) -> Tensor:
+    rows, columns = torch.meshgrid(
+        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+    )
+    return torch.stack([columns, rows], dim=-1).flatten(0, 1)
+
+
+def _triplets(camera: Camera, pixels: Tensor) -> Rays:
+    """Pixel, right, below; those beyond the border have rays all the same."""
+    neighbours = pixels.new_tensor([[0, 0], [1, 0], [0, 1]])
+    return pixel_rays(camera.K, camera.c2w, pixels[:, None] + neighbours)
+
+
+@torch.no_grad()
+def normal_diagnostics(
+    weights: Float[Tensor, "ray layer"],
+    predicted: Float[Tensor, "ray layer 3"],
+    target: Float[Tensor, "ray layer 3"],
+) -> dict[str, Tensor]:
+    """Scalars that show predicted normals that have collapsed to one direction, or drift from their targets.
+
+    Returns:
+        ``normals/variance``: 1 - |mean n'|, weighted; zero if all are equal. ``normals/target_degrees``: mean
+        angle between n' and the target, weighted.
+    """
+    total = weights.sum().clamp(min=1e-6)
+    mean = (weights[..., None] * predicted).sum(dim=(0, 1)) / total
+    cosine = (predicted * target).sum(dim=-1).clamp(-1, 1)
+    return {
+        "normals/variance": 1 - mean.norm(),
+        "normals/target_degrees": torch.rad2deg((weights * cosine.acos()).sum() / total),
+    }

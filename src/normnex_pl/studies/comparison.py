@@ -1,0 +1,212 @@
+"""Compares finished runs: their scores as a table. Trains nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from normnex_pl.core.errors import UserError
+
+Number = int | float | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number that runs are compared by.
+
+    Attributes:
+        name: In the CSV file.
+        title: In the Markdown table.
+        digits: Behind the point, in the Markdown table.
+    """
+
+    name: str
+    title: str
+    digits: int
+
+
+COLUMNS = (
+    Column("psnr", "PSNR", 2),
+    Column("ssim", "SSIM", 3),
+    Column("lpips_vgg", "LPIPS", 3),
+    Column("highlight_psnr", "highlight PSNR", 2),
+    Column("diffuse_psnr", "diffuse PSNR", 2),
+    Column("diffuse_psnr_lobe", "diffuse PSNR, where there is any", 2),
+    Column("specular_std", "s.d. of gloss over views", 3),
+    Column("specular_correlation", "its correlation with the true one", 2),
+    Column("normal_mae_deg", "n' to truth, objects (deg)", 1),
+    Column("normal_mae_deg_table", "n' to truth, table (deg)", 1),
+    Column("target_mae_deg", "n to truth, objects (deg)", 1),
+    Column("target_mae_deg_table", "n to truth, table (deg)", 1),
+    Column("normal_target_deg", "n' to n (deg)", 1),
+    Column("psnr_flat_normals", "PSNR with n' = (0, 0, -1)", 2),
+    Column("num_outputs", "outputs", 0),
+    Column("stored_mb", "MB", 1),
+    Column("million_parameters", "M parameters", 2),
+    Column("train_seconds", "seconds", 0),
+    Column("ms_per_step", "ms a step", 1),
+    Column("peak_gpu_gib", "GiB", 1),
+)
+_ABOUT = ("row", "seed", "variant", "preset", "steps", "folder", "commit", "failure")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a comparison.
+
+    Attributes:
+        row: The row of the table that it belongs to.
+        seed: Of its random numbers.
+        folder: The run folder.
+        metrics: The content of its ``metrics.json``; empty if the run failed.
+        failure: Why there are no metrics, in a line.
+    """
+
+    row: str
+    seed: int
+    folder: Path
+    metrics: dict[str, Any]
+    failure: str | None = None
+
+    @property
+    def values(self) -> dict[str, Number]:
+        """A number, or None, for each of `COLUMNS`: older runs and scenes without truth lack some."""
+        test = self.metrics.get("test") or {}
+        numbers = {column.name: test.get(column.name, self.metrics.get(column.name)) for column in COLUMNS}
+        steps, seconds = self.metrics.get("steps"), self.metrics.get("train_seconds")
+        gloss = self.metrics.get("specular_variation") or {}
+        return numbers | {
+            "specular_std": gloss.get("std"),
+            "specular_correlation": gloss.get("correlation"),
+            "stored_mb": _scaled(self.metrics.get("stored_bytes"), 1e-6),
+            "million_parameters": _scaled(self.metrics.get("num_parameters"), 1e-6),
+            "ms_per_step": _scaled(seconds, 1000 / steps) if steps else None,
+        }
+
+
+def read_run(row: str, seed: int, folder: Path) -> Run:
+    """Reads what a finished run left behind.
+
+    Raises:
+        UserError: There is no readable ``metrics.json``.
+    """
+    path = folder / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: expected the scores of a finished run, found none ({error}). Delete the folder and "
+            "train again."
+        ) from error
+    return Run(row, seed, folder, metrics)
+
+
+def read_comparison(folder: Path) -> list[Run]:
+    """Reads the runs of a comparison that `make compare` wrote, in the order of its table.
+
+    Raises:
+        UserError: There is no table, or a run of it isn't there.
+    """
+    path = folder / "table.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            # The folder may have been moved, and the table names its runs as they lay.
+            rows = [
+                (row["row"], int(row["seed"]), folder / "runs" / Path(row["folder"]).name, row["failure"])
+                for row in csv.DictReader(file)
+            ]
+        if not rows:
+            raise ValueError("no rows")
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path}: expected the table of a comparison, found none ({error!r}). Write it by "
+            "make compare SCENE=..."
+        ) from error
+    return [
+        Run(row, seed, place, {}, failure) if failure else read_run(row, seed, place)
+        for row, seed, place, failure in rows
+    ]
+
+
+def named_columns(*names: str) -> tuple[Column, ...]:
+    """Some of `COLUMNS`, in this order.
+
+    Raises:
+        UserError: There is none of a name.
+    """
+    known = {column.name: column for column in COLUMNS}
+    if unknown := [name for name in names if name not in known]:
+        raise UserError(f"columns: expected some of {', '.join(known)}, found {', '.join(unknown)}.")
+    return tuple(known[name] for name in names)
+
+
+def markdown_table(runs: Sequence[Run], columns: Sequence[Column] = COLUMNS) -> str:
+    """A line a row, in the order of the runs; means over the finished seeds, and what failed below it.
+
+    With several seeds, a column behind the first one tells the standard deviation of PSNR (of a sample: with
+    n - 1).
+    """
+    several = len({run.seed for run in runs}) > 1
+    titles = ["", *(column.title for column in columns)]
+    if several:
+        titles.insert(2, "PSNR s.d.")
+    lines = [titles]
+    for row in dict.fromkeys(run.row for run in runs):
+        values = [run.values for run in runs if run.row == row and run.failure is None]
+        cells = [format_value(_mean([of[column.name] for of in values]), column.digits) for column in columns]
+        if several:
+            cells.insert(1, format_value(_deviation([of["psnr"] for of in values]), 2))
+        if not values:
+            cells[0] = "failed"
+        lines.append([row, *cells])
+    notes = [f"- {run.row}, seed {run.seed}, failed: {run.failure}\n" for run in runs if run.failure]
+    return "\n".join([aligned(lines), *(["".join(notes)] if notes else [])])
+
+
+def csv_table(runs: Sequence[Run]) -> str:
+    """A line a run, with all digits; nothing stands where a number is missing."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*_ABOUT, *(column.name for column in COLUMNS)], lineterminator="\n")
+    writer.writeheader()
+    for run in runs:
+        about = {name: run.metrics.get(name) for name in _ABOUT}
+        about |= {"row": run.row, "seed": run.seed, "folder": str(run.folder), "failure": run.failure}
+        writer.writerow(about | run.values)
+    return text.getvalue()
+
+
+def format_value(value: Number, digits: int) -> str:
+    """A number for people, or a dash."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _scaled(value: Number, factor: float) -> Number:
+    return None if value is None else value * factor
+
+
+def _mean(values: Sequence[Number]) -> Number:
+    """None where a value is missing: a mean over some of the seeds would mislead."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(values) else None
+
+
+def _deviation(values: Sequence[Number]) -> Number:
+    known = [value for value in values if value is not None]
+    return statistics.stdev(known) if len(known) > 1 and len(known) == len(values) else None
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Markdown that reads as a table in a terminal too: names to the left, numbers to the right."""
+    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(lines[0]))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    text = ""
+    for line in (lines[0], rule, *lines[1:]):
+        numbers = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
+        text += f"| {' | '.join([line[0].ljust(widths[0]), *numbers])} |\n"
+    return text

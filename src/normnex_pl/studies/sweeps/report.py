@@ -1,0 +1,156 @@
+"""What a sweep has found: a table of its runs, the best one's options, and a plot of what mattered."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from normnex_pl.studies.comparison import aligned
+from normnex_pl.studies.sweeps.config import metric_of, searched
+from normnex_pl.studies.sweeps.state import SweepRun, SweepState
+
+_SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run with what it has reached.
+
+    Attributes:
+        run: The run.
+        best: Of its history.
+        step: Of the best.
+        last_step: That was judged; with it, whether the run was stopped early can be seen.
+    """
+
+    run: SweepRun
+    best: float | None
+    step: int | None
+    last_step: int | None
+
+
+def rows_of(state: SweepState) -> list[Row]:
+    """The runs, the best first, those without a score last."""
+    _, maximize = metric_of(state.config)
+    choose = max if maximize else min
+    rows = []
+    for run in state.runs:
+        history = [entry for entry in state.history(run) if math.isfinite(entry[1])]
+        if history:
+            step, best = choose(history, key=lambda entry: entry[1])
+            rows.append(Row(run, best, step, history[-1][0]))
+        else:
+            rows.append(Row(run, None, None, None))
+    sign = -1 if maximize else 1
+    return sorted(rows, key=lambda row: math.inf if row.best is None else sign * row.best)
+
+
+def markdown_report(state: SweepState) -> str:
+    """The table, means over seeds if there are several, the best run's options, and failures."""
+    rows = rows_of(state)
+    name, _ = metric_of(state.config)
+    names = searched(state.config)
+    lines = [["", *map(short_name, names), name, "step", "steps", "state"]]
+    for row in rows:
+        values = [format_number(row.run.values[key]) for key in names]
+        score = [format_number(row.best, 5), _text(row.step), _text(row.last_step)]
+        lines.append([row.run.name, *values, *score, row.run.state])
+    parts = [aligned(lines)]
+    if _SEED in names and len(names) > 1:
+        parts.append(f"Over the seeds:\n\n{_over_seeds(rows, names, name)}")
+    best = next((row for row in rows if row.best is not None and row.run.state != "failed"), None)
+    if best is not None:
+        options = " ".join(f"--{key}={format_number(best.run.values[key], 4)}" for key in names)
+        parts.append(f"Best: {best.run.name}, {name} {format_number(best.best, 5)}, with {options}\n")
+    failures = [f"- {row.run.name} failed: {row.run.failure}\n" for row in rows if row.run.failure]
+    return "\n".join([*parts, *(["".join(failures)] if failures else [])])
+
+
+def csv_report(state: SweepState) -> str:
+    """A line a run, with all digits."""
+    text = io.StringIO()
+    name, _ = metric_of(state.config)
+    names = list(state.config["parameters"])
+    about = ["run", "state", name, "step", "last_step", "folder", "failure"]
+    writer = csv.DictWriter(text, [*about, *names], lineterminator="\n")
+    writer.writeheader()
+    for row in rows_of(state):
+        known = (row.run.name, row.run.state, row.best, row.step, row.last_step)
+        told = dict(zip(about, (*known, state.folder_of(row.run), row.run.failure), strict=True))
+        writer.writerow(told | row.run.values)
+    return text.getvalue()
+
+
+@dataclass(frozen=True)
+class Comparable:
+    """Runs where all of them have come.
+
+    Attributes:
+        step: The last that all have been judged at.
+        values: Of the searched parameters, a dictionary a run.
+        scores: At that step.
+    """
+
+    step: int
+    values: list[dict[str, Any]]
+    scores: list[float]
+
+
+def comparable(state: SweepState) -> Comparable | None:
+    """Takes all runs at the last validation that each of them has seen: some were stopped early.
+
+    Returns:
+        None if there are fewer than three, or nothing differs between them.
+    """
+    names = searched(state.config)
+    scored = [(run, state.history(run)) for run in state.runs if run.state != "failed"]
+    scored = [(run, history) for run, history in scored if history]
+    if len(scored) < 3:
+        return None
+    reached = min(len(history) for _, history in scored) - 1
+    values = [{name: run.values[name] for name in names} for run, _ in scored]
+    differing = [name for name in names if len({json.dumps(row[name]) for row in values}) > 1]
+    scores = [history[reached][1] for _, history in scored]
+    if not differing or not all(map(math.isfinite, scores)):
+        return None
+    return Comparable(
+        scored[0][1][reached][0], [{name: row[name] for name in differing} for row in values], scores
+    )
+
+
+def short_name(name: str) -> str:
+    """A parameter's last word, which a column has room for."""
+    return name.rpartition(".")[2]
+
+
+def format_number(value: Any, digits: int = 3) -> str:
+    """A value for people: numbers with so many digits, others as they are."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def _over_seeds(rows: Sequence[Row], names: Sequence[str], metric: str) -> str:
+    """A line a set of values, with the mean and the standard deviation (with n - 1) over its seeds."""
+    others = [name for name in names if name != _SEED]
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(json.dumps([row.run.values[name] for name in others]), []).append(row)
+    lines = [[*map(short_name, others), f"mean {metric}", "s.d.", "seeds"]]
+    for group in groups.values():
+        scores = [row.best for row in group if row.best is not None]
+        mean = statistics.fmean(scores) if scores else None
+        deviation = statistics.stdev(scores) if len(scores) > 1 else None
+        values = [format_number(group[0].run.values[name]) for name in others]
+        lines.append([*values, format_number(mean, 5), format_number(deviation, 2), str(len(scores))])
+    return aligned(lines)
+
+
+def _text(value: int | None) -> str:
+    return "-" if value is None else str(value)

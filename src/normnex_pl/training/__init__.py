@@ -1,0 +1,1 @@
+"""The LightningModule, its losses and callbacks, and the run folder that a training writes."""

@@ -1,0 +1,78 @@
+"""Keeps the newest checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import leftovers, replacing
+
+
+class LastCheckpoint(pl.Callback):
+    """Replaces one file every few steps; the last of the callbacks, so that the others have seen the step.
+
+    Lightning's ModelCheckpoint keeps a list of files and their folder; a run folder may be moved.
+
+    Args:
+        path: The file.
+        every_n_steps: How often.
+    """
+
+    def __init__(self, path: Path, every_n_steps: int) -> None:
+        self.path = path
+        self.every_n_steps = every_n_steps
+        self._saved_step = -1
+        self._kept_step: int | None = None  # of the file, whichever process wrote it
+
+    def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Removes what a process that was killed left half-written: each may be as large as the file."""
+        self._kept_step = trainer.global_step if self.path.exists() else None
+        if trainer.is_global_zero:
+            for stale in leftovers(self.path):
+                stale.unlink(missing_ok=True)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
+        """Saves after each ``every_n_steps`` steps."""
+        if trainer.global_step % self.every_n_steps == 0:
+            self.save(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Saves the last step; behind it Lightning takes the model off the device, but not the optimiser."""
+        self.save(trainer)
+
+    def save(self, trainer: pl.Trainer) -> None:
+        """Writes the checkpoint of this step whole or not at all, once.
+
+        All ranks have to call it; the first one writes. The logged rows go first: a resumed run won't log the
+        steps before the checkpoint again.
+
+        Raises:
+            UserError: There is no room; the file is the one of an earlier step, if there was one.
+        """
+        if trainer.global_step == self._saved_step:
+            return
+        try:
+            self._write(trainer)
+        except OSError as error:
+            kept = (
+                "There is none yet" if self._kept_step is None else f"That of step {self._kept_step} is whole"
+            )
+            raise UserError(
+                f"{self.path}: expected room for a checkpoint and the log, found none ({error.strerror}). "
+                f"{kept}. Make room; the same command then goes on."
+            ) from error
+        self._saved_step = self._kept_step = trainer.global_step
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        for logger in trainer.loggers:
+            logger.save()
+        if trainer.is_global_zero:
+            with replacing(self.path) as temporary:
+                trainer.save_checkpoint(temporary, weights_only=False)
+            for logger in trainer.loggers:
+                logger.after_save_checkpoint(self)  # type: ignore[arg-type]
+        else:
+            trainer.save_checkpoint(self.path, weights_only=False)

@@ -1,0 +1,243 @@
+"""Judges held-out views and writes what the run folder holds of them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from normnex_pl.core.checkout import checkout_commit
+from normnex_pl.core.files import write_json
+from normnex_pl.core.types import Scene, View, ViewTruth
+from normnex_pl.data.datamodule import SceneDataModule, move_view
+from normnex_pl.data.truth import move_truth, read_truth
+from normnex_pl.evaluation.baselines import best_plane_warp_psnr, nearest_training_view
+from normnex_pl.evaluation.metrics import image_metrics, psnr
+from normnex_pl.evaluation.pictures.colors import contact_sheet, error_map, to_bytes, write_png
+from normnex_pl.evaluation.report import mean_of, report, view_label
+from normnex_pl.evaluation.specular_variation import specular_variation
+from normnex_pl.evaluation.truth_scores import darkest_photos_psnr, predicted_to_target, truth_scores
+from normnex_pl.training.loggers.sinks import log_picture, log_scores
+from normnex_pl.training.module import NormNeXModule
+from normnex_pl.training.ranks import gather
+from normnex_pl.training.scores_file import kept_scores
+
+METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal_target_deg")
+# Of what the test has means of, by name: where a view has the value. Normals matter most where the gloss is.
+_TRUTH_METRICS = {
+    "diffuse_psnr": ("truth", "diffuse_psnr"),
+    "diffuse_psnr_lobe": ("truth", "diffuse_psnr_lobe"),
+    "darkest_photos_diffuse_psnr_lobe": ("truth", "darkest_photos_diffuse_psnr_lobe"),
+    "highlight_psnr": ("truth", "highlight_psnr"),
+    "normal_mae_deg": ("truth", "normals", "objects", "mean"),
+    "normal_mae_deg_table": ("truth", "normals", "table", "mean"),
+    "normal_mae_deg_mirror": ("truth", "normals", "mirror", "mean"),
+    "normal_mae_deg_wall": ("truth", "normals", "wall", "mean"),
+    "target_mae_deg": ("truth", "target_normals", "objects", "mean"),
+    "target_mae_deg_table": ("truth", "target_normals", "table", "mean"),
+}
+_COLUMNS = ("render", "truth", "error")
+_VERSIONED = ("normnex_pl", "torch", "pytorch-lightning", "torchmetrics", "numpy")
+
+
+@dataclass(frozen=True)
+class RunName:
+    """What a run is called by.
+
+    Attributes:
+        scene: The scene folder's name.
+        variant: Of the model.
+        preset: Of its size and schedule.
+    """
+
+    scene: str
+    variant: str
+    preset: str
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A held-out view as the rank that rendered it hands it to the first one.
+
+    Attributes:
+        position: Among the held-out views.
+        scores: What ``metrics.json`` says of it.
+        pictures: Those of the contact sheet.
+        warp: PSNR of the nearest training photo, warped through the plane that suits best.
+        specular: What the model adds to the diffuse part.
+        truth: What the scene knows of the view.
+    """
+
+    position: int
+    scores: dict[str, Any]
+    pictures: list[np.ndarray]
+    warp: float
+    specular: Tensor
+    truth: ViewTruth | None
+
+
+class EvaluationWriter(pl.Callback):
+    """Writes pictures of each held-out view, a contact sheet and ``metrics.json``.
+
+    Several ranks take turns: each judges the views that it has rendered, as one rank alone would, and the
+    first one writes the summary.
+
+    Args:
+        folder: The run folder.
+        name: What the run is called by.
+    """
+
+    def __init__(self, folder: Path, name: RunName) -> None:
+        self.folder = folder
+        self.name = name
+        self._judged: list[_Judged] = []
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Reads the truth about the held-out views once, so that a bad file is refused before the training.
+
+        Raises:
+            UserError: A file of the scene's ``truth/`` is bad.
+        """
+        if stage == "validate":
+            return
+        scene = _datamodule(trainer).scene
+        for view in (scene.views[i] for i in scene.test):
+            read_truth(scene.root, view.name, view.camera.height, view.camera.width)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Forgets an earlier evaluation."""
+        self._judged = []
+
+    def on_test_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: View,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Judges a view that this rank has rendered, and writes its pictures."""
+        if outputs is None:
+            return
+        truth = batch.rgb
+        pictures = [to_bytes(outputs["rgb"]), to_bytes(truth), error_map(outputs["rgb"], truth)]
+        for component, picture in zip(_COLUMNS, pictures, strict=True):
+            write_png(self.folder / "test" / f"{batch.name}_{component}.png", picture)
+        datamodule = _datamodule(trainer)
+        known = read_truth(datamodule.scene.root, batch.name, batch.camera.height, batch.camera.width)
+        scores = judge(outputs, batch, known, datamodule.scene)
+        source = move_view(nearest_training_view(datamodule.scene, batch.camera), batch.image.device)
+        near, far = datamodule.geometry.near, datamodule.geometry.far
+        warp = best_plane_warp_psnr(source, batch, near, far)
+        specular = outputs["specular"].cpu()
+        self._judged.append(_Judged(batch_idx, scores, pictures, warp, specular, known))
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Gathers what the ranks have judged, writes the summary and prints it."""
+        everything = [view for judged in gather(trainer, self._judged) for view in judged]
+        if not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, NormNeXModule)
+        judged = sorted(everything, key=lambda view: view.position)
+        views = [view.scores for view in judged]
+        labels = [view_label(view) for view in views]
+        sheet = self.folder / "test" / "contact_sheet.png"
+        pictures = contact_sheet([view.pictures for view in judged], _COLUMNS, labels)
+        write_png(sheet, pictures)
+        summary = summarize(self.name, pl_module, views)
+        speculars, truths = [view.specular for view in judged], [view.truth for view in judged]
+        summary["specular_variation"] = judge_variation(speculars, truths, _datamodule(trainer).scene)
+        write_json(self.folder / "metrics.json", summary | kept_scores(self.folder, pl_module.mpi))
+        for logger in trainer.loggers:
+            log_picture(logger, "test/contact_sheet", pictures, summary["steps"])
+            log_scores(logger, summary)
+        print(report(summary, [view.warp for view in judged]))  # noqa: T201
+        print(f"Scores: {self.folder / 'metrics.json'}\nPictures: {sheet}")  # noqa: T201
+
+
+def _datamodule(trainer: pl.Trainer) -> SceneDataModule:
+    datamodule = trainer.datamodule  # type: ignore[attr-defined]
+    assert isinstance(datamodule, SceneDataModule)
+    return datamodule
+
+
+def judge(rendered: dict[str, Tensor], view: View, truth: ViewTruth | None, scene: Scene) -> dict[str, Any]:
+    """What ``metrics.json`` says of one view; ``truth`` is None where the scene has none about it.
+
+    ``psnr_flat_normals`` is the PSNR with all normals at (0, 0, -1), if colours are looked up by them: as
+    high as the other, it shows that they aren't used. ``normal_target_deg`` is the mean angle from
+    predicted normals to estimated ones.
+    """
+    flat = rendered.get("rgb_flat_normals")
+    return {
+        "name": view.name,
+        **image_metrics(rendered["rgb"], view.rgb),
+        "psnr_flat_normals": None if flat is None else psnr(flat, view.rgb),
+        "normal_target_deg": predicted_to_target(rendered),
+        "truth": None if truth is None else _judge_truth(rendered, view, truth, scene),
+    }
+
+
+def _judge_truth(rendered: dict[str, Tensor], view: View, truth: ViewTruth, scene: Scene) -> dict[str, Any]:
+    device = view.image.device
+    truth = move_truth(truth, device)
+    photos = [move_view(scene.views[i], device) for i in scene.train]
+    darkest = darkest_photos_psnr(photos, view, truth, depth_unit(scene))
+    return truth_scores(rendered, view, truth) | {"darkest_photos_diffuse_psnr_lobe": darkest}
+
+
+def depth_unit(scene: Scene) -> float:
+    """Length of the unit of a scene's own files in the world of the loaded scene."""
+    return 1 / float(scene.source_from_world[:3, 0].norm())
+
+
+def judge_variation(
+    speculars: list[Tensor], truths: list[ViewTruth | None], scene: Scene
+) -> dict[str, Any] | None:
+    """What ``metrics.json`` says of the held-out views' gloss; None unless the scene has the truth of all."""
+    views = [scene.views[i] for i in scene.test]
+    known = [truth for truth in truths if truth is not None]
+    if len(known) < len(views):
+        return None
+    variation = specular_variation(speculars, views, known, depth_unit(scene))
+    return None if variation is None else asdict(variation)
+
+
+def summarize(name: RunName, module: NormNeXModule, views: list[dict[str, Any]]) -> dict[str, Any]:
+    """The content of ``metrics.json``."""
+    record = module.record
+    paths = {metric: (metric,) for metric in METRICS} | _TRUTH_METRICS
+    return {
+        "scene": name.scene,
+        "variant": name.variant,
+        "preset": name.preset,
+        "steps": record.steps,
+        "ranks": record.ranks,
+        "train_seconds": round(record.seconds, 3),
+        "rays_per_second": round(record.rays / record.seconds, 1) if record.seconds else None,
+        "peak_gpu_gib": record.peak_gpu_gib,
+        "num_parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "num_outputs": module.mpi.num_outputs,
+        "stored_bytes": module.mpi.stored_bytes,
+        "test": {name: mean_of(views, path) for name, path in paths.items()},
+        "views": views,
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in _VERSIONED},
+        "commit": checkout_commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    if package == "torch":
+        return str(torch.__version__)
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,37 @@
+"""Rendering for training in less memory, at the price of time."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from normnex_pl.core.types import Rays, RenderOutput
+from normnex_pl.model.mpi import MPI
+
+
+def render_in_parts(mpi: MPI, rays: Rays, rays_at_once: int | None) -> RenderOutput:
+    """Renders rays part by part, and each part once more when its gradients are computed.
+
+    What lies between a part's rays and its result is forgotten until then, so that one part at a time takes
+    memory (Chen et al., Training deep nets with sublinear memory cost, 2016). Values and gradients are those
+    of `MPI.render`, up to the order of sums.
+
+    Args:
+        mpi: The model.
+        rays: In the reference frame.
+        rays_at_once: Most rays of a part; None for one part, of which nothing is forgotten.
+    """
+    if rays_at_once is None or len(rays.origins) <= rays_at_once:
+        return mpi.render(rays)
+    parts = [
+        checkpoint(mpi.render, part, use_reentrant=False, preserve_rng_state=False)
+        for part in rays.split(rays_at_once)
+    ]
+    joined: dict[str, Any] = {}
+    for field in fields(RenderOutput):
+        values = [getattr(part, field.name) for part in parts]
+        joined[field.name] = None if values[0] is None else torch.cat(values)
+    return RenderOutput(**joined)

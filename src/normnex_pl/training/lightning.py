@@ -1,0 +1,54 @@
+"""What of Lightning is refused, and what of its talk is left out."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from argparse import Namespace
+
+from pytorch_lightning.utilities.warnings import PossibleUserWarning
+
+from normnex_pl.core.errors import UserError
+
+_SCALED_GRADIENTS = ("16", "16-mixed")
+
+
+def check_trainer(config: Namespace) -> None:
+    """Refuses settings of Lightning's trainer that mean something else here, or nothing.
+
+    Args:
+        config: The configuration's part ``trainer``.
+
+    Raises:
+        UserError: It has one of these.
+    """
+    if config.accumulate_grad_batches != 1:
+        raise UserError(
+            f"trainer.accumulate_grad_batches: expected 1, found {config.accumulate_grad_batches}. "
+            "Raise data.rays_per_step instead."
+        )
+    if str(config.precision) in _SCALED_GRADIENTS:
+        raise UserError(
+            f"trainer.precision: expected 32-true or bf16-mixed, found {config.precision}. It scales the "
+            "gradients of rays, to which those of stored textures are added as they are. Take bf16-mixed."
+        )
+    if config.max_steps == -1 and config.max_epochs == -1:
+        raise UserError(
+            "trainer.max_steps, trainer.max_epochs: expected a limit, found -1 for both. The schedule of the "
+            "learning rates needs the length of the training."
+        )
+
+
+def quieten_lightning() -> None:
+    """Leaves out what Lightning says of itself: nothing that a user could act on."""
+    # "GPU available", advertisements, "max_steps reached", where checkpoints are read; warnings still come.
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Lightning 2.6 with torch 2.14.
+    warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\)", FutureWarning)
+    # It counts the steps of one epoch; rows are written by the step of the whole training.
+    warnings.filterwarnings("ignore", "The number of training batches", PossibleUserWarning)
+    # Torch 2.14 has another name for it, which older ones don't know.
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+    # One process is right on a cluster too, on its login node or within an allocation.
+    warnings.filterwarnings("ignore", "The `srun` command is available", PossibleUserWarning)

@@ -1,0 +1,93 @@
+"""A logger that writes ``metrics.csv`` and goes on in it when a run is resumed."""
+
+from __future__ import annotations
+
+import csv
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from normnex_pl.core.files import replacing
+
+
+def read_history(path: Path, name: str) -> list[tuple[int, float]]:
+    """Steps and values of one metric, as far as they have been written; none if there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [(int(row["step"]), float(row[name])) for row in csv.DictReader(file) if row.get(name)]
+
+
+class MetricsCSV(Logger):
+    """One row a logged step, one column a metric.
+
+    Lightning's own CSV logger deletes the rows of a run that is resumed.
+
+    Args:
+        path: The file.
+        flush_every: Rows between two writes.
+    """
+
+    def __init__(self, path: Path, flush_every: int = 20) -> None:
+        super().__init__()
+        self.path = path
+        self.flush_every = flush_every
+        self._rows: list[dict[str, Any]] = []
+        self._unsaved = 0
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            self._rows = [{key: value for key, value in row.items() if value} for row in rows]
+
+    @property
+    def name(self) -> str:
+        """The run folder's name."""
+        return self.path.parent.name
+
+    @property
+    def version(self) -> str:
+        """There is one a folder."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """The run folder."""
+        return str(self.path.parent)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """The configuration has a file of its own."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Adds a row; rows of later steps, left from before a resume, are dropped."""
+        step = step or 0
+        self._rows = [row for row in self._rows if int(row["step"]) <= step]
+        if self._rows and int(self._rows[-1]["step"]) == step:
+            self._rows[-1].update(metrics)
+        else:
+            self._rows.append({"step": step, **metrics})
+        self._unsaved += 1
+        if self._unsaved >= self.flush_every:
+            self.save()
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Writes all rows."""
+        if not self._unsaved:
+            return
+        columns = list(dict.fromkeys(key for row in self._rows for key in row))
+        with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(self._rows)
+        self._unsaved = 0
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Writes what is left."""
+        self.save()

@@ -1,0 +1,178 @@
+"""Losses and regularisers: pure functions, unweighted; their weights are in `LossWeights`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from normnex_pl.core.types import Rays
+
+# How fast the smoothness loss gives way to edges: at a colour step of 0.1 it has lost two thirds.
+_EDGE_SENSITIVITY = 10.0
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weight of each loss, logged as ``loss/<name>``; a weight of zero leaves its loss out.
+
+    Flat, so that a sweep says ``--model.weights.gradient=0.1``.
+
+    Attributes:
+        mse: Squared error of the colours.
+        gradient: Error of the colour differences to the right and lower neighbours (NeX, section 3.5).
+        disparity_smoothness: Bends of the surface, by the disparities of these neighbours, where the photo
+            has no edge; of a model without normals, its slopes too.
+        specular: Brightness of the specular part, so that it explains only what the base colour can't.
+        consistency: Squared distance of predicted normals from the estimated ones (Ref-NeRF, equation 10).
+        orientation: Predicted normals that face away from the camera (Ref-NeRF, equation 11).
+        distortion: Spread of a ray's weights over the planes (mip-NeRF 360, equation 15).
+        tv_base_color: Total variation of the base colour textures (NeX, section 3.5).
+        tv_alpha: Total variation of the opacity's raw values in all three directions.
+    """
+
+    mse: float = 1.0
+    gradient: float = 0.05
+    disparity_smoothness: float = 0.0
+    specular: float = 0.0
+    consistency: float = 0.0
+    orientation: float = 0.0
+    distortion: float = 0.0
+    tv_base_color: float = 0.03
+    tv_alpha: float = 0.0
+
+
+def mse_loss(rgb: Float[Tensor, "triplet 3 3"], target: Float[Tensor, "triplet 3 3"]) -> Float[Tensor, ""]:
+    """Mean squared error over all pixels and channels."""
+    return (rgb - target).square().mean()
+
+
+def gradient_loss(
+    rgb: Float[Tensor, "triplet 3 3"], target: Float[Tensor, "triplet 3 3"]
+) -> Float[Tensor, ""]:
+    """L1 error of horizontal plus vertical colour differences.
+
+    Args:
+        rgb: Rendered colours of L-shaped triplets: pixel, right neighbour, lower neighbour.
+        target: Colours of the photo.
+    """
+    residual = rgb - target
+    differences = residual[:, 1:] - residual[:, :1]
+    return differences.abs().mean(dim=(0, 2)).sum()
+
+
+def disparity_smoothness_loss(
+    disparity: Float[Tensor, "triplet 3"],
+    expected: Float[Tensor, "triplet 2"],
+    target: Float[Tensor, "triplet 3 3"],
+) -> Float[Tensor, ""]:
+    """L1 of the neighbours' disparities against expected ones, less where the photo has an edge.
+
+    The weight of edges is that of Godard et al. 2017, section 3.3, who expect the pixel's own disparity.
+
+    Args:
+        disparity: Of L-shaped triplets: pixel, right neighbour, lower neighbour; relative to the nearest
+            plane's, so that the weight doesn't depend on the scene's scale.
+        expected: Of the two neighbours, in the same unit; see `tangent_disparity`.
+        target: Colours of the photo.
+    """
+    edges = (target[:, 1:] - target[:, :1]).abs().mean(dim=-1)
+    steps = (disparity[:, 1:] - expected).abs()
+    return (steps * (-_EDGE_SENSITIVITY * edges).exp()).mean()
+
+
+def tangent_disparity(
+    rays: Rays,
+    disparity: Float[Tensor, "triplet 3"],
+    normals: Float[Tensor, "triplet 3"],
+    nearest: float,
+) -> Float[Tensor, "triplet 2"]:
+    """Disparities of the two neighbours if the surface that the first ray meets is flat.
+
+    The neighbours' rays o + t v meet the plane through the first ray's point X with normal n at
+    t = n . (X - o) / n . v. A normal of (0, 0, -1) gives the first ray's own disparity.
+
+    Args:
+        rays: Of shape ``[triplet, 3]``.
+        disparity: Of the triplets, 1 / depth in the reference frame.
+        normals: Of the surface that the first ray meets, of unit length.
+        nearest: No disparity is expected beyond this one, nor below zero.
+    """
+    depth = 1 / disparity[:, :1].clamp(min=1e-3 * nearest)
+    origins, directions = rays.origins, rays.directions
+    first = origins[:, 0] + (depth - origins[:, 0, 2:]) / directions[:, 0, 2:] * directions[:, 0]
+    height = (normals[:, None] * (first[:, None] - origins[:, 1:])).sum(dim=-1)
+    slope = (normals[:, None] * directions[:, 1:]).sum(dim=-1)
+    # 1 / (o_z + t v_z), multiplied out: at grazing angles the slope vanishes, not this denominator.
+    depth_times_slope = origins[:, 1:, 2] * slope + height * directions[:, 1:, 2]
+    expected = slope / torch.where(depth_times_slope.abs() < 1e-6, 1e-6, depth_times_slope)
+    return expected.clamp(0, nearest)
+
+
+def specular_loss(
+    weights: Float[Tensor, "ray layer"], specular: Float[Tensor, "ray layer 3"]
+) -> Float[Tensor, ""]:
+    """Mean absolute specular colour of the rays, composited."""
+    return (weights * specular.abs().mean(dim=-1)).sum(dim=-1).mean()
+
+
+def consistency_loss(
+    weights: Float[Tensor, "ray layer"],
+    normals: Float[Tensor, "ray layer 3"],
+    target: Float[Tensor, "ray layer 3"],
+) -> Float[Tensor, ""]:
+    """Mean over rays of sum w |n - n'|^2 (Ref-NeRF, equation 10).
+
+    Args:
+        weights: Of the layers.
+        normals: Predicted, of unit length.
+        target: Estimated, of unit length.
+    """
+    return (weights * (normals - target).square().sum(dim=-1)).sum(dim=-1).mean()
+
+
+def orientation_loss(
+    weights: Float[Tensor, "ray layer"],
+    normals: Float[Tensor, "ray layer 3"],
+    viewdirs: Float[Tensor, "ray 3"],
+) -> Float[Tensor, ""]:
+    """Mean over rays of sum w max(0, n' . viewdir)^2 (Ref-NeRF, equation 11).
+
+    Args:
+        weights: Of the layers.
+        normals: Predicted, of unit length.
+        viewdirs: From the camera to the scene, of unit length.
+    """
+    away = (normals * viewdirs[:, None]).sum(dim=-1).clamp(min=0)
+    return (weights * away.square()).sum(dim=-1).mean()
+
+
+def distortion_loss(weights: Float[Tensor, "ray plane"]) -> Float[Tensor, ""]:
+    """Mean over rays of sum_ij w_i w_j |m_i - m_j| + 1/3 sum_i w_i^2 delta (mip-NeRF 360, equation 15).
+
+    m is the plane's index scaled to [0, 1], delta the distance of neighbours; the double sum takes one pass
+    with the weight and the weighted position of everything before a plane.
+    """
+    num_planes = weights.shape[1]
+    delta = 1 / max(1, num_planes - 1)
+    positions = torch.arange(num_planes, device=weights.device, dtype=weights.dtype) * delta
+    weighted = weights * positions
+    before = weights.cumsum(dim=-1) - weights
+    weighted_before = weighted.cumsum(dim=-1) - weighted
+    pairs = 2 * (weights * (positions * before - weighted_before)).sum(dim=-1)
+    return (pairs + weights.square().sum(dim=-1) * (delta / 3)).mean()
+
+
+def total_variation(texture: Float[Tensor, "layer channel height width"]) -> Float[Tensor, ""]:
+    """Mean over layers and pixels of the absolute differences to both neighbours, summed over channels."""
+    vertical = (texture[:, :, 1:] - texture[:, :, :-1]).abs()
+    horizontal = (texture[:, :, :, 1:] - texture[:, :, :, :-1]).abs()
+    return texture.shape[1] * (vertical.mean() + horizontal.mean())
+
+
+def volume_variation(volume: Float[Tensor, "plane height width"]) -> Float[Tensor, ""]:
+    """Mean squared difference to the neighbour in each of the three directions, summed."""
+    differences = (volume.diff(dim=axis).square().mean() for axis in range(3) if volume.shape[axis] > 1)
+    return sum(differences, start=volume.new_zeros(()))

@@ -1,0 +1,1 @@
+"""What a training will take of its device, and what to do where that is too much."""

@@ -1,0 +1,106 @@
+"""What the processes of one run tell each other: digests of what they hold, results, and when to stop.
+
+A rank is one process with one device. Each call here is one for all ranks, in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn, TypeVar
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Int64, Shaped
+from torch import Tensor, nn
+
+from normnex_pl.normals import NormalEstimator
+
+T = TypeVar("T")
+
+# The integer type that shows the bits of a value, by the value's size in bytes.
+_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+# Values at once: their products with the weights take 16 bytes each.
+_CHUNK = 2**22
+# Odd, so that no bit of a value is lost; any large ones would do (those of splitmix64).
+_STEP, _MIX = 0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9
+
+
+def digest(tensor: Shaped[Tensor, "..."]) -> Int64[Tensor, ""]:
+    """A number that stands for all bits of a tensor, computed on its device.
+
+    The sum of all values, taken as integers and each times an odd number of its place, modulo 2^64: a single
+    value that differs always changes it, several that differ do not with a chance of about 2^-64.
+
+    Args:
+        tensor: Of any type whose values take 1, 2, 4 or 8 bytes.
+    """
+    flat = tensor.detach().reshape(-1)
+    bits = flat.view(_BITS[flat.element_size()])
+    total = torch.zeros((), dtype=torch.int64, device=tensor.device)
+    for start in range(0, len(bits), _CHUNK):
+        part = bits[start : start + _CHUNK].long()
+        places = torch.arange(start, start + len(part), device=tensor.device)
+        weights = (places * _STEP) ^ ((places + 1) * _MIX)
+        total += (part * (2 * weights + 1)).sum()
+    return total
+
+
+def held_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """What all ranks have to agree on: buffers, parameters, and what estimators keep from step to step."""
+    yield from module.named_buffers()
+    yield from module.named_parameters()
+    for path, part in module.named_modules():
+        if isinstance(part, NormalEstimator):
+            kept = ((name, value) for name, value in vars(part).items() if isinstance(value, Tensor))
+            yield from ((f"{path}.{name}" if path else name, value) for name, value in kept)
+
+
+def digests(module: nn.Module) -> dict[str, int]:
+    """The digests of `held_tensors` by name; waits for the device once."""
+    named = dict(held_tensors(module))
+    values = [digest(tensor) for tensor in named.values()]
+    return dict(zip(named, torch.stack(values).tolist(), strict=True)) if values else {}
+
+
+def disagreements(of_ranks: list[Mapping[str, Any]]) -> dict[str, list[int]]:
+    """Names what isn't the same on all ranks, and the ranks on which it isn't as on the first."""
+    names = dict.fromkeys(name for values in of_ranks for name in values)
+    first = of_ranks[0]
+    found = {
+        name: [rank for rank, values in enumerate(of_ranks) if values.get(name) != first.get(name)]
+        for name in names
+    }
+    return {name: ranks for name, ranks in found.items() if ranks}
+
+
+def all_gather(trainer: pl.Trainer, value: T) -> list[T]:
+    """The values of all ranks, on all ranks: anything small that can be pickled."""
+    if trainer.world_size == 1:
+        return [value]
+    values: list[T | None] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(values, value)
+    return values  # type: ignore[return-value]
+
+
+def gather(trainer: pl.Trainer, value: T) -> list[T]:
+    """The values of all ranks on the first one; nothing on the others."""
+    if trainer.world_size == 1:
+        return [value]
+    values: list[T | None] | None = [None] * trainer.world_size if trainer.is_global_zero else None
+    torch.distributed.gather_object(value, values)
+    return values or []  # type: ignore[return-value]
+
+
+def is_mine(trainer: pl.Trainer, index: int) -> bool:
+    """Whether this rank does the piece of work of this index, which one rank alone does."""
+    return index % trainer.world_size == trainer.global_rank
+
+
+def stop_all(trainer: pl.Trainer, error: Exception) -> NoReturn:
+    """Ends a run that all ranks know has to end: the first one says why, and the others leave quietly.
+
+    Raises:
+        Exception: ``error``, on the first rank.
+        SystemExit: Elsewhere, with status 0: a launcher would kill the first rank for another one.
+    """
+    raise error if trainer.is_global_zero else SystemExit(0)

@@ -1,0 +1,74 @@
+"""Scores of baked files in a run's ``metrics.json``, and whether they still speak of the run's model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import write_json
+from normnex_pl.export.baked.manifest import FOLDER, read_manifest
+
+_KEY = "baked"
+
+
+def check_metrics(run: Path) -> dict[str, Any]:
+    """Reads the scores of a run; none, if it wasn't evaluated.
+
+    Raises:
+        UserError: They are damaged.
+    """
+    path = run / "metrics.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(
+            f"{path}: expected JSON, found a damaged file ({error}). Evaluate again (make eval RUN=...)."
+        ) from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected the scores of a run, found something else. Evaluate it again.")
+    return content
+
+
+def store_scores(run: Path, scores: dict[str, Any]) -> None:
+    """Adds the scores to those of the run, which may have been evaluated meanwhile."""
+    write_json(run / "metrics.json", check_metrics(run) | {_KEY: scores})
+
+
+def forget_scores(run: Path) -> None:
+    """Removes the scores of baked files from those of the run, if there are any."""
+    content = check_metrics(run)
+    if content.pop(_KEY, None) is not None:
+        write_json(run / "metrics.json", content)
+
+
+def kept_scores(run: Path, model: nn.Module) -> dict[str, Any]:
+    """What an evaluation leaves in ``metrics.json``: scores of files that were baked from this very model.
+
+    Args:
+        run: The run folder.
+        model: Whose scores take the place of the others.
+    """
+    try:
+        metrics, manifest = check_metrics(run), read_manifest(run / FOLDER)
+    except UserError:  # nothing was baked, or what is there can't be used: nothing to keep
+        return {}
+    same = _KEY in metrics and manifest.get("provenance", {}).get("model") == model_digest(model)
+    return {_KEY: metrics[_KEY]} if same else {}
+
+
+@torch.no_grad()
+def model_digest(model: nn.Module) -> str:
+    """A hash of all weights, whatever device they are on."""
+    total = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        total.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return total.hexdigest()

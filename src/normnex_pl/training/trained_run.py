@@ -1,0 +1,144 @@
+"""A finished run as it is on disk: its model and its scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+from torch import Tensor
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import View
+from normnex_pl.data.datamodule import SceneDataModule, move_view
+from normnex_pl.normals import NormalEstimator
+from normnex_pl.normals.targets import view_components
+from normnex_pl.training.memory.count import rays_in_pictures
+from normnex_pl.training.module import NormNeXModule
+from normnex_pl.training.run_folder import RunFolder, check_geometry, run_label
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A model and the scene that it was trained on.
+
+    Attributes:
+        folder: The run folder.
+        variant: Of the model.
+        preset: Of its size and schedule.
+        module: In evaluation mode, on the device asked for.
+        data: Photos and cameras.
+    """
+
+    folder: Path
+    variant: str
+    preset: str
+    module: NormNeXModule
+    data: SceneDataModule
+
+    @property
+    def label(self) -> str:
+        """Scene, variant, preset and steps, to stand above figures."""
+        return f"{self.data.scene.name}: {run_label(self.variant, self.preset, self.module.record.steps)}"
+
+    def view(self, name: str | None = None) -> View:
+        """A view of the scene by its name, on the model's device; the first held-out one for None.
+
+        Raises:
+            UserError: There is none of that name.
+        """
+        scene = self.data.scene
+        views = {view.name: view for view in scene.views}
+        name = scene.views[scene.test[0]].name if name is None else name
+        if name not in views:
+            raise UserError(f"{scene.root}: expected one of the views {', '.join(views)}, found {name}.")
+        return move_view(views[name], self.module.device)
+
+    def components(self, view: View) -> dict[str, Tensor]:
+        """All that the model has of a view of `view`: see `view_components`."""
+        return view_components(self.module.mpi, self._estimator, view, self.module.chunk)
+
+    @cached_property
+    def _estimator(self) -> NormalEstimator | None:
+        if self.module.estimator is not None:
+            self.module.estimator.refresh(self.module.mpi)
+        return self.module.estimator
+
+
+def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedRun:
+    """Reads a run folder.
+
+    Args:
+        folder: Of the run.
+        scene: The scene's folder, if it isn't any more where it was in training.
+        device: For the model.
+
+    Raises:
+        UserError: There is no run, it has no checkpoint, or the scene is another one or can't be read.
+    """
+    run = RunFolder(folder)
+    if not run.config.is_file():
+        raise UserError(
+            f"{run.config}: expected the configuration of a run, found none. RUN is the folder of a run, "
+            "such as runs/demo/nex_rgb-tiny."
+        )
+    checkpoint = run.existing_checkpoint()
+    config = _read_config(run.config)
+    data = _read_data(run.config, config, scene)
+    check_geometry(checkpoint, data.geometry)
+    module = NormNeXModule.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)
+    module.chunk = rays_in_pictures(module.chunk, device)
+    variant, preset = (str(config["run"].get(name)) for name in ("variant", "preset"))
+    return TrainedRun(folder, variant, preset, module.eval().requires_grad_(False), data)
+
+
+def find_device(name: str | None = None) -> torch.device:
+    """The device of that name, or a GPU if there is one.
+
+    Args:
+        name: As ``--device`` has it.
+
+    Raises:
+        UserError: There is no such device.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"--device: expected cpu or cuda, found {name}, which isn't there ({str(error).splitlines()[0]})."
+        ) from error
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"--device: expected cpu or cuda, found {name}. Choose one of these.")
+    return device
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: expected YAML, found a damaged file ({error}). Train again.") from None
+    if not isinstance(config, dict) or not all(
+        isinstance(config.get(name), dict) for name in ("run", "data")
+    ):
+        raise UserError(
+            f"{path}: expected the configuration of a run, with run and data, found something else."
+        )
+    return config
+
+
+def _read_data(path: Path, config: dict[str, Any], scene: Path | None) -> SceneDataModule:
+    settings = config["data"] if scene is None else config["data"] | {"scene": str(scene)}
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(SceneDataModule, "data")
+    try:
+        data = parser.instantiate_classes(parser.parse_object({"data": settings})).data
+    except ArgumentError as error:
+        raise UserError(f"{path}: expected settings of this version's data, found: {error}") from None
+    assert isinstance(data, SceneDataModule)
+    return data
