@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from core.small import canvas_oracle
 from data.layouts import LAYOUTS, captured, write_llff
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
@@ -26,6 +25,7 @@ from normnex_pl.data.readers.bounds import Percentiles
 from normnex_pl.data.scene.load import load_scene
 from normnex_pl.data.scene.sidecars import planes_text, read_planes
 from normnex_pl.geometry.planes import plane_depths
+from support.small import canvas_oracle
 
 WIDTH, HEIGHT = 64, 48
 few = settings(max_examples=15, deadline=None)

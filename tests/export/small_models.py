@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from core.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, moved, reference_camera
 from normnex_pl.core.types import Camera
 from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.writer import BakeSettings, bake
@@ -30,6 +29,7 @@ from normnex_pl.model.appearance import (
     YCbCrColor,
 )
 from normnex_pl.model.mpi import MPI
+from support.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, moved, reference_camera
 
 # Texels as fine as pixels: the reference camera then reads all textures at the centres of texels.
 FINE = BakeSettings(threshold=0.0, alpha_pixels=1.0, tolerance=0.0)

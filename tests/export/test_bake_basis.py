@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from core.small import few
 from normnex_pl.core.errors import UserError
 from normnex_pl.export.baked.basis_table import (
     TOLERANCE,
@@ -24,6 +23,7 @@ from normnex_pl.export.baked.basis_table import (
     table_query,
 )
 from normnex_pl.model.appearance import DirectionQuery, NeuralBasis, ReflectionQuery, ViewQuery
+from support.small import few
 
 CPU = torch.device("cpu")
 QUERIES = {"view": ViewQuery, "reflection": ReflectionQuery}

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from core.small import few
 from normnex_pl.core.errors import UserError
 from normnex_pl.export.baked.quantize import LEVELS, dequantize, largest_error, quantize, value_ranges
 from normnex_pl.export.baked.rounding import pool_weights, round_colors, texel_grid
@@ -27,6 +26,7 @@ from normnex_pl.export.baked.tiles import (
     pack_pages,
     unpack_page,
 )
+from support.small import few
 
 grids = st.builds(
     TileGrid,

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, moved, reference_camera
 from export.small_models import FINE, MODELS, around, baked, make
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Camera, Rays
@@ -25,6 +24,7 @@ from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.model.appearance import ColorModel
 from normnex_pl.model.compositing import transmittance
 from normnex_pl.model.mpi import MPI
+from support.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, moved, reference_camera
 
 HALF_LEVEL = 1 / (2 * LEVELS)
 

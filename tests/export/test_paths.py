@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from core.small import GEOMETRY
 from normnex_pl.export.paths import (
     PATHS,
     CameraPath,
@@ -26,6 +25,7 @@ from normnex_pl.export.paths import (
     rig_of_geometry,
     spiral,
 )
+from support.small import GEOMETRY
 
 FRAMES = 24
 few = settings(max_examples=15, deadline=None)

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from core.small import GEOMETRY, reference_camera
 from export.small_models import MODELS, baked, make
 from normnex_pl.core.types import Camera, Rays
 from normnex_pl.export.baked import writer as bake_files
@@ -26,6 +25,7 @@ from normnex_pl.export.baked.tiled_texture import TiledTexture
 from normnex_pl.export.baked.tiles import ABSENT
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.geometry.planes import canvas_coordinates
+from support.small import GEOMETRY, reference_camera
 
 pytest.importorskip("triton")
 

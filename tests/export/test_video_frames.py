@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from core.small import GEOMETRY, excite, make_mpi, moved, reference_camera
 from normnex_pl.core.types import Rays, Scene, View
 from normnex_pl.evaluation.pictures.colors import to_bytes
 from normnex_pl.evaluation.pictures.components import disparity_picture, specular_picture
@@ -28,6 +27,7 @@ from normnex_pl.geometry.cameras import image_rays, project
 from normnex_pl.model.appearance import NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
+from support.small import GEOMETRY, excite, make_mpi, moved, reference_camera
 
 EYE = torch.tensor([0.2, -0.1, 0.3])
 

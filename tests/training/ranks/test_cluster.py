@@ -1,0 +1,123 @@
+"""A real SLURM of one node: a run on two ranks that is stopped twice, queued again twice, and finished."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.helpers import ROOT, metrics, scalars
+from support.ports import free_port
+from training.ranks.ranks import Holder, callback, environment
+from training.ranks.runs import PRESET, STEPS, VARIANT, Straight, assert_same_weights, options, witnessed
+from training.ranks.slurm import Cluster, missing, wait_for
+
+pytestmark = pytest.mark.slow
+# Where the run waits to be told: in its diffuse phase, and behind it.
+NOTICE_AT, PREEMPTED_AT = 13, 33
+PATIENCE = 200.0  # seconds, of machines that have other things to do
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Lives as long as this file's tests."""
+    if reason := missing():
+        pytest.skip(reason)
+    with Cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def normnex(tmp_path: Path) -> Path:
+    """The command line with the tests' callbacks, as one program."""
+    program = tmp_path / "normnex"
+    script = Path(__file__).with_name("ranks.py")
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{script}' \"$@\"\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
+@pytest.mark.timeout(600)  # the run starts three times
+def test_a_job_is_stopped_queued_again_and_finished_in_one_run_folder(
+    cluster: Cluster, normnex: Path, straight: Straight, scene: Path, tmp_path: Path
+) -> None:
+    held = callback(Holder, folder=str(tmp_path), steps=[NOTICE_AT, PREEMPTED_AT], seconds=PATIENCE)
+    log = tmp_path / "job.log"
+    settings = {"SCENE": str(scene), "VARIANT": VARIANT, "PRESET": PRESET, "NORMNEX": str(normnex)}
+    settings |= {"WANDB_MODE": "offline"}
+    settings |= {"MASTER_PORT": str(free_port())}  # Lightning's own would be the same for all first jobs
+    settings |= {name: environment()[name] for name in ("PYTHONPATH", "OMP_NUM_THREADS")}
+    job = cluster.call(
+        *("sbatch", "--parsable", f"--output={log}", "--cpus-per-task=1"),
+        *("experiments/cluster/run.sbatch", "-c", "experiments/loggers/wandb.yaml"),
+        *options(tmp_path, held),
+        **settings,
+        cwd=ROOT,
+    )
+
+    def explain() -> str:
+        text = log.read_text() if log.exists() else "no log"
+        return f"{cluster.call('scontrol', 'show', 'job', job)}\n{text}\n{cluster.logs()}"
+
+    # As two minutes before the end of its time.
+    wait_for((tmp_path / f"step{NOTICE_AT}").exists, PATIENCE, explain)
+    cluster.call("scancel", "--batch", "--signal=USR1", job)
+    wait_for(lambda: cluster.field(job, "Restarts") == "1", PATIENCE, explain)
+
+    # Somebody who has a right to the node wants it.
+    wait_for((tmp_path / f"step{PREEMPTED_AT}").exists, PATIENCE, explain)
+    urgent = cluster.call(
+        "sbatch", "--parsable", "--partition=urgent", f"--output={os.devnull}", "--wrap=true", cwd=ROOT
+    )
+    wait_for(lambda: cluster.state(urgent) == "COMPLETED", PATIENCE, explain)
+    wait_for(lambda: cluster.state(job) in ("COMPLETED", "FAILED"), PATIENCE, explain)
+
+    said = log.read_text()
+    assert cluster.state(job) == "COMPLETED", said
+    assert cluster.field(job, "Restarts") == "2"
+    assert said.count("Stopped by SIGUSR1 at step 20; ") == 1, said
+    assert said.count("Stopped by SIGTERM at step 40; ") == 1, said
+    assert said.count(f"Job {job}: not finished, queued again") == 1, said
+
+    run = tmp_path / "run"
+    assert [path.parent for path in tmp_path.rglob("config.yaml")] == [run]
+    assert not list(tmp_path.rglob("hpc_ckpt*"))
+    parts = [path.name.split("-", 3)[-1] for path in (run / "wandb").glob("offline-run-*")]
+    assert len(parts) == 3, parts
+    assert len(set(parts)) == 1, parts
+    assert metrics(run)["steps"] == STEPS
+    assert metrics(run)["views"] == metrics(straight.folder / "run")["views"]
+    assert scalars(run) == scalars(straight.folder / "run")
+    for found, expected in zip(witnessed(tmp_path), witnessed(straight.folder), strict=True):
+        assert_same_weights(found["weights"], expected["weights"])
+
+
+def test_an_array_gives_each_of_its_tasks_a_scene_and_a_variant(cluster: Cluster, tmp_path: Path) -> None:
+    """With a program in the place of training that says what it was asked to do."""
+    program = tmp_path / "normnex"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/task$SLURM_ARRAY_TASK_ID\n')
+    program.chmod(0o755)
+    job = cluster.call(
+        *("sbatch", "--parsable", f"--output={tmp_path}/log%a", "--cpus-per-task=1", "--array=0-4"),
+        *("experiments/cluster/array.sbatch", "--seed_everything=3"),
+        cwd=ROOT,
+        SCENES="path/a path/b",
+        VARIANTS="nex_rgb nex_ycbcr",
+        NORMNEX=str(program),
+    )
+    wait_for(lambda: not cluster.call("squeue", "--noheader", f"--jobs={job}"), PATIENCE, cluster.logs)
+    asked = [(tmp_path / f"task{task}").read_text().splitlines() for task in range(4)]
+    pairs = [("path/a", "nex_rgb"), ("path/a", "nex_ycbcr"), ("path/b", "nex_rgb"), ("path/b", "nex_ycbcr")]
+    for words, (where, variant) in zip(asked, pairs, strict=True):
+        assert words == [
+            *("fit", "-c", "experiments/base.yaml", "-c", f"experiments/variants/{variant}.yaml"),
+            *("-c", "experiments/presets/fast.yaml", f"--data.scene={where}"),
+            *("--trainer.accelerator=gpu", "--trainer.devices=1", "--trainer.num_nodes=1"),
+            "--seed_everything=3",
+        ]
+    assert not (tmp_path / "task4").exists()
+    assert "2 scenes with 2 variants are the tasks 0-3 of --array" in (tmp_path / "log4").read_text()

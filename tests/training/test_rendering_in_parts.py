@@ -1,0 +1,35 @@
+"""Rays rendered part by part give the values and gradients of all at once."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from normnex_pl.core.types import Rays, RenderOutput
+from normnex_pl.training.checkpointing import render_in_parts
+from support.small import few, forward_rays, make_mpi
+
+
+def rendered(kind: str, rays: Rays, rays_at_once: int | None) -> tuple[RenderOutput, list[torch.Tensor]]:
+    """What is rendered, and the gradients of something that depends on all of it."""
+    mpi = make_mpi(kind)
+    result = render_in_parts(mpi, rays, rays_at_once)
+    (result.rgb.square().sum() + result.depth.sum() + result.weights.square().sum()).backward()
+    return result, [parameter.grad for parameter in mpi.parameters() if parameter.grad is not None]
+
+
+@pytest.mark.parametrize("kind", ["grid", "mlp"])
+@few
+@given(rays_at_once=st.integers(1, 12))
+def test_parts_are_the_whole(kind: str, rays_at_once: int) -> None:
+    rays = forward_rays(10)
+    whole, gradients = rendered(kind, rays, None)
+    parts, others = rendered(kind, rays, rays_at_once)
+    for field in fields(RenderOutput):
+        torch.testing.assert_close(getattr(parts, field.name), getattr(whole, field.name))
+    for one, other in zip(gradients, others, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5)
