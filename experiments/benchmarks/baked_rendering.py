@@ -21,7 +21,8 @@ import torch
 from normnex_pl.core.checkout import checkout_commit
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Camera
-from normnex_pl.export.baked.image import BakedMPI, Renderer, TorchRenderer
+from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.export.baked.renderers import Renderer, TorchRenderer
 from normnex_pl.export.baked.speed import allocated_bytes, frames_per_second, peak_megabytes, spiral_cameras
 from normnex_pl.training.scores_file import check_metrics
 from normnex_pl.training.trained_run import find_device

@@ -12,7 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml
 
-from normnex_pl.cli.main import NormNeXCLI, run_command
+from normnex_pl.training.command import NormNeXCLI, run_command
 from step import FinishedError, Measure, Probe
 from synthetic import write_scene
 

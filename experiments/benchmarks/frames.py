@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from clock import milliseconds
-from normnex_pl.data.datamodule import move_view
 from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.export.baked.renderers import render_image
 from normnex_pl.export.baked.writer import BakeSettings, bake
 from normnex_pl.model.fields import GridField
 from normnex_pl.training.module import NormNeXModule
@@ -21,7 +21,7 @@ from normnex_pl.training.module import NormNeXModule
 def live_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:
     """Milliseconds a frame of the held-out views' size, with all components."""
     scene = trainer.datamodule.scene  # type: ignore[attr-defined]
-    camera = move_view(scene.views[scene.test[0]], module.device).camera
+    camera = scene.views[scene.test[0]].to(module.device).camera
     with trainer.precision_plugin.forward_context():
         frame = milliseconds(
             lambda: module.mpi.render_image(camera, module.chunk), module.device, repeats, warm=1
@@ -33,12 +33,12 @@ def baked_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dic
     """The same by `BakedMPI`, of a model with one surface: a trained one shows more, and takes longer."""
     scene, device = trainer.datamodule.scene, module.device  # type: ignore[attr-defined]
     show_surface(module.mpi.field)
-    cameras = [move_view(scene.views[i], device).camera for i in scene.train]
+    cameras = [scene.views[i].to(device).camera for i in scene.train]
     with tempfile.TemporaryDirectory() as folder:
         bake(module.mpi, cameras, Path(folder) / "mpi", BakeSettings(), {})
         baked = BakedMPI.read(Path(folder) / "mpi").to(device)
-    camera = move_view(scene.views[scene.test[0]], device).camera
-    frame = milliseconds(lambda: baked.render_image(camera), device, repeats, warm=1)
+    camera = scene.views[scene.test[0]].to(device).camera
+    frame = milliseconds(lambda: render_image(baked, camera), device, repeats, warm=1)
     return {
         "frame_ms": frame,
         "frame_size": [camera.width, camera.height],

@@ -17,7 +17,8 @@ import yaml
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_text
-from normnex_pl.studies.comparison import COLUMNS, Run, aligned, csv_table, format_value
+from normnex_pl.evaluation.report import format_value
+from normnex_pl.studies.comparison import COLUMNS, Run, aligned, csv_table
 from normnex_pl.training.run_folder import RunFolder
 
 # Beside where a run stands; all columns are in the CSV file.

@@ -13,11 +13,12 @@ import yaml
 from torch import nn
 
 from cli.helpers import EXPERIMENTS, NUM_TRAINING_VIEWS, WIDTH, configs
-from normnex_pl.cli.main import NormNeXCLI, main
+from normnex_pl.cli.main import main
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.sampling import OneView
 from normnex_pl.model.appearance import RGBColor
 from normnex_pl.model.fields import MLPField
+from normnex_pl.training.command import NormNeXCLI
 from normnex_pl.training.losses import LossWeights
 from normnex_pl.training.module import NormNeXModule
 

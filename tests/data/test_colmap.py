@@ -25,7 +25,7 @@ from data.synthetic import assert_valid, read_llff, write_photos
 from data.test_conventions import FERN, color_error, read_points
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
-from normnex_pl.data.readers.bounds import Percentiles
+from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.readers.colmap import ColmapReader, read_model
 from normnex_pl.data.readers.colmap_model import SparseModel, c2w_of
 from normnex_pl.data.scene.load import load_scene

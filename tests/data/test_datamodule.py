@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data.synthetic import forward_facing, write_scene
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import RayBatch, View
-from normnex_pl.data.datamodule import SceneDataModule, move_view, split_validation
+from normnex_pl.data.datamodule import SceneDataModule, split_validation
 from normnex_pl.data.sampling import OneView, ViewSampler
 from normnex_pl.geometry.cameras import project
 from support.small import few
@@ -151,7 +151,7 @@ def test_training_gets_rays_of_the_trainers_step_and_rank_and_evaluation_gets_vi
 
 def test_a_moved_view_is_the_same_view(folder: Path) -> None:
     view = SceneDataModule(folder).scene.views[2]
-    moved: View = move_view(view, torch.device("meta"))
+    moved: View = view.to(torch.device("meta"))
     tensors = (moved.image, moved.camera.K, moved.camera.c2w)
     assert {tensor.device.type for tensor in tensors} == {"meta"}
     size = (moved.name, moved.camera.width, moved.camera.height)

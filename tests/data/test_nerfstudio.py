@@ -22,7 +22,8 @@ from data.refusals import check_one_clear_message
 from data.synthetic import assert_valid, write_photos
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
-from normnex_pl.data.readers.bounds import FixedBounds, Percentiles
+from normnex_pl.data.planes.percentiles import Percentiles
+from normnex_pl.data.readers.bounds import FixedBounds
 from normnex_pl.data.readers.nerfstudio import NerfstudioReader
 from normnex_pl.data.readers.ply import read_ply_points
 from normnex_pl.data.scene.load import load_scene

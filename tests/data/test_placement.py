@@ -19,9 +19,9 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
 from normnex_pl.data.planes.automatic import AutomaticPlanes, canvas_of
 from normnex_pl.data.planes.choice import PlaneChoice, PlaneOverrides, scale_offset, unscale_offset
+from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.planes.placement import PlanePlacement, PlanesFromBounds, TrainingViews, place_planes
 from normnex_pl.data.readers import AnyKind
-from normnex_pl.data.readers.bounds import Percentiles
 from normnex_pl.data.scene.load import load_scene
 from normnex_pl.data.scene.sidecars import planes_text, read_planes
 from normnex_pl.geometry.planes import plane_depths

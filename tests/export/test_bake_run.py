@@ -13,8 +13,7 @@ import torch
 from PIL import Image
 
 from cli.helpers import HEIGHT, HELD_OUT, WIDTH, evaluate, fit, metrics, quick_and_alone
-from normnex_pl.core.files import write_json
-from normnex_pl.core.folders import replacing_folder
+from normnex_pl.core.files import replacing_folder, write_json
 from normnex_pl.export.baked import writer as bake_files
 from normnex_pl.export.baked.bake import main
 from normnex_pl.export.baked.image import BakedMPI

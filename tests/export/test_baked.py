@@ -17,8 +17,9 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Camera, Rays
 from normnex_pl.export.baked import writer as bake_files
 from normnex_pl.export.baked.basis_table import TOLERANCE
-from normnex_pl.export.baked.image import LEAST_LIGHT, BakedMPI, TorchRenderer
+from normnex_pl.export.baked.image import LEAST_LIGHT, BakedMPI
 from normnex_pl.export.baked.quantize import LEVELS, largest_error
+from normnex_pl.export.baked.renderers import TorchRenderer, render_image
 from normnex_pl.export.baked.writer import BakeSettings, bake
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.model.appearance import ColorModel
@@ -128,7 +129,7 @@ def test_components_are_those_of_the_live_renderer(name: str, tmp_path: Path) ->
 def test_the_gate_of_a_diffuse_phase_is_baked(tmp_path: Path) -> None:
     mpi = make("normnex")
     mpi.gate.fill_(0.0)
-    assert float(baked(mpi, tmp_path).render_image(reference_camera())["specular"].abs().max()) < 1e-6
+    assert float(render_image(baked(mpi, tmp_path), reference_camera())["specular"].abs().max()) < 1e-6
 
 
 def test_rays_that_end_early_lose_no_more_light_than_is_said(tmp_path: Path) -> None:

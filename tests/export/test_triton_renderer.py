@@ -20,7 +20,8 @@ from torch import Tensor
 from export.small_models import MODELS, baked, make
 from normnex_pl.core.types import Camera, Rays
 from normnex_pl.export.baked import writer as bake_files
-from normnex_pl.export.baked.image import LEAST_LIGHT, BakedMPI, Renderer, TorchRenderer, find_renderer
+from normnex_pl.export.baked.image import LEAST_LIGHT, BakedMPI
+from normnex_pl.export.baked.renderers import Renderer, TorchRenderer, find_renderer, render_image
 from normnex_pl.export.baked.tiled_texture import TiledTexture
 from normnex_pl.export.baked.tiles import ABSENT
 from normnex_pl.geometry.cameras import image_rays
@@ -156,7 +157,7 @@ def test_rays_that_meet_nothing_are_black(name: str, turn: tuple[float, float, f
     """Behind the camera, and as far as rays go that are parallel to the planes."""
     camera = camera_at(0, 0, 0, turn)
     narrow = Camera(camera.K * torch.tensor([[1e3], [1e3], [1.0]], device=DEVICE), camera.c2w, 3, 3)
-    shown = files_of(name).render_image(narrow, triton())
+    shown = render_image(files_of(name), narrow, triton())
     for component in set(shown) - {"depth"}:
         assert float(shown[component].abs().max()) == 0, component
     assert torch.equal(shown["depth"], torch.full_like(shown["depth"], GEOMETRY.far))

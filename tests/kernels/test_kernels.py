@@ -21,8 +21,8 @@ from normnex_pl.model.compositing import mean_depth
 from normnex_pl.model.encoding import fourier_features
 from normnex_pl.model.fields import GridField, MLPField
 from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
+from normnex_pl.model.fields.variation import total_variation
 from normnex_pl.model.shading import composite_shaded
-from normnex_pl.training.losses import total_variation
 from support.small import FIELDS, GEOMETRY, forward_rays, make_mpi
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -14,6 +14,7 @@ from torch import Tensor
 from normnex_pl.core.types import Camera, Rays
 from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.model.fields.texture import BaseColorTexture
+from normnex_pl.model.fields.variation import total_variation, volume_variation
 from normnex_pl.training.losses import (
     consistency_loss,
     disparity_smoothness_loss,
@@ -23,8 +24,6 @@ from normnex_pl.training.losses import (
     orientation_loss,
     specular_loss,
     tangent_disparity,
-    total_variation,
-    volume_variation,
 )
 from support.small import cameras, few, numpy64, reference_camera
 

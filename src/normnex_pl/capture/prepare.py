@@ -22,7 +22,7 @@ from normnex_pl.capture.structure import Mapping, Structure, StructureSettings
 from normnex_pl.capture.work_folder import LOG, WorkFolder, hash_of
 from normnex_pl.capture.working_copies import copy_name, copy_photos
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.folders import replacing_folder
+from normnex_pl.core.files import replacing_folder
 from normnex_pl.data.readers.colmap import read_model
 from normnex_pl.data.readers.colmap_model import SparseModel, c2w_of
 

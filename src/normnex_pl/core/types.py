@@ -12,10 +12,11 @@ y down, z forward), scaled so that the nearest depth bound is 4/3. Pixel centres
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -38,6 +39,10 @@ class Camera:
     width: int
     height: int
 
+    def to(self, device: torch.device) -> Camera:
+        """Copy the camera to a device."""
+        return Camera(self.K.to(device), self.c2w.to(device), self.width, self.height)
+
 
 @dataclass(frozen=True)
 class View:
@@ -58,6 +63,10 @@ class View:
         """The photo as sRGB in [0, 1]."""
         return self.image.float() / 255
 
+    def to(self, device: torch.device) -> View:
+        """Copy the view to a device."""
+        return View(self.name, self.camera.to(device), self.image.to(device))
+
 
 @dataclass(frozen=True)
 class ViewTruth:
@@ -76,6 +85,10 @@ class ViewTruth:
     diffuse: Float[Tensor, "height width 3"]
     specular: Float[Tensor, "height width 3"]
     mask: UInt8[Tensor, "height width"]
+
+    def to(self, device: torch.device) -> ViewTruth:
+        """Copy the truth to a device."""
+        return ViewTruth(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 @dataclass(frozen=True)

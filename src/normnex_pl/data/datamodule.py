@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Scene, View
+from normnex_pl.core.types import MPIGeometry, RayBatch, Scene, View
 from normnex_pl.data.planes.automatic import AutomaticPlanes
 from normnex_pl.data.planes.choice import PlaneOverrides
 from normnex_pl.data.planes.placement import PlanePlacement
@@ -112,7 +112,7 @@ class SceneDataModule(pl.LightningDataModule):
         assert self.trainer is not None
         if self.trainer.training:
             return self.draw_rays(self.trainer.global_step, self.trainer.global_rank, device)
-        return move_view(self.scene.views[batch], device)
+        return self.scene.views[batch].to(device)
 
     def draw_rays(self, step: int, rank: int, device: torch.device) -> RayBatch:
         """Draws the training rays of a step on the device."""
@@ -137,13 +137,6 @@ class SceneDataModule(pl.LightningDataModule):
             )
             self._resident = (stacks[0].to(device), stacks[1].to(device), stacks[2].to(device))
         return self._resident
-
-
-def move_view(view: View, device: torch.device) -> View:
-    """Copies a view to a device."""
-    camera = view.camera
-    moved = Camera(camera.K.to(device), camera.c2w.to(device), camera.width, camera.height)
-    return View(view.name, moved, view.image.to(device))
 
 
 def split_validation(train: tuple[int, ...], num_validation: int) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -69,17 +69,6 @@ def read_truth(root: Path, name: str, height: int, width: int) -> ViewTruth | No
     )
 
 
-def move_truth(truth: ViewTruth, device: torch.device) -> ViewTruth:
-    """Copies the truth to a device."""
-    return ViewTruth(
-        normals=truth.normals.to(device),
-        depth=truth.depth.to(device),
-        diffuse=truth.diffuse.to(device),
-        specular=truth.specular.to(device),
-        mask=truth.mask.to(device),
-    )
-
-
 def _fractions(steps: NDArray[np.generic]) -> Float[Tensor, "height width 3"]:
     """Colours that are stored in steps of 1/255."""
     return torch.from_numpy(steps.astype(np.float32) / 255)

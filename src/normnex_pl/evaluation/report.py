@@ -76,3 +76,11 @@ def _truth_lines(summary: dict[str, Any]) -> list[str]:
 
 def _format(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+Number = int | float | None
+
+
+def format_value(value: Number, digits: int) -> str:
+    """A number for people, or a dash."""
+    return "-" if value is None else f"{value:.{digits}f}"

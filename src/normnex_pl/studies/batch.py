@@ -25,7 +25,8 @@ import torch
 from normnex_pl.cli.main import main
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.scene.fingerprint import differences, fingerprint, read_fingerprint, write_fingerprint
-from normnex_pl.studies.comparison import Run, format_value, read_run
+from normnex_pl.evaluation.report import format_value
+from normnex_pl.studies.comparison import Run, read_run
 from normnex_pl.training.run_folder import RunFolder
 
 _FINGERPRINT = "fingerprint.json"

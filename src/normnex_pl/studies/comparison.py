@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from normnex_pl.core.errors import UserError
-
-Number = int | float | None
+from normnex_pl.evaluation.report import Number, format_value
 
 
 @dataclass(frozen=True)
@@ -179,11 +178,6 @@ def csv_table(runs: Sequence[Run]) -> str:
         about |= {"row": run.row, "seed": run.seed, "folder": str(run.folder), "failure": run.failure}
         writer.writerow(about | run.values)
     return text.getvalue()
-
-
-def format_value(value: Number, digits: int) -> str:
-    """A number for people, or a dash."""
-    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _scaled(value: Number, factor: float) -> Number:

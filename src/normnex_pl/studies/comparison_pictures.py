@@ -11,7 +11,8 @@ from PIL import Image
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.evaluation.pictures.colors import contact_sheet
-from normnex_pl.studies.comparison import Number, Run, format_value
+from normnex_pl.evaluation.report import Number, format_value
+from normnex_pl.studies.comparison import Run
 
 
 def comparison_sheet(runs: Sequence[Run]) -> UInt8[np.ndarray, "height width 3"] | None:

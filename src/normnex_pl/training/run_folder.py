@@ -68,6 +68,11 @@ class RunFolder:
         """Logged scalars."""
         return self.path / "metrics.csv"
 
+    @property
+    def baked(self) -> Path:
+        """The baked multiplane image."""
+        return self.path / "mpi"
+
     def existing_checkpoint(self) -> Path:
         """The newest checkpoint.
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
-from normnex_pl.export.baked.manifest import FOLDER, read_manifest
+from normnex_pl.training.run_folder import RunFolder
 
 _KEY = "baked"
 
@@ -37,9 +37,15 @@ def check_metrics(run: Path) -> dict[str, Any]:
     return content
 
 
-def store_scores(run: Path, scores: dict[str, Any]) -> None:
-    """Adds the scores to those of the run, which may have been evaluated meanwhile."""
-    write_json(run / "metrics.json", check_metrics(run) | {_KEY: scores})
+def store_scores(run: Path, scores: dict[str, Any], model: str) -> None:
+    """Add the scores of baked files to those of the run, which may have been evaluated meanwhile.
+
+    Args:
+        run: The run folder.
+        scores: Of the baked files.
+        model: `model_digest` of the weights that they were baked from.
+    """
+    write_json(run / "metrics.json", check_metrics(run) | {_KEY: scores | {"model": model}})
 
 
 def forget_scores(run: Path) -> None:
@@ -57,11 +63,12 @@ def kept_scores(run: Path, model: nn.Module) -> dict[str, Any]:
         model: Whose scores take the place of the others.
     """
     try:
-        metrics, manifest = check_metrics(run), read_manifest(run / FOLDER)
-    except UserError:  # nothing was baked, or what is there can't be used: nothing to keep
+        scores = check_metrics(run).get(_KEY)
+    except UserError:  # replaced by the scores of this evaluation
         return {}
-    same = _KEY in metrics and manifest.get("provenance", {}).get("model") == model_digest(model)
-    return {_KEY: metrics[_KEY]} if same else {}
+    if not isinstance(scores, dict) or not RunFolder(run).baked.is_dir():
+        return {}
+    return {_KEY: scores} if scores.get("model") == model_digest(model) else {}
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import View
-from normnex_pl.data.datamodule import SceneDataModule, move_view
+from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.normals import NormalEstimator
 from normnex_pl.normals.targets import view_components
 from normnex_pl.training.memory.count import rays_in_pictures
@@ -56,7 +56,7 @@ class TrainedRun:
         name = scene.views[scene.test[0]].name if name is None else name
         if name not in views:
             raise UserError(f"{scene.root}: expected one of the views {', '.join(views)}, found {name}.")
-        return move_view(views[name], self.module.device)
+        return views[name].to(self.module.device)
 
     def components(self, view: View) -> dict[str, Tensor]:
         """All that the model has of a view of `view`: see `view_components`."""

@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays
+from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.planes.placement import PlanePlacement, TrainingViews, from_the_middle
-from normnex_pl.data.readers.bounds import Percentiles
 from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.geometry.coverage import parallax, pixel_grid, pixels_beyond_picture
 from normnex_pl.geometry.planes import plane_depths

@@ -11,32 +11,11 @@ from jaxtyping import Bool, Float
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.lenses import Lens, in_picture, intrinsic_matrix
+from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.scene.sidecars import read_planes
 
 # With fewer points a percentile is one point's depth.
 _FEWEST = 8
-
-
-@dataclass(frozen=True)
-class Percentiles:
-    """How many of the points may lie in front of the near bound, and behind the far one.
-
-    The defaults are those by which LLFF makes its ``poses_bounds.npy``.
-
-    Attributes:
-        near: Percentage of the depths that are smaller than the near bound.
-        far: Percentage of the depths that are smaller than the far bound.
-    """
-
-    near: float = 0.1
-    far: float = 99.9
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.near < self.far <= 100:
-            raise UserError(
-                f"percentiles of the depths: expected 0 <= near < far <= 100, found near {self.near:g} and "
-                f"far {self.far:g}. Choose others."
-            )
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,15 @@ from jaxtyping import Float
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.lenses import Lens, check_lens
+from normnex_pl.data.planes.percentiles import Percentiles
+from normnex_pl.data.planes.unit import scene_unit
 from normnex_pl.data.readers.base import SceneReader, check_folder
-from normnex_pl.data.readers.bounds import Percentiles, depths_from, points_in_picture, robust_bounds
+from normnex_pl.data.readers.bounds import depths_from, points_in_picture, robust_bounds
 from normnex_pl.data.readers.colmap_binary import read_binary
 from normnex_pl.data.readers.colmap_model import PosedImage, SparseModel, SparsePoints, c2w_of
 from normnex_pl.data.readers.colmap_text import read_text
 from normnex_pl.data.readers.named_photos import find_photos
-from normnex_pl.data.scene.build import check_pose, scene_unit
+from normnex_pl.data.scene.build import check_pose
 from normnex_pl.data.scene.load import PosedPhotos
 
 logger = logging.getLogger(__name__)

@@ -22,14 +22,10 @@ from jaxtyping import Float
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.images import read_size
 from normnex_pl.data.photos.lenses import Lens, check_lens
+from normnex_pl.data.planes.percentiles import Percentiles
+from normnex_pl.data.planes.unit import scene_unit
 from normnex_pl.data.readers.base import SceneReader, check_folder
-from normnex_pl.data.readers.bounds import (
-    FixedBounds,
-    Percentiles,
-    depths_from,
-    points_in_picture,
-    robust_bounds,
-)
+from normnex_pl.data.readers.bounds import FixedBounds, depths_from, points_in_picture, robust_bounds
 from normnex_pl.data.readers.json_files import (
     read_json,
     read_list,
@@ -40,7 +36,7 @@ from normnex_pl.data.readers.json_files import (
 )
 from normnex_pl.data.readers.named_photos import existing_photo, find_photos, locate_photo
 from normnex_pl.data.readers.ply import read_ply_points
-from normnex_pl.data.scene.build import Split, check_pose, scene_unit
+from normnex_pl.data.scene.build import Split, check_pose
 from normnex_pl.data.scene.load import PosedPhotos
 
 _FILE = "transforms.json"

@@ -20,11 +20,12 @@ from jaxtyping import Float
 from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 
 from normnex_pl.data.photos.lenses import Lens, check_lens
+from normnex_pl.data.planes.unit import scene_unit
 from normnex_pl.data.readers.base import SceneReader, check_folder
 from normnex_pl.data.readers.bounds import FixedBounds
 from normnex_pl.data.readers.json_files import read_json, read_list, read_number, read_numbers, read_word
 from normnex_pl.data.readers.named_photos import existing_photo
-from normnex_pl.data.scene.build import check_pose, scene_unit
+from normnex_pl.data.scene.build import check_pose
 from normnex_pl.data.scene.load import PosedPhotos
 
 _FILE = "models.json"

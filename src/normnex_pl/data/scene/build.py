@@ -21,8 +21,8 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Camera, Scene, View
 from normnex_pl.data.planes.choice import PlaneOverrides, mpi_geometry
 from normnex_pl.data.planes.placement import PlanePlacement, TrainingViews, place_planes, relative_cameras
+from normnex_pl.data.planes.unit import scene_unit
 
-_NEAR_FRACTION = 0.75
 # Poses written with three or four digits still pass; a sheared or mirrored matrix does not.
 _ROTATION_TOLERANCE = 1e-3
 # Beyond these the numbers are garbage, and float32 could no longer hold their ratios.
@@ -129,11 +129,6 @@ def _training_views(
         points=None if capture.points is None else capture.points / unit,
     )
     return views.with_seen_points()
-
-
-def scene_unit(bounds: Float[np.ndarray, "view 2"]) -> float:
-    """The length in a capture's own units that becomes 1 in the scene: 0.75 x the smallest near bound."""
-    return _NEAR_FRACTION * float(bounds[:, 0].min())
 
 
 def _source_from_world(c2w: Float[np.ndarray, "3 4"], unit: float) -> Float[np.ndarray, "4 4"]:

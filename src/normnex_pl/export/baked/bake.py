@@ -13,9 +13,8 @@ import torch
 
 from normnex_pl.core.checkout import checkout_commit
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.datamodule import move_view
-from normnex_pl.export.baked.image import Renderer, TorchRenderer, find_renderer
 from normnex_pl.export.baked.manifest import FOLDER
+from normnex_pl.export.baked.renderers import Renderer, TorchRenderer, find_renderer
 from normnex_pl.export.baked.scores import judge_baked, report
 from normnex_pl.export.baked.tiled_texture import Encoding
 from normnex_pl.export.baked.writer import BakeSettings, bake
@@ -29,20 +28,21 @@ def bake_run(
     """Bakes a run into its folder, judges the files and adds the scores to the run's."""
     check_metrics(run.folder)
     scene = run.data.scene
-    cameras = [move_view(scene.views[i], device).camera for i in run.data.train_views]
+    cameras = [scene.views[i].to(device).camera for i in run.data.train_views]
+    digest = model_digest(run.module.mpi)
     provenance = {
         "scene": scene.name,
         "variant": run.variant,
         "preset": run.preset,
         "steps": run.module.record.steps,
-        "model": model_digest(run.module.mpi),
+        "model": digest,
         "commit": checkout_commit(),
     }
     bake(run.module.mpi, cameras, run.folder / FOLDER, settings, provenance)
     forget_scores(run.folder)  # those of the files that are gone, should the judging be interrupted
-    views = [move_view(scene.views[i], device) for i in scene.test]
+    views = [scene.views[i].to(device) for i in scene.test]
     scores = judge_baked(run.folder / FOLDER, views, run.module.mpi, device, renderer)
-    store_scores(run.folder, scores)
+    store_scores(run.folder, scores, digest)
     return scores
 
 

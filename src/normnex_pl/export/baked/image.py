@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,25 +12,13 @@ from jaxtyping import Float, Float16
 from torch import Tensor, nn
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import Camera, MPIGeometry, Rays
+from normnex_pl.core.types import MPIGeometry, Rays
 from normnex_pl.export.baked.basis_table import TABLES, read_table
 from normnex_pl.export.baked.manifest import AGAIN, MANIFEST, read_file, read_manifest
 from normnex_pl.export.baked.parts import make_background, make_color, make_normals
 from normnex_pl.export.baked.tiled_texture import TiledTexture, read_texture
-from normnex_pl.geometry.cameras import image_rays, join_image
 from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
 from normnex_pl.model.compositing import composite, composite_weights
-
-
-@runtime_checkable
-class Renderer(Protocol):
-    """A way to render images of a baked multiplane image."""
-
-    name: ClassVar[str]
-
-    def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
-        """See `BakedMPI.render_image`."""
-
 
 # A ray ends where less than this share of the light passes: a quarter of an 8-bit level.
 LEAST_LIGHT = 1 / 1024
@@ -102,18 +88,6 @@ class BakedMPI(nn.Module):
     def memory(self) -> int:
         """Bytes of textures and tables."""
         return sum(buffer.nbytes for buffer in self.buffers())
-
-    def render_image(self, camera: Camera, renderer: Renderer | None = None) -> dict[str, Tensor]:
-        """Renders a whole image.
-
-        Args:
-            camera: In the reference frame, on the device of this module.
-            renderer: The one that suits the device if None.
-
-        Returns:
-            What `render` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
-        """
-        return (renderer or find_renderer(self.depths.device))(self, camera)
 
     @torch.no_grad()
     def render(self, rays: Rays, least_light: float = LEAST_LIGHT) -> dict[str, Tensor]:
@@ -210,35 +184,6 @@ class BakedMPI(nn.Module):
         if "normals" in sums:
             shown["normals"] = F.normalize(sums["normals"], dim=-1, eps=1e-6)
         return shown
-
-
-@dataclass(frozen=True)
-class TorchRenderer:
-    """Renders on any device, by `BakedMPI.render`.
-
-    Attributes:
-        least_light: See there.
-        chunk: Rays at once; 300 bytes each for each plane of a layer, about.
-    """
-
-    name: ClassVar[str] = "torch"
-
-    least_light: float = LEAST_LIGHT
-    chunk: int = 1 << 16
-
-    def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
-        """See `Renderer`."""
-        parts = image_rays(camera).split(self.chunk)
-        return join_image(camera, [baked.render(rays, self.least_light) for rays in parts])
-
-
-def find_renderer(device: torch.device) -> Renderer:
-    """The fastest renderer of a device: Triton's kernel on a GPU, if Triton is there."""
-    if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
-        from normnex_pl.export.baked.triton_renderer import TritonRenderer  # can't be imported everywhere
-
-        return TritonRenderer()
-    return TorchRenderer()
 
 
 def _meet(rays: Rays, depths: Float[Tensor, "plane"], geometry: MPIGeometry) -> Float[Tensor, "ray plane 2"]:

@@ -15,11 +15,11 @@ from torch import Tensor
 from normnex_pl.core.types import View
 from normnex_pl.evaluation.metrics import image_metrics, psnr
 from normnex_pl.evaluation.pictures.colors import to_bytes, write_png
-from normnex_pl.evaluation.report import mean_of
-from normnex_pl.export.baked.image import BakedMPI, Renderer
+from normnex_pl.evaluation.report import format_value, mean_of
+from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.export.baked.renderers import Renderer, render_image
 from normnex_pl.export.baked.speed import allocated_bytes, frames_per_second, peak_megabytes, spiral_cameras
 from normnex_pl.model.mpi import MPI
-from normnex_pl.studies.comparison import format_value
 
 _METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_to_live", "psnr_live")
 _MEGA = 1e6
@@ -44,7 +44,7 @@ def judge_baked(
     peak = peak_megabytes(lambda: renderer(baked, path[0]), device, before)
     judged = []
     for view in views:
-        rgb = baked.render_image(view.camera, renderer)["rgb"]
+        rgb = render_image(baked, view.camera, renderer)["rgb"]
         write_png(folder.parent / "test" / f"{view.name}_baked.png", to_bytes(rgb))
         judged.append(judge_view(rgb, mpi.render_image(view.camera)["rgb"], view))
     on_disk = sum(path.stat().st_size for path in folder.iterdir())

@@ -10,7 +10,8 @@ from itertools import pairwise
 import torch
 
 from normnex_pl.core.types import Camera
-from normnex_pl.export.baked.image import BakedMPI, Renderer
+from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.export.baked.renderers import Renderer
 from normnex_pl.export.paths import rig_of_cameras, spiral
 
 _WARM = {"cuda": 3, "cpu": 0}  # frames in advance: the first one compiles

@@ -12,8 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.files import write_json
-from normnex_pl.core.folders import replacing_folder
+from normnex_pl.core.files import replacing_folder, write_json
 from normnex_pl.core.types import Camera
 from normnex_pl.export.baked.basis_table import fit_table, table_query
 from normnex_pl.export.baked.manifest import FORMAT, MANIFEST, VERSION, describe_file, files_of

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.folders import replacing_folder
+from normnex_pl.core.files import replacing_folder
 from normnex_pl.export.baked.manifest import FOLDER, MANIFEST, files_of, read_file, read_manifest
 from normnex_pl.export.site.server import ViewServer
 

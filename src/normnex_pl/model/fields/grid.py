@@ -15,7 +15,7 @@ from normnex_pl.kernels import runs_on
 from normnex_pl.model.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
 from normnex_pl.model.fields.regularizer import Regularizer
 from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
-from normnex_pl.training.losses import volume_variation
+from normnex_pl.model.fields.variation import volume_variation
 
 
 def level_shape(geometry: MPIGeometry, num_planes: int, divisor: int) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from normnex_pl.kernels import runs_on
 from normnex_pl.model.fields.regularizer import Regularizer, everything
-from normnex_pl.training.losses import total_variation
+from normnex_pl.model.fields.variation import total_variation
 
 
 def sample_layers(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import View, ViewTruth
-from normnex_pl.data.truth import move_truth, read_truth
+from normnex_pl.data.truth import read_truth
 from normnex_pl.evaluation.pictures.colors import to_bytes
 from normnex_pl.evaluation.pictures.components import normals_picture
 from normnex_pl.evaluation.truth_scores import (
@@ -117,7 +117,7 @@ def _known(runs: Sequence[TrainedRun], view: str | None) -> tuple[View, ViewTrut
             f"{root}: expected a scene with truth/{shown.name}.npz about photos of this size, found none. "
             "The demo scene has it, at the size that it was rendered in."
         )
-    return shown, move_truth(truth, shown.image.device)
+    return shown, truth.to(shown.image.device)
 
 
 def _normals(run: TrainedRun, view: str) -> dict[str, Tensor]:

@@ -12,7 +12,8 @@ from matplotlib.patches import Rectangle
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.evaluation.pictures.colors import ERROR_SCALE
-from normnex_pl.studies.comparison import Run, format_value
+from normnex_pl.evaluation.report import format_value
+from normnex_pl.studies.comparison import Run
 from normnex_pl.studies.comparison_pictures import first_view, stored_picture, view_psnr
 from normnex_pl.studies.figures.captions import finished, runs_caption
 from normnex_pl.studies.figures.tables import picture_table

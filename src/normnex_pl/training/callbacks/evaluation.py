@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,13 @@ from torch import Tensor
 
 from normnex_pl.core.checkout import checkout_commit
 from normnex_pl.core.files import write_json
-from normnex_pl.core.types import Scene, View, ViewTruth
-from normnex_pl.data.datamodule import SceneDataModule, move_view
-from normnex_pl.data.truth import move_truth, read_truth
+from normnex_pl.core.types import View, ViewTruth
+from normnex_pl.data.datamodule import SceneDataModule
+from normnex_pl.data.truth import read_truth
 from normnex_pl.evaluation.baselines import best_plane_warp_psnr, nearest_training_view
-from normnex_pl.evaluation.metrics import image_metrics, psnr
+from normnex_pl.evaluation.judge import judge, judge_variation
 from normnex_pl.evaluation.pictures.colors import contact_sheet, error_map, to_bytes, write_png
 from normnex_pl.evaluation.report import mean_of, report, view_label
-from normnex_pl.evaluation.specular_variation import specular_variation
-from normnex_pl.evaluation.truth_scores import darkest_photos_psnr, predicted_to_target, truth_scores
 from normnex_pl.training.loggers.sinks import log_picture, log_scores
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.ranks import gather
@@ -134,7 +132,7 @@ class EvaluationWriter(pl.Callback):
         datamodule = _datamodule(trainer)
         known = read_truth(datamodule.scene.root, batch.name, batch.camera.height, batch.camera.width)
         scores = judge(outputs, batch, known, datamodule.scene)
-        source = move_view(nearest_training_view(datamodule.scene, batch.camera), batch.image.device)
+        source = nearest_training_view(datamodule.scene, batch.camera).to(batch.image.device)
         near, far = datamodule.geometry.near, datamodule.geometry.far
         warp = best_plane_warp_psnr(source, batch, near, far)
         specular = outputs["specular"].cpu()
@@ -167,48 +165,6 @@ def _datamodule(trainer: pl.Trainer) -> SceneDataModule:
     datamodule = trainer.datamodule  # type: ignore[attr-defined]
     assert isinstance(datamodule, SceneDataModule)
     return datamodule
-
-
-def judge(rendered: dict[str, Tensor], view: View, truth: ViewTruth | None, scene: Scene) -> dict[str, Any]:
-    """What ``metrics.json`` says of one view; ``truth`` is None where the scene has none about it.
-
-    ``psnr_flat_normals`` is the PSNR with all normals at (0, 0, -1), if colours are looked up by them: as
-    high as the other, it shows that they aren't used. ``normal_target_deg`` is the mean angle from
-    predicted normals to estimated ones.
-    """
-    flat = rendered.get("rgb_flat_normals")
-    return {
-        "name": view.name,
-        **image_metrics(rendered["rgb"], view.rgb),
-        "psnr_flat_normals": None if flat is None else psnr(flat, view.rgb),
-        "normal_target_deg": predicted_to_target(rendered),
-        "truth": None if truth is None else _judge_truth(rendered, view, truth, scene),
-    }
-
-
-def _judge_truth(rendered: dict[str, Tensor], view: View, truth: ViewTruth, scene: Scene) -> dict[str, Any]:
-    device = view.image.device
-    truth = move_truth(truth, device)
-    photos = [move_view(scene.views[i], device) for i in scene.train]
-    darkest = darkest_photos_psnr(photos, view, truth, depth_unit(scene))
-    return truth_scores(rendered, view, truth) | {"darkest_photos_diffuse_psnr_lobe": darkest}
-
-
-def depth_unit(scene: Scene) -> float:
-    """Length of the unit of a scene's own files in the world of the loaded scene."""
-    return 1 / float(scene.source_from_world[:3, 0].norm())
-
-
-def judge_variation(
-    speculars: list[Tensor], truths: list[ViewTruth | None], scene: Scene
-) -> dict[str, Any] | None:
-    """What ``metrics.json`` says of the held-out views' gloss; None unless the scene has the truth of all."""
-    views = [scene.views[i] for i in scene.test]
-    known = [truth for truth in truths if truth is not None]
-    if len(known) < len(views):
-        return None
-    variation = specular_variation(speculars, views, known, depth_unit(scene))
-    return None if variation is None else asdict(variation)
 
 
 def summarize(name: RunName, module: NormNeXModule, views: list[dict[str, Any]]) -> dict[str, Any]:

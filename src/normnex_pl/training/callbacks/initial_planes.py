@@ -6,7 +6,7 @@ import time
 
 import pytorch_lightning as pl
 
-from normnex_pl.data.datamodule import SceneDataModule, move_view
+from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.training.initialization import Initialization
 from normnex_pl.training.module import NormNeXModule
 
@@ -32,7 +32,7 @@ class InitialPlanes(pl.Callback):
         data: SceneDataModule = trainer.datamodule  # type: ignore[attr-defined]
         start = time.perf_counter()
         device = trainer.strategy.root_device
-        views = [move_view(data.scene.views[i], device) for i in data.train_views]
+        views = [data.scene.views[i].to(device) for i in data.train_views]
         self.initialization(pl_module.mpi, views)
         # The parameters lie on the host: they have been waited for.
         pl_module.record.seconds += time.perf_counter() - start

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene, View
-from normnex_pl.data.datamodule import SceneDataModule, move_view
+from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.evaluation.pictures.colors import write_png
 from normnex_pl.evaluation.pictures.components import component_panels
 from normnex_pl.evaluation.pictures.layers import check_layers, mpi_sheet
@@ -122,7 +122,7 @@ def _pictures(
     if estimator is not None:
         estimator.refresh(mpi)
     for stored in views:
-        view = move_view(stored, module.device)
+        view = stored.to(module.device)
         shown = view_components(mpi, estimator, view, module.chunk)
         panels = component_panels(shown, view, mpi.geometry, mpi.color.signed)
         for panel in panels:

@@ -1,0 +1,67 @@
+"""Ways to render images of a baked multiplane image."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from normnex_pl.core.types import Camera
+from normnex_pl.export.baked.image import LEAST_LIGHT, BakedMPI
+from normnex_pl.geometry.cameras import image_rays, join_image
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """A way to render images of a baked multiplane image."""
+
+    name: ClassVar[str]
+
+    def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
+        """See `render_image`."""
+
+
+@dataclass(frozen=True)
+class TorchRenderer:
+    """Renders on any device, by `BakedMPI.render`.
+
+    Attributes:
+        least_light: See there.
+        chunk: Rays at once; 300 bytes each for each plane of a layer, about.
+    """
+
+    name: ClassVar[str] = "torch"
+
+    least_light: float = LEAST_LIGHT
+    chunk: int = 1 << 16
+
+    def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
+        """See `Renderer`."""
+        parts = image_rays(camera).split(self.chunk)
+        return join_image(camera, [baked.render(rays, self.least_light) for rays in parts])
+
+
+def find_renderer(device: torch.device) -> Renderer:
+    """The fastest renderer of a device: Triton's kernel on a GPU, if Triton is there."""
+    if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
+        from normnex_pl.export.baked.triton_renderer import TritonRenderer  # can't be imported everywhere
+
+        return TritonRenderer()
+    return TorchRenderer()
+
+
+def render_image(baked: BakedMPI, camera: Camera, renderer: Renderer | None = None) -> dict[str, Tensor]:
+    """Render a whole image.
+
+    Args:
+        baked: The image.
+        camera: In the reference frame, on the image's device.
+        renderer: None for the fastest of that device.
+
+    Returns:
+        What `BakedMPI.render` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
+    """
+    return (renderer or find_renderer(baked.depths.device))(baked, camera)
