@@ -1,4 +1,4 @@
-"""Trains variants on one scene and compares them: `make compare SCENE=path`, or this file with --help."""
+"""Train variants on one scene and compare them: `make compare SCENE=path`, or this file with --help."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Row = tuple[str, tuple[str, ...]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if a run failed, or 2 for bad input."""
+    """Return 0, 1 if a run failed, or 2 for bad input."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     options = parser().parse_args(arguments)
     try:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     result = argparse.ArgumentParser(
         description="Trains variants with one preset on one scene; writes a table and a contact sheet.",
         epilog=ROWS_HELP,
@@ -71,12 +71,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def numbers(text: str) -> list[int]:
-    """Reads numbers between spaces; argparse tells what is wrong with others."""
+    """Read numbers between spaces; argparse tells what is wrong with others."""
     return [int(word) for word in text.split()]
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Trains what is missing, writes the table and the sheet."""
+    """Train what is missing, write the table and the sheet."""
     if not options.seeds or options.jobs < 0:
         raise UserError("--seeds, --jobs: expected at least one seed, and no negative number of jobs.")
     scene = options.scene
@@ -93,7 +93,10 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def chosen_rows(variants: Sequence[str] | None, path: Path | None) -> dict[str, Row]:
-    """The rows of the table: the named variants, then those of the file; all variants if neither is given."""
+    """Return the rows of the table: the named variants, then those of the file.
+
+    All variants if neither is given.
+    """
     if variants is None:
         variants = [] if path else names_of("variants")
     rows: dict[str, Row] = {name: (name, ()) for name in variants}
@@ -106,7 +109,7 @@ def chosen_rows(variants: Sequence[str] | None, path: Path | None) -> dict[str, 
 
 
 def names_of(folder: str) -> list[str]:
-    """The YAML files in a folder of experiments/, with what all are compared with first."""
+    """Return the YAML files in a folder of experiments/, with what all are compared with first."""
     return sorted(
         (path.stem for path in (EXPERIMENTS / folder).glob("*.yaml")),
         key=lambda name: (name != BASELINE, name),
@@ -114,7 +117,7 @@ def names_of(folder: str) -> list[str]:
 
 
 def read_rows(path: Path) -> dict[str, Row]:
-    """Reads a file of rows; see ``--help``."""
+    """Read a file of rows; see ``--help``."""
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -126,7 +129,7 @@ def read_rows(path: Path) -> dict[str, Row]:
 
 
 def read_row(path: Path, name: str, row: Any) -> Row:
-    """Reads one row of a file."""
+    """Read one row of a file."""
     known = (
         isinstance(row, dict) and not set(row) - {"variant", "args"} and isinstance(row.get("variant"), str)
     )
@@ -140,7 +143,7 @@ def read_row(path: Path, name: str, row: Any) -> Row:
 
 
 def job(row: tuple[str, Row], seed: int, scene: Path, out: Path, options: argparse.Namespace) -> Job:
-    """A run of a row."""
+    """Return a run of a row."""
     name, (variant, more) = row
     if not re.fullmatch(r"[\w.-]+", name):
         raise UserError(
@@ -167,7 +170,7 @@ def job(row: tuple[str, Row], seed: int, scene: Path, out: Path, options: argpar
 
 
 def write_results(out: Path, caption: str, runs: Sequence[Run]) -> None:
-    """Writes what the comparison is for, and prints the table."""
+    """Write what the comparison is for, and print the table."""
     table = markdown_table(runs)
     write_text(out / "table.md", f"{caption}\n\n{table}")
     write_text(out / "table.csv", csv_table(runs))
@@ -186,7 +189,7 @@ def tuple_text(values: Iterable[int]) -> str:
 
 
 def report(line: str) -> None:
-    """Prints at once, also into a file."""
+    """Print at once, also into a file."""
     print(line, flush=True)
 
 

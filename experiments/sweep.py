@@ -1,4 +1,4 @@
-"""Runs a sweep: `make sweep SWEEP=file SCENE=path`, or this file with --help.
+"""Run a sweep: `make sweep SWEEP=file SCENE=path`, or this file with --help.
 
 With a W&B account, the sweep is created there and agents work on it, one a GPU. Without one, or with
 WANDB_MODE=offline, the same file is run on this machine by W&B's own engine.
@@ -31,7 +31,7 @@ PROJECT = "normnex"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if a run failed, 2 for bad input, or `STOPPED` if it was interrupted."""
+    """Return 0, 1 if a run failed, 2 for bad input, or `STOPPED` if it was interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     options = parser().parse_args(arguments)
     try:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     result = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def sweep(options: argparse.Namespace) -> int:
-    """Checks the file, and works on the sweep here or at W&B."""
+    """Check the file, and work on the sweep here or at W&B."""
     if not options.scene.is_dir():
         raise UserError(f"{options.scene}: expected the folder of a scene, found none. Check SCENE.")
     words = [f"--scene={options.scene}", f"--preset={options.preset}", *options.args]
@@ -81,7 +81,7 @@ def sweep(options: argparse.Namespace) -> int:
 
 
 def here(config: Config, out: Path, count: int | None, jobs: int, engine: Engine) -> int:
-    """Runs the sweep on this machine, without an account."""
+    """Run the sweep on this machine, without an account."""
     state = SweepState.of(out, config)
     LocalSweep(state, engine, count, jobs, report, ended=lambda: write_tables(state)).go()
     write_tables(state)
@@ -104,13 +104,13 @@ def title(config: Config) -> str:
 
 
 def write_tables(state: SweepState) -> None:
-    """Writes what is known so far."""
+    """Write what is known so far."""
     write_text(state.folder / "table.md", f"{title(state.config)}\n\n{markdown_report(state)}")
     write_text(state.folder / "table.csv", csv_report(state))
 
 
 def at_wandb(config: Config, out: Path, count: int | None) -> int:
-    """Creates the sweep at W&B, or finds the one that this folder has, and works on it until it ends."""
+    """Create the sweep at W&B, or find the one that this folder has, and work on it until it ends."""
     import wandb
 
     state = SweepState.of(out, config)
@@ -148,7 +148,7 @@ def agent_calls(
 
 
 def report(line: str) -> None:
-    """Prints at once, also into a file."""
+    """Print at once, also into a file."""
     print(line, flush=True)
 
 

@@ -22,7 +22,7 @@ EXPERIMENTS = Path(__file__).resolve().parent
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Trains."""
+    """Train."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--scene", type=Path, required=True, help="folder of the scene")
     parser.add_argument("--variant", default="nex_rgb", help="in experiments/variants/")
@@ -57,7 +57,7 @@ def fit_arguments(options: argparse.Namespace, more: Sequence[str]) -> list[str]
 
 
 def agents_folder(scene: Path) -> Path:
-    """A folder for each of an agent's runs, which has the run's id."""
+    """Return a folder for each of an agent's runs, which has the run's id."""
     try:
         sweep, run = os.environ["WANDB_SWEEP_ID"], os.environ["WANDB_RUN_ID"]
     except KeyError as error:
@@ -69,7 +69,7 @@ def agents_folder(scene: Path) -> Path:
 
 
 def validation_arguments(words: Sequence[str], count: int) -> list[str]:
-    """Spreads validations evenly over the run, whatever limits its length."""
+    """Spread validations evenly over the run, whatever limits its length."""
     trainer = yaml.safe_load(resolved_config(words))["trainer"]
     if trainer["max_steps"] > 0:
         every = max(1, trainer["max_steps"] // count)

@@ -38,7 +38,7 @@ LEAST_LIGHTS = (0.0, 1 / 4096, 1 / 1024, 1 / 512, 1 / 256)
 
 
 def measure(folder: Path, options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
-    """All about one run."""
+    """Return all about one run."""
     before = allocated_bytes(device)
     baked = BakedMPI.read(folder).to(device)
     cameras = spiral_cameras(baked, options.frames, options.size)
@@ -79,7 +79,7 @@ def measure(folder: Path, options: argparse.Namespace, device: torch.device) -> 
 
 
 def find_renderers(device: torch.device) -> list[Any]:
-    """Those that run on the device."""
+    """Return those that run on the device."""
     renderers: list[Any] = [TorchRenderer()]
     if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
         from normnex_pl.export.baked.triton_renderer import TritonRenderer
@@ -152,7 +152,7 @@ def disk_by_kind(folder: Path) -> dict[str, float]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     result = argparse.ArgumentParser(prog="baked_rendering", description=__doc__, allow_abbrev=False)
     result.add_argument("runs", nargs="+", type=Path, help="folders of baked runs")
     result.add_argument("--device", help="cpu or cuda; default: cuda where there is one")
@@ -164,7 +164,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, or 2 for bad input."""
+    """Return 0, or 2 for bad input."""
     options = parser().parse_args(arguments)
     try:
         device = find_device(options.device)

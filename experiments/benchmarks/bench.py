@@ -43,7 +43,7 @@ GROWTH = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if something couldn't be measured, or 2 for bad input."""
+    """Return 0, 1 if something couldn't be measured, or 2 for bad input."""
     options = parser().parse_args(arguments)
     try:
         old = None if options.compare is None else read_results(options.compare)
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     result = argparse.ArgumentParser(
         description="Times training steps with their parts, and frames; prints tables and stores JSON.",
         allow_abbrev=False,
@@ -92,17 +92,17 @@ def chosen_cases(options: argparse.Namespace) -> list[Case]:
 
 
 def is_small(options: argparse.Namespace) -> bool:
-    """Whether tiny sizes are measured."""
+    """Return whether tiny sizes are measured."""
     return bool(options.small) or not torch.cuda.is_available()
 
 
 def default_path() -> Path:
-    """A file of its own for each benchmark."""
+    """Return a file of its own for each benchmark."""
     return Path("runs/bench") / f"{time.strftime('%Y%m%d-%H%M%S')}-{str(checkout_commit())[:8]}.json"
 
 
 def measure(options: argparse.Namespace, cases: Sequence[Case]) -> dict[str, Any]:
-    """Measures and stores everything, case by case: what ends it early takes only the rest."""
+    """Measure and store everything, case by case: what ends it early takes only the rest."""
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     repeats = 5 if options.quick else 20
     start = time.monotonic()
@@ -139,7 +139,7 @@ def _step_and_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) ->
 
 
 def _with_roofline(measured: dict[str, Any], ceilings: dict[str, float]) -> dict[str, Any]:
-    """Replaces what was counted by numbers, and says how near to the roofline the step is."""
+    """Replace what was counted by numbers, and say how near to the roofline the step is."""
     if "work" not in measured:
         return measured
     work = measured.pop("work")
@@ -154,7 +154,7 @@ def _with_roofline(measured: dict[str, Any], ceilings: dict[str, float]) -> dict
 
 
 def _baked(cases: Sequence[Case], scenes: Scenes) -> dict[str, Any]:
-    """The baked frame of the baseline in preset `fast`."""
+    """Return the baked frame of the baseline in preset `fast`."""
     return _described(run_case(_fast(cases), scenes, partial(baked_frame, repeats=10)))
 
 
@@ -177,12 +177,12 @@ def _grow(axis: str, values: Sequence[int], fast: Case, scenes: Scenes) -> dict[
 
 
 def _fast(cases: Sequence[Case]) -> Case:
-    """The baseline in preset `fast`, at the size of the others."""
+    """Return the baseline in preset `fast`, at the size of the others."""
     return replace(cases[0], preset="fast", variant=BASELINE)
 
 
 def _described(measured: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out what isn't stored."""
+    """Leave out what isn't stored."""
     return {key: value for key, value in measured.items() if key != "lightning_ms"}
 
 

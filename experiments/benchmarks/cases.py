@@ -42,7 +42,7 @@ class Case:
         return f"{self.preset}/{self.variant}"
 
     def adding(self, argument: str) -> Case:
-        """The same with one more argument."""
+        """Return the same with one more argument."""
         return replace(self, arguments=(*self.arguments, argument))
 
 
@@ -59,7 +59,7 @@ class Scenes:
         self.folder = folder
 
     def find(self, case: Case, width: int) -> Path:
-        """The scene of a case."""
+        """Return the scene of a case."""
         if self.scene is not None:
             return self.scene
         folder = self.folder / f"scene_{case.views}x{width}"
@@ -69,18 +69,18 @@ class Scenes:
 
 
 def names_of(folder: str) -> list[str]:
-    """The YAML files in a folder of experiments/."""
+    """Return the YAML files in a folder of experiments/."""
     return sorted(path.stem for path in (EXPERIMENTS / folder).glob("*.yaml"))
 
 
 def preset_width(preset: str) -> int:
-    """The width of photos that a preset asks for."""
+    """Return the width of photos that a preset asks for."""
     content = yaml.safe_load((EXPERIMENTS / "presets" / f"{preset}.yaml").read_text(encoding="utf-8"))
     return int(content["data"]["width"])
 
 
 def run_case(case: Case, scenes: Scenes, measure: Measure, counts: bool = False) -> dict[str, Any]:
-    """Starts a training, measures in it and ends it.
+    """Start a training, measure in it and end it.
 
     Returns:
         What was measured; or ``failure`` alone, in words.
@@ -91,7 +91,7 @@ def run_case(case: Case, scenes: Scenes, measure: Measure, counts: bool = False)
         """The command line with a probe."""
 
         def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-            """Adds the probe behind all other callbacks."""
+            """Add the probe behind all other callbacks."""
             trainer = super().instantiate_trainer(**kwargs)
             trainer.callbacks.append(probe)
             return trainer

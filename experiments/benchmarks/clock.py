@@ -15,7 +15,7 @@ _ENOUGH = 1.0  # seconds
 
 
 class Clock:
-    """Marks moments in the queue of a GPU (events), or on the CPU (``perf_counter``).
+    """Mark moments in the queue of a GPU (events), or on the CPU (``perf_counter``).
 
     Marking doesn't wait: the device works through its queue as it does in training.
     """
@@ -25,7 +25,7 @@ class Clock:
         self._marks: list[torch.cuda.Event | float] = []
 
     def mark(self) -> None:
-        """Marks this moment."""
+        """Mark this moment."""
         if self.device.type == "cuda":
             event = torch.cuda.Event(enable_timing=True)
             event.record()
@@ -47,7 +47,7 @@ def _between(first: torch.cuda.Event | float, second: torch.cuda.Event | float) 
 
 
 def wait(device: torch.device) -> None:
-    """Waits until the device has done all that it was told."""
+    """Wait until the device has done all that it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -55,7 +55,7 @@ def wait(device: torch.device) -> None:
 def median_laps(
     body: Callable[[Mark], None], device: torch.device, repeats: int, warm: int = 3
 ) -> list[float]:
-    """Runs something again and again, and times its laps.
+    """Run something again and again, and times its laps.
 
     Args:
         body: Calls its argument between two laps: ``n`` calls make ``n + 1`` laps, the same number each time.
@@ -85,7 +85,7 @@ def median_laps(
 
 
 def milliseconds(work: Callable[[], object], device: torch.device, repeats: int, warm: int = 3) -> float:
-    """The median time of a call."""
+    """Return the median time of a call."""
 
     def body(mark: Mark) -> None:
         work()

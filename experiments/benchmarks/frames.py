@@ -24,13 +24,16 @@ def live_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict
     camera = scene.views[scene.test[0]].to(module.device).camera
     with trainer.precision_plugin.forward_context():
         frame = milliseconds(
-            lambda: module.mpi.render_image(camera, module.chunk), module.device, repeats, warm=1
+            lambda: module.mpi.render_image(camera, module.eval_chunk_size), module.device, repeats, warm=1
         )
     return {"frame_ms": frame, "frame_size": [camera.width, camera.height]}
 
 
 def baked_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:
-    """The same by `BakedMPI`, of a model with one surface: a trained one shows more, and takes longer."""
+    """Return the same by `BakedMPI`, of a model with one surface.
+
+    A trained one shows more, and take longer.
+    """
     scene, device = trainer.datamodule.scene, module.device  # type: ignore[attr-defined]
     show_surface(module.mpi.field)
     cameras = [scene.views[i].to(device).camera for i in scene.train]
@@ -48,7 +51,7 @@ def baked_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dic
 
 @torch.no_grad()
 def show_surface(field: GridField) -> None:
-    """Makes a smooth surface opaque, one and a half planes thick, and everything else transparent."""
+    """Make a smooth surface opaque, one and a half planes thick, and everything else transparent."""
     generator = torch.Generator().manual_seed(0)
     for level in field.alpha:
         level.zero_()

@@ -32,7 +32,7 @@ class StepTimer(pl.Callback):
         self.steps = steps
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Reads the clock twice, each time behind all that the devices have to do."""
+        """Read the clock twice, each time behind all that the devices have to do."""
         step = trainer.global_step
         if step not in (self.warm, self.warm + self.steps):
             return
@@ -66,10 +66,10 @@ class StepTimer(pl.Callback):
 
 
 class LightningsSignals(pl.Callback):
-    """Gives Lightning back its broadcast before each step, which `StopOnSignal` takes out."""
+    """Give Lightning back its broadcast before each step, which `StopOnSignal` takes out."""
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Does it once."""
+        """Do it once."""
         vars(trainer.fit_loop.epoch_loop).pop("_broadcast_sigterm_tensor", None)
 
 
@@ -93,7 +93,7 @@ class GraphOnRanks(CudaGraph):
 
 
 def touched_values(state: object, bucket: distributed.GradBucket) -> torch.futures.Future[Tensor]:
-    """A hook for DDP that sums only what isn't zero on some rank: a mask, then these values."""
+    """Return a hook for DDP that sums only what isn't zero on some rank: a mask, then these values."""
     gradient = bucket.buffer()
     mask = (gradient != 0).to(torch.uint8)
     distributed.all_reduce(mask, distributed.ReduceOp.MAX)

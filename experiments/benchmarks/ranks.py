@@ -59,7 +59,7 @@ ALONE = "one rank"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if something couldn't be measured, or 2 for bad input."""
+    """Return 0, 1 if something couldn't be measured, or 2 for bad input."""
     options = parser().parse_args(arguments)
     try:
         check(options)
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     result = argparse.ArgumentParser(
         description="Times training steps on one and on several GPUs of this machine, the same work a rank, "
         "with gradients summed in different ways. With --seconds it also trains for as long on one as on "
@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def check(options: argparse.Namespace) -> None:
-    """Raises a UserError if something can't be measured."""
+    """Raise a UserError if something can't be measured."""
     known = names_of("presets")
     if unknown := [name for name in options.presets if name not in known]:
         raise UserError(f"--presets: expected some of {', '.join(known)}, found {', '.join(unknown)}.")
@@ -115,7 +115,7 @@ def check(options: argparse.Namespace) -> None:
 
 
 class Bench:
-    """Runs trainings in processes of their own.
+    """Run trainings in processes of their own.
 
     Args:
         options: Of the command line.
@@ -148,7 +148,7 @@ class Bench:
         return results
 
     def qualities(self, results: dict[str, dict[str, Row]]) -> None:
-        """Adds the PSNR after as many seconds of training as the options say."""
+        """Add the PSNR after as many seconds of training as the options say."""
         first = self.options.ways[0]
         for preset in self.options.presets:
             for way, ranks, words in ((ALONE, 1, ()), (first, self.options.ranks, WAYS[first][0])):
@@ -185,7 +185,7 @@ class Bench:
         return {"steps": steps, "psnr": metrics["test"]["psnr"], "seconds": metrics["train_seconds"]}
 
     def _run(self, preset: str, words: Sequence[str], ranks: int, gpu: int, run: Path) -> str:
-        """Trains, and returns the end of what was printed."""
+        """Train, and return the end of what was printed."""
         small = self.options.small
         launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}")
         command = [
@@ -220,7 +220,7 @@ class Bench:
 
 
 def read(path: Path) -> Row:
-    """A JSON file; nothing if there is none."""
+    """Return a JSON file; nothing if there is none."""
     if not path.exists():
         return {}
     content: Row = json.loads(path.read_text(encoding="utf-8"))
@@ -228,7 +228,7 @@ def read(path: Path) -> Row:
 
 
 def say(preset: str, way: str, row: Row) -> None:
-    """Prints a result at once: a benchmark that is stopped has shown the first ones."""
+    """Print a result at once: a benchmark that is stopped has shown the first ones."""
     print(f"{preset}, {way}: {row.get('failure') or row}", flush=True)
 
 
@@ -252,7 +252,7 @@ def report(results: dict[str, dict[str, Row]], ranks: int) -> str:
 
 
 def cells(row: Row, one: float | None) -> list[str]:
-    """A row of the table behind its names."""
+    """Return a row of the table behind its names."""
     if "failure" in row:
         return ["failed", "", "", "", ""]
     return [

@@ -18,7 +18,7 @@ _SAME = ("device", "small")  # what two results must have in common for their ra
 
 
 def about(device: torch.device, small: bool) -> dict[str, Any]:
-    """The machine and the sources."""
+    """Return the machine and the sources."""
     cuda = device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine(),
@@ -32,7 +32,7 @@ def about(device: torch.device, small: bool) -> dict[str, Any]:
 
 
 def report(results: dict[str, Any]) -> str:
-    """All tables."""
+    """Return all tables."""
     return "\n\n".join(
         text
         for text in (
@@ -129,7 +129,7 @@ def number(value: float | None) -> str:
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """Reads what an earlier benchmark stored.
+    """Read what an earlier benchmark stored.
 
     Raises:
         UserError: It isn't there, or is something else.
@@ -163,7 +163,7 @@ def comparison(old: dict[str, Any], new: dict[str, Any]) -> str:
 
 
 def _numbers(tree: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """All numbers of nested dictionaries, by their paths, without those that describe."""
+    """Return all numbers of nested dictionaries, by their paths, without those that describe."""
     for key, value in tree.items():
         name = f"{path} {key}".strip()
         if isinstance(value, dict) and key != "about":

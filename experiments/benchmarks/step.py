@@ -36,11 +36,11 @@ Measure = Callable[[pl.Trainer, NormNeXModule], dict[str, Any]]
 
 
 class FinishedError(Exception):
-    """Ends a training that has been measured."""
+    """End a training that has been measured."""
 
 
 class Probe(pl.Callback):
-    """Measures within a training, and ends it.
+    """Measure within a training, and end it.
 
     Args:
         measure: Called after the last step.
@@ -56,7 +56,7 @@ class Probe(pl.Callback):
         self.result: dict[str, Any] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Counts, while the model lies on the host."""
+        """Count, while the model lies on the host."""
         assert isinstance(pl_module, NormNeXModule)
         # The last training, which a command line's parser has kept until this one's has parsed.
         forget()
@@ -64,13 +64,13 @@ class Probe(pl.Callback):
             self.result |= count(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Starts the clock behind the first steps."""
+        """Start the clock behind the first steps."""
         if trainer.global_step == WARM:
             wait(pl_module.device)
             self._start = time.perf_counter()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Measures, and ends the training."""
+        """Measure, and end the training."""
         if trainer.global_step < WARM + STEPS:
             return
         assert isinstance(pl_module, NormNeXModule)
@@ -83,7 +83,7 @@ class Probe(pl.Callback):
 
 
 def forget() -> None:
-    """Frees what nothing needs any more, and measures the peak of memory anew."""
+    """Free what nothing needs any more, and measure the peak of memory anew."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -159,7 +159,7 @@ def prefixes(module: NormNeXModule, batch: RayBatch, repeats: int) -> tuple[floa
     rays = Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1))
     mpi, device = module.mpi, module.device
     field = as_in_training(module, lambda: mpi.field(mpi.intersect(rays)))
-    rendering = as_in_training(module, lambda: render_in_parts(mpi, rays, module.rays_at_once))
+    rendering = as_in_training(module, lambda: render_in_parts(mpi, rays, module.train_chunk_size))
     return milliseconds(field, device, repeats), milliseconds(rendering, device, repeats)
 
 

@@ -19,7 +19,7 @@ _FOCAL = 0.8  # focal length by the width of the photos
 
 
 def write_scene(folder: Path, views: int, width: int, height: int, seed: int = 0) -> Path:
-    """Writes photos and ``poses_bounds.npy``.
+    """Write photos and ``poses_bounds.npy``.
 
     Args:
         folder: Made, if it isn't there.

@@ -1,4 +1,4 @@
-"""Counts what a training step does: operations of matrix products, and bytes that move.
+"""Count what a training step does: operations of matrix products, and bytes that move.
 
 Counted on tensors without content (`normnex_pl.training.memory.fake_step`), on PyTorch's plain path, without
 kernels of our own: what these save shows as a larger share of the roofline. Bytes are those that an
@@ -46,7 +46,7 @@ class Work:
     pieces: list[tuple[str, float, float]] = field(default_factory=list)
 
     def milliseconds(self, ceilings: dict[str, float], tf32: bool) -> float:
-        """The time that it takes at least if each operation ran at the machine's ceiling.
+        """Return the time that it takes at least if each operation ran at the machine's ceiling.
 
         Args:
             ceilings: Operations a second in ``fp32``, ``tf32`` and ``bf16``, and bytes a second in ``copy``.
@@ -59,14 +59,14 @@ class Work:
 
 
 class WorkCounter(TorchDispatchMode):
-    """Counts all operations while it is entered."""
+    """Count all operations while it is entered."""
 
     def __init__(self) -> None:
         super().__init__()
         self.work = Work()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs an operation and counts it, unless it is a view."""
+        """Run an operation and count it, unless it is a view."""
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         if func.namespace == "aten" and not func.is_view and func._schema.name not in _FREE:

@@ -47,7 +47,7 @@ class Standing:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, or 2 for bad input."""
+    """Return 0, or 2 for bad input."""
     parser = argparse.ArgumentParser(
         description="Prints where runs stand, one a line, and writes a CSV file with all scores. `training` "
         f"is an unfinished run that has written something within {_FRESH / 60:.0f} minutes; `stopped` goes "
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_folders(root: Path) -> list[Path]:
-    """The folders with a configuration, sorted by name.
+    """Return the folders with a configuration, sorted by name.
 
     Raises:
         UserError: There is none.
@@ -82,7 +82,7 @@ def run_folders(root: Path) -> list[Path]:
 
 
 def standing(folder: Path) -> Standing:
-    """Reads what a run has left behind so far; a run may write meanwhile."""
+    """Read what a run has left behind so far; a run may write meanwhile."""
     config = read(folder / "config.yaml", yaml.safe_load)
     settings, trainer = config.get("run") or {}, config.get("trainer") or {}
     metrics = read(folder / "metrics.json", json.loads)
@@ -124,7 +124,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def read(path: Path, parse: Any) -> dict[str, Any]:
-    """A file's content; nothing if it is missing or broken."""
+    """Return a file's content; nothing if it is missing or broken."""
     try:
         content = parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
@@ -133,7 +133,7 @@ def read(path: Path, parse: Any) -> dict[str, Any]:
 
 
 def table(found: Sequence[Standing], root: Path) -> str:
-    """A line a run, and how many there are in each state."""
+    """Return a line a run, and how many there are in each state."""
     columns = [column for column in COLUMNS if column.name in _SHOWN]
     lines = [[*_TITLES, *(column.title for column in columns), "folder"]]
     for one in found:

@@ -28,7 +28,7 @@ Vector = Sequence[float]
 
 
 def _bitmap(image: NDArray[np.uint8]) -> Node:
-    """A texture from sRGB texels (H, W, 3)."""
+    """Return a texture from sRGB texels (H, W, 3)."""
     return {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(image)), "format": "fp16"}
 
 
@@ -37,7 +37,7 @@ def _rgb(*value: float) -> Node:
 
 
 def coated(reflectance: Node, roughness: float, gloss: float = 0.5) -> Node:
-    """A Lambertian base under a dielectric gloss.
+    """Return a Lambertian base under a dielectric gloss.
 
     A blend of a diffuse lobe and a Fresnel lobe of index 1.9, which mirrors 10 % of the light head on and
     all of it at grazing angles. Unlike in a physical plastic, whose base sees its light through the coat,
@@ -61,7 +61,7 @@ def coated(reflectance: Node, roughness: float, gloss: float = 0.5) -> Node:
 
 
 def metal(material: str, roughness: float) -> Node:
-    """A conductor (a name of mitsuba's table); polished where the roughness is 0."""
+    """Return a conductor (a name of mitsuba's table); polished where the roughness is 0."""
     if roughness == 0:
         return {"type": "conductor", "material": material}
     return {
@@ -73,18 +73,18 @@ def metal(material: str, roughness: float) -> Node:
 
 
 def _rest(radius: float, x: float, z: float) -> mi.ScalarTransform4f:
-    """Places a shape of unit radius, scaled, on the table."""
+    """Place a shape of unit radius, scaled, on the table."""
     return mi.ScalarTransform4f().translate([x, TABLE_Y + radius, z]).scale(radius)
 
 
 def _sphere(radius: float, x: float, z: float, bsdf: Node, roll: float = 0.0) -> Node:
-    """A sphere on the table, the poles of its texture at the rim, `roll` degrees from the vertical."""
+    """Return a sphere on the table, the poles of its texture at the rim, `roll` degrees from the vertical."""
     turn = mi.ScalarTransform4f().rotate([0, 0, 1], roll).rotate([1, 0, 0], -105)
     return {"type": "sphere", "to_world": _rest(radius, x, z) @ turn, "bsdf": bsdf}
 
 
 def _materials(rng: np.random.Generator) -> dict[str, Node]:
-    """The materials of the objects; the polished one is named `mirror`."""
+    """Return the materials of the objects; the polished one is named `mirror`."""
     marble = textures.marble(rng, 512, 1024, (24, 62, 128), (236, 240, 246))
     speckle = textures.marble(rng, 512, 1024, (214, 148, 112), (246, 228, 206))
     bands = textures.stripes(
@@ -116,7 +116,7 @@ def spheres(rng: np.random.Generator) -> dict[str, Node]:
 
 
 def _box(size: Vector, x: float, z: float, turn: float, bsdf: Node) -> Node:
-    """A box on the table: half sizes (x, y, z), turned by some degrees about the vertical."""
+    """Return a box on the table: half sizes (x, y, z), turned by some degrees about the vertical."""
     place = mi.ScalarTransform4f().translate([x, TABLE_Y + size[1], z])
     return {
         "type": "cube",
@@ -126,7 +126,7 @@ def _box(size: Vector, x: float, z: float, turn: float, bsdf: Node) -> Node:
 
 
 def _can(label: str, radius: float, height: float, x: float, z: float, bsdf: Node) -> dict[str, Node]:
-    """An upright cylinder with a lid: two shapes."""
+    """Return an upright cylinder with a lid: two shapes."""
     bottom, top = [x, TABLE_Y, z], [x, TABLE_Y + height, z]
     lid = mi.ScalarTransform4f().translate(top).rotate([1, 0, 0], -90).scale(radius)
     return {
@@ -150,7 +150,7 @@ def solids(rng: np.random.Generator) -> dict[str, Node]:
 
 
 def room(rng: np.random.Generator) -> dict[str, Node]:
-    """The terrazzo wall and the polished table."""
+    """Return the terrazzo wall and the polished table."""
     texels = 400
     width, height = 2 * WALL_HALF_WIDTH, WALL_TOP - WALL_BOTTOM
     wall = textures.terrazzo(rng, int(height * texels), int(width * texels), texels)
@@ -177,7 +177,7 @@ def room(rng: np.random.Generator) -> dict[str, Node]:
 
 
 def _lamp(kind: str, size: Vector, position: Vector, target: Vector, radiance: Vector, gain: float) -> Node:
-    """A one-sided area light that faces a target.
+    """Return a one-sided area light that faces a target.
 
     Args:
         kind: `rectangle` or `disk`.
@@ -203,7 +203,7 @@ def _ambience(gain: float) -> Node:
 
 
 def studio() -> dict[str, Node]:
-    """A warm soft box, a cool round lamp, a strip and a spot before the wall."""
+    """Return a warm soft box, a cool round lamp, a strip and a spot before the wall."""
     middle, wood = [0, -0.5, -2.1], [0.1, TABLE_Y, -1.4]
     return {
         "ambience": _ambience(1.4),
@@ -246,7 +246,7 @@ LIGHTS: dict[str, Callable[[], dict[str, Node]]] = {"studio": studio, "window": 
 
 
 def build_scene(objects: str, lights: str, seed: int) -> mi.Scene:
-    """Loads a scene.
+    """Load a scene.
 
     Args:
         objects: a key of `OBJECTS`.

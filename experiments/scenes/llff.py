@@ -18,7 +18,7 @@ NORMAL_STEPS = 512  # a multiple of 1/512 is at most 0.1 degrees off, and compre
 
 
 def to_srgb(linear: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The sRGB transfer function of linear values, clipped to [0, 1]."""
+    """Return the sRGB transfer function of linear values, clipped to [0, 1]."""
     value = np.clip(np.asarray(linear, np.float64), 0, 1)
     return np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
 
@@ -40,7 +40,7 @@ def round_mantissa(value: NDArray[np.floating], bits: int) -> NDArray[np.float32
 
 
 def pose_row(camera: Camera, near: float, far: float) -> NDArray[np.float64]:
-    """A row of `poses_bounds.npy`.
+    """Return a row of `poses_bounds.npy`.
 
     Args:
         camera: the camera.
@@ -58,14 +58,14 @@ def pose_row(camera: Camera, near: float, far: float) -> NDArray[np.float64]:
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Writes a file under another name first, so that a file of this name is never half written."""
+    """Write a file under another name first, so that a file of this name is never half written."""
     partial = path.with_name(f"partial_{path.name}")
     write(partial)
     os.replace(partial, path)
 
 
 def save_photo(path: Path, linear: NDArray[np.float32]) -> None:
-    """Writes linear radiance (H, W, 3) as an sRGB JPEG without chroma subsampling."""
+    """Write linear radiance (H, W, 3) as an sRGB JPEG without chroma subsampling."""
     photo = Image.fromarray(to_bytes(linear))
     write_whole(path, lambda partial: photo.save(partial, **JPEG))
 
@@ -79,7 +79,7 @@ def save_truth(
     normals: NDArray[np.float64],
     mask: NDArray[np.int64],
 ) -> None:
-    """Writes the truth of one view: the format is described in `scenes/demo/README.md`.
+    """Write the truth of one view: the format is described in `scenes/demo/README.md`.
 
     Args:
         path: of the `.npz` file.

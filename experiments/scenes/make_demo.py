@@ -1,4 +1,4 @@
-"""Renders a forward-facing scene in LLFF layout, with the truth of its held-out views.
+"""Render a forward-facing scene in LLFF layout, with the truth of its held-out views.
 
     python experiments/scenes/make_demo.py --output scenes/my_scene --width 1008
 
@@ -28,7 +28,7 @@ BOUND_MARGIN = 0.02  # near and far are this much (relative) outside of the visi
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__.partition("\n")[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -49,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def open_partial(output: Path, settings: dict[str, object]) -> Path:
-    """The folder beside `output` to write into: an interrupted run's if its settings were the same."""
+    """Return the folder beside `output` to write into: an interrupted run's if its settings were the same."""
     if output.exists():
         sys.exit(f"{output} exists already: remove it or choose another --output.")
     partial = output.with_name(f".{output.name}.partial")
@@ -66,7 +66,7 @@ def open_partial(output: Path, settings: dict[str, object]) -> Path:
 def write_poses(
     path: Path, scene: mi.Scene, cameras: list[Camera], labels: np.ndarray
 ) -> list[render.Geometry]:
-    """Writes `poses_bounds.npy`, and returns the geometry that each camera sees.
+    """Write `poses_bounds.npy`, and return the geometry that each camera sees.
 
     Args:
         path: of the file.
@@ -96,7 +96,7 @@ def write_view(
     geometry: render.Geometry,
     labels: np.ndarray,
 ) -> None:
-    """Renders one photo, and its truth if it is held out, unless they are there already."""
+    """Render one photo, and its truth if it is held out, unless they are there already."""
     photo = folder / "images" / f"view_{index:03d}.jpg"
     truth = folder / "truth" / f"view_{index:03d}.npz"
     held_out = index % HELD_OUT_EVERY == 0
@@ -116,7 +116,7 @@ def write_view(
 
 
 def main() -> None:
-    """Renders all views into a temporary folder and renames it at the end."""
+    """Render all views into a temporary folder and rename it at the end."""
     arguments = parse_arguments()
     settings = {key: value for key, value in vars(arguments).items() if key != "output"}
     settings |= {"mask_labels": layout.LABELS, "mitsuba": mi.__version__}

@@ -53,7 +53,7 @@ def find_llvm() -> str | None:
 
 
 def choose_variant() -> str:
-    """Activates `llvm_ad_rgb` where LLVM is found, else `scalar_rgb`; returns the name."""
+    """Activate `llvm_ad_rgb` where LLVM is found, else `scalar_rgb`; return the name."""
     if "DRJIT_LIBLLVM_PATH" not in os.environ:
         path = find_llvm()
         if path is None:
@@ -70,7 +70,7 @@ def choose_variant() -> str:
 
 
 def make_sensor(camera: Camera, sampler: dict[str, Any]) -> mi.Sensor:
-    """A mitsuba sensor for a camera, with a box filter: pixels are averages over their area."""
+    """Return a mitsuba sensor for a camera, with a box filter: pixels are averages over their area."""
     to_world = np.eye(4)
     to_world[:3] = np.column_stack([camera.rotation * (-1, -1, 1), camera.position])
     fov = 2 * np.degrees(np.arctan(camera.width / 2 / camera.focal))
@@ -97,7 +97,7 @@ def make_sensor(camera: Camera, sampler: dict[str, Any]) -> mi.Sensor:
 
 
 def _render(scene: mi.Scene, integrator: mi.Integrator, camera: Camera, spp: int, seed: int) -> Image:
-    """Mean of as many passes as the memory asks for; linear RGB (H, W, 3)."""
+    """Return the mean of as many passes as the memory asks for; linear RGB (H, W, 3)."""
     limit = max(1, SAMPLES_PER_PASS // (camera.width * camera.height))
     per_pass = math.isqrt(min(spp, limit)) ** 2  # the sampler's strata form a square
     passes = -(-spp // per_pass)
@@ -112,7 +112,7 @@ def _render(scene: mi.Scene, integrator: mi.Integrator, camera: Camera, spp: int
 
 
 def render_full(scene: mi.Scene, camera: Camera, spp: int, seed: int) -> Image:
-    """The photo: linear radiance.
+    """Return the photo: linear radiance.
 
     Args:
         scene: what to render.

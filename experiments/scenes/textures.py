@@ -48,7 +48,7 @@ def fractal_noise(
 
 
 def _shade(colour: NDArray[np.float32], gain: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Multiplies an image (H, W, 3) in 0..255 by a gain (H, W) and quantises it."""
+    """Multiply an image (H, W, 3) in 0..255 by a gain (H, W) and quantise it."""
     return np.clip(colour * gain[..., None], 0, 255).astype(np.uint8)
 
 
@@ -156,7 +156,7 @@ def stripes(
 
 
 def sky(height: int, width: int) -> NDArray[np.float32]:
-    """A dim studio around the scene: light above, a soft horizon, dark below.
+    """Return a dim studio around the scene: light above, a soft horizon, dark below.
 
     Args:
         height: rows, from the zenith down.

@@ -26,7 +26,7 @@ REPEATS = 30
 
 
 def check(question: dict[str, Any]) -> dict[str, Any]:
-    """Holds the config against W&B's schema."""
+    """Hold the config against W&B's schema."""
     from sweeps import schema_violations_from_proposed_config
 
     try:
@@ -36,7 +36,7 @@ def check(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def next_values(question: dict[str, Any]) -> dict[str, Any]:
-    """Proposes a run; the same question gives the same answer."""
+    """Propose a run; the same question gives the same answer."""
     from sweeps import next_run
 
     random.seed(len(question["runs"]))
@@ -48,14 +48,14 @@ def next_values(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def stop(question: dict[str, Any]) -> dict[str, Any]:
-    """Applies the config's early termination."""
+    """Apply the config's early termination."""
     from sweeps import stop_runs
 
     return {"stop": [run.name for run in stop_runs(question["config"], runs_of(question))]}
 
 
 def importance(question: dict[str, Any]) -> dict[str, Any]:
-    """How much of the scores a random forest owes to each parameter, and in which direction it goes.
+    """Return how much of the scores a random forest owes to each parameter, and in which direction it goes.
 
     By permutation: the loss of R^2 when a parameter's column is shuffled. Over runs that the forest has
     seen: with a dozen of them there are none to spare.
@@ -83,7 +83,10 @@ def importance(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_numbers(values: list[Any]) -> np.ndarray:
-    """A column for the forest: numbers as they are, for trees see only their order; others by their names."""
+    """Return a column for the forest: numbers as they are, for trees see only their order.
+
+    Others by their names.
+    """
     if all(isinstance(value, (int, float)) for value in values):
         return np.asarray(values, dtype=float)
     texts = [json.dumps(value) for value in values]
@@ -91,14 +94,14 @@ def as_numbers(values: list[Any]) -> np.ndarray:
 
 
 def runs_of(question: dict[str, Any]) -> list[Any]:
-    """The runs as the engine has them."""
+    """Return the runs as the engine has them."""
     from sweeps import SweepRun
 
     return [SweepRun(**run) for run in question["runs"]]
 
 
 def plain(value: Any) -> Any:
-    """A value that JSON knows."""
+    """Return a value that JSON knows."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -106,7 +109,7 @@ ANSWERS = {"check": check, "next": next_values, "stop": stop, "importance": impo
 
 
 def answer(line: str) -> dict[str, Any]:
-    """The answer to a question."""
+    """Return the answer to a question."""
     question = json.loads(line)
     try:
         return ANSWERS[question["ask"]](question)

@@ -184,10 +184,10 @@ def test_a_training_s_configuration_gives_planes_and_memory(
     text = capsys.readouterr().out
     assert "Planes (32 of them)" in text
     assert "GiB: " in text
-    main(["inspect", *words, "--json", "--num_planes=9", "--data.planes.offset=5"])
+    main(["inspect", *words, "--json", "--num_planes=9", "--data.planes.padding=5"])
     content = json.loads(capsys.readouterr().out)
-    assert (content["num_planes"], content["offset"]) == (9, 5)
-    assert content["reasons"]["offset"] == "given in data.planes"
+    assert (content["num_planes"], content["padding"]) == (9, 5)
+    assert content["reasons"]["padding"] == "given in data.planes"
     assert content["memory"]["total"] > content["memory"]["parameters"] > 0
     assert [view["name"] for view in content["views"] if view["held_out"]] == ["view_000", "view_008"]
     assert len(content["warnings"]) >= 1
@@ -203,13 +203,13 @@ def test_planes_are_written_only_when_asked_for_and_never_over_others(
     main(["inspect", str(root), picture, "--write_planes"])
     assert f"Planes, to be changed by hand: {root / 'planes.txt'}" in capsys.readouterr().out
     text = (root / "planes.txt").read_text()
-    assert f"# padding: {before['reasons']['offset']}" in text
+    assert f"# padding: {before['reasons']['padding']}" in text
     message = failure(capsys, "inspect", str(root), picture, "--write_planes")
     assert "expected no such file" in message
     assert (root / "planes.txt").read_text() == text
     main(["inspect", str(root), picture, "--json"])
     after = json.loads(capsys.readouterr().out)
-    keys = ("near", "far", "spacing", "offset", "reference")
+    keys = ("near", "far", "spacing", "padding", "reference")
     assert [after[key] for key in keys] == [before[key] for key in keys]
     assert set(after["reasons"].values()) == {"given in planes.txt"}
 

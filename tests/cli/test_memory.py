@@ -55,7 +55,7 @@ def test_what_is_counted_is_what_an_h100_measured(
     photos: dict[int, Path], tmp_path: Path, preset: str, padding: int, measured: float
 ) -> None:
     """At 1008x756 with 17 photos: `torch.cuda.max_memory_allocated`."""
-    sizes = ["--data.width=1008", f"--data.planes.offset={padding}"]
+    sizes = ["--data.width=1008", f"--data.planes.padding={padding}"]
     trainer, module, data = build(photos[1008], tmp_path, "nex_rgb", preset, *sizes)
     need = training_need(module, Photos(17, 756, 1008), data.rays_per_step, str(trainer.precision))
     assert need.total / GIB == pytest.approx(measured, rel=0.06)
@@ -107,7 +107,7 @@ def test_rays_are_split_where_they_would_not_fit_and_the_result_stays(
     step = pl.Trainer.test
 
     def look(trainer: pl.Trainer, model: Any, **keywords: Any) -> Any:
-        seen.append((model.rays_at_once, model.chunk))
+        seen.append((model.train_chunk_size, model.eval_chunk_size))
         return step(trainer, model, **keywords)
 
     monkeypatch.setattr(pl.Trainer, "test", look)
@@ -208,7 +208,7 @@ def test_running_out_of_memory_ends_with_advice(
     assert message.startswith(
         "Out of memory: CUDA out of memory. Tried to allocate 20.00 GiB. The training needs"
     )
-    at_once = re.search(r"--model.rays_at_once=(\d+)", message)
+    at_once = re.search(r"--model.train_chunk_size=(\d+)", message)
     assert at_once
     total = float(re.search(r"needs ([\d.]+) GiB", message)[1])  # type: ignore[index]
     target = float(re.search(r"fit in ([\d.]+) GiB", message)[1])  # type: ignore[index]
@@ -222,7 +222,7 @@ def test_running_out_of_memory_in_the_evaluation_names_its_own_setting(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = failure(capsys, "fit", *arguments(scene, tmp_path / "run"), *full(tmp_path / "more", "test"))
-    assert "--model.chunk=4096" in message
+    assert "--model.eval_chunk_size=4096" in message
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
 
 
@@ -283,7 +283,7 @@ def test_presets_for_cards_differ_in_sizes_alone(preset: str) -> None:
     del base["run"], card["run"]
     for settings in (base, card):
         settings["data"].pop("width")
-        settings["model"].pop("rays_at_once", None)
+        settings["model"].pop("train_chunk_size", None)
     assert card == base, f"Copy {preset.rpartition('_')[0]}.yaml over {preset}.yaml, but for name and width."
 
 
@@ -297,7 +297,7 @@ def test_presets_for_cards_fit_them(
     card = int(preset.rpartition("_")[2].removesuffix("gb"))
     settings = yaml.safe_load((EXPERIMENTS / "presets" / f"{preset}.yaml").read_text(encoding="utf-8"))
     width = settings["data"]["width"]
-    sizes = [f"--data.width={width}", f"--data.planes.offset={round(200 / 1008 * width)}"]
+    sizes = [f"--data.width={width}", f"--data.planes.padding={round(200 / 1008 * width)}"]
     trainer, module, data = build(photos[width], tmp_path, "nex_rgb", preset, *sizes)
     taken = Photos(60, data.geometry.height, width)
     need = training_need(module, taken, data.rays_per_step, str(trainer.precision))

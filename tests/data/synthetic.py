@@ -130,5 +130,5 @@ def assert_valid(scene: Scene) -> None:
         np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-5)
         assert np.linalg.det(rotation) > 0
     assert 0 < scene.geometry.near < scene.geometry.far < np.inf
-    assert scene.geometry.offset >= 0
+    assert scene.geometry.padding >= 0
     np.testing.assert_array_equal(scene.views[scene.reference].camera.c2w.numpy(), np.eye(3, 4))

@@ -321,7 +321,7 @@ MALFORMED_PLANES = [
 def test_malformed_planes_files_are_refused(tmp_path: Path, text: str) -> None:
     write_scene(tmp_path, forward_facing(3))
     (tmp_path / "planes.txt").write_text(text)
-    with pytest.raises(UserError, match=r"planes\.txt: expected 'near far \[inverse \[offset\]\]'.* found"):
+    with pytest.raises(UserError, match=r"planes\.txt: expected 'near far \[inverse \[padding\]\]'.* found"):
         read_llff(tmp_path, None)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.lenses import (
-    Lens,
+    CameraIntrinsics,
     check_aspect,
     check_lens,
     intrinsic_matrix,
@@ -23,7 +23,7 @@ from normnex_pl.data.photos.lenses import (
 )
 
 WIDTH, HEIGHT = 80, 60
-PINHOLE = Lens(width=80.0, height=60.0, fx=70.0, fy=72.0, cx=41.0, cy=29.0)
+PINHOLE = CameraIntrinsics(width=80.0, height=60.0, fx=70.0, fy=72.0, cx=41.0, cy=29.0)
 DISTORTIONS = {
     "barrel": (-0.15,),
     "pincushion": (0.15, 0.02),
@@ -40,7 +40,7 @@ def centres(width: int, height: int) -> NDArray[np.float64]:
     return np.stack([u, v], axis=-1)
 
 
-def directions(lens: Lens, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+def directions(lens: CameraIntrinsics, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points on the plane z = 1 that a lens shows at pixels: OpenCV's formula solved by iterating."""
     target = (pixels - [lens.cx, lens.cy]) / [lens.fx, lens.fy]
     k1, k2, p1, p2, k3, k4, k5, k6 = (*lens.distortion, *[0.0] * 8)[:8]
@@ -116,7 +116,9 @@ def test_places_go_back_to_the_pixels_they_come_from(
     k1: float, k2: float, tangential: tuple[float, float], size: tuple[int, int]
 ) -> None:
     width, height = size
-    lens = Lens(*map(float, (*size, max(size), max(size), width / 2 + 1, height / 2)), (k1, k2, *tangential))
+    lens = CameraIntrinsics(
+        *map(float, (*size, max(size), max(size), width / 2 + 1, height / 2)), (k1, k2, *tangential)
+    )
     mapping = undistortion("here", lens, width, height)
     places = (mapping.grid.reshape(-1, 2).double() + 1) / 2 * torch.tensor(size)
     K = torch.from_numpy(intrinsic_matrix(lens, width, height))

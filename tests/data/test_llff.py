@@ -167,7 +167,7 @@ def test_intrinsics_of_the_mpi_are_those_of_the_reference(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "near", "far", "spacing", "offset"),
+    ("text", "near", "far", "spacing", "padding"),
     [
         ("1.5 40", 1.5, 40, "depth", 20),
         ("1.5 40 0", 1.5, 40, "depth", 20),
@@ -177,33 +177,33 @@ def test_intrinsics_of_the_mpi_are_those_of_the_reference(tmp_path: Path) -> Non
     ],
 )
 def test_planes_file_says_where_planes_stand(
-    tmp_path: Path, text: str, near: float, far: float, spacing: str, offset: int
+    tmp_path: Path, text: str, near: float, far: float, spacing: str, padding: int
 ) -> None:
     """Depths are in the scaled world, offsets in pixels of a photo 1008 wide, ten times as wide as ours."""
     write_scene(tmp_path, replace(forward_facing(3), hwf=(75, 101, 90)), size=(101, 75))
     (tmp_path / "planes.txt").write_text(text)
     geometry = read_llff(tmp_path, None).geometry
-    assert (geometry.near, geometry.far, geometry.spacing, geometry.offset) == (near, far, spacing, offset)
+    assert (geometry.near, geometry.far, geometry.spacing, geometry.padding) == (near, far, spacing, padding)
 
 
 def test_default_padding_is_the_papers(tmp_path: Path) -> None:
     write_scene(tmp_path, replace(forward_facing(2), hwf=(756, 1008, 900)), size=(1008, 756))
     geometry = read_llff(tmp_path, None).geometry
-    assert (geometry.offset, geometry.canvas_width, geometry.canvas_height) == (200, 1408, 1156)
-    assert read_llff(tmp_path, 504).geometry.offset == 100
+    assert (geometry.padding, geometry.canvas_width, geometry.canvas_height) == (200, 1408, 1156)
+    assert read_llff(tmp_path, 504).geometry.padding == 100
 
 
 def test_given_overrides_are_stronger_than_the_planes_file(tmp_path: Path) -> None:
     write_scene(tmp_path, forward_facing(3))
     (tmp_path / "planes.txt").write_text("1.5 40 1 504")
-    geometry = read_llff(tmp_path, None, overrides=PlaneOverrides(far=9.0, offset=0)).geometry
-    assert (geometry.near, geometry.far, geometry.spacing, geometry.offset) == (1.5, 9.0, "disparity", 0)
+    geometry = read_llff(tmp_path, None, overrides=PlaneOverrides(far=9.0, padding=0)).geometry
+    assert (geometry.near, geometry.far, geometry.spacing, geometry.padding) == (1.5, 9.0, "disparity", 0)
     geometry = read_llff(tmp_path, None, overrides=PlaneOverrides(near=1.0, spacing="depth")).geometry
-    assert (geometry.near, geometry.far, geometry.spacing, geometry.offset) == (1.0, 40.0, "depth", 8)
+    assert (geometry.near, geometry.far, geometry.spacing, geometry.padding) == (1.0, 40.0, "depth", 8)
 
 
 @pytest.mark.parametrize(
-    "overrides", [PlaneOverrides(near=1e9), PlaneOverrides(far=float("nan")), PlaneOverrides(offset=-1)]
+    "overrides", [PlaneOverrides(near=1e9), PlaneOverrides(far=float("nan")), PlaneOverrides(padding=-1)]
 )
 def test_impossible_overrides_are_refused(tmp_path: Path, overrides: PlaneOverrides) -> None:
     write_scene(tmp_path, forward_facing(3))

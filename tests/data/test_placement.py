@@ -18,7 +18,7 @@ from data.layouts import LAYOUTS, captured, write_llff
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
 from normnex_pl.data.planes.automatic import AutomaticPlanes, canvas_of
-from normnex_pl.data.planes.choice import PlaneChoice, PlaneOverrides, scale_offset, unscale_offset
+from normnex_pl.data.planes.choice import PlaneChoice, PlaneOverrides, scale_padding, unscale_padding
 from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.planes.placement import PlanePlacement, PlanesFromBounds, TrainingViews, place_planes
 from normnex_pl.data.readers import AnyKind
@@ -128,7 +128,7 @@ def test_planes_scale_with_the_world_and_do_not_care_where_it_is(
     other = place(moved(views, Rotation.from_rotvec(turn).as_matrix(), shift, scale), reference=None)
     assert (other.reference, other.spacing) == (one.reference, one.spacing)
     np.testing.assert_allclose([other.near, other.far], [scale * one.near, scale * one.far], rtol=1e-6)
-    assert abs(other.offset - one.offset) <= 1  # rounded up
+    assert abs(other.padding - one.padding) <= 1  # rounded up
 
 
 @few
@@ -161,7 +161,7 @@ def test_the_canvas_holds_the_stated_share_of_rays(capture: Recipe, coverage: fl
     choice = place(views, AutomaticPlanes(coverage=coverage, largest_padding=100.0))
     framed = views.seen_from(choice.reference)
     canvas = canvas_of(framed, choice.reference, choice.near, choice.far, choice.spacing)
-    geometry = replace(canvas, offset=choice.offset)
+    geometry = replace(canvas, padding=choice.padding)
     rng = np.random.default_rng(seed)
     origins, directions = [], []
     for K, c2w in zip(framed.K, framed.c2w, strict=True):
@@ -179,7 +179,7 @@ def test_the_canvas_holds_the_stated_share_of_rays(capture: Recipe, coverage: fl
 def test_more_coverage_takes_no_less_padding(capture: Recipe, shares: list[float]) -> None:
     views = capture.views()
     reference = views.names[0]
-    less, more = (place(views, AutomaticPlanes(coverage=s), reference=reference).offset for s in shares)
+    less, more = (place(views, AutomaticPlanes(coverage=s), reference=reference).padding for s in shares)
     assert less <= more
 
 
@@ -248,9 +248,9 @@ def test_what_is_given_is_taken_and_the_rest_reckons_with_it(capture: Recipe) ->
     )
     assert choice.reasons.depths == choice.reasons.reference == "given in data.planes"
     framed = views.seen_from(choice.reference)
-    expected, _ = AutomaticPlanes().offset(framed, choice.reference, 0.5, 77.0, "depth")
-    assert choice.offset == expected
-    assert place(views, offset=3).offset == 3
+    expected, _ = AutomaticPlanes().padding(framed, choice.reference, 0.5, 77.0, "depth")
+    assert choice.padding == expected
+    assert place(views, padding=3).padding == 3
 
 
 @pytest.mark.parametrize("placement", [AutomaticPlanes(), PlanesFromBounds()], ids=["chosen", "bounds"])
@@ -261,7 +261,7 @@ def test_what_is_given_is_taken_and_the_rest_reckons_with_it(capture: Recipe) ->
         ({"near": 1e9}, r"found near 1e\+09 .* and far"),
         ({"far": math.inf}, r"far inf \(given"),
         ({"far": math.nan}, r"far nan \(given"),
-        ({"offset": -1}, r"padding \(offset\) of 0 or more pixels, found -1"),
+        ({"padding": -1}, r"padding of 0 or more pixels, found -1"),
         ({"reference": "nobody"}, r"desk: expected the name of a training view, .* found 'nobody'"),
     ],
 )
@@ -300,8 +300,8 @@ def test_views_that_face_away_do_not_make_the_canvas_endless() -> None:
     c2w = views.c2w.copy()
     c2w[::2, :, [0, 2]] *= -1  # they look back
     choice = place(replace(views, c2w=c2w))
-    assert choice.offset == 32
-    assert "views face apart" in choice.reasons.offset
+    assert choice.padding == 32
+    assert "views face apart" in choice.reasons.padding
 
 
 @pytest.mark.parametrize("options", [{"room": -1.0}, {"coverage": 0.0}, {"coverage": math.nan}])
@@ -335,16 +335,16 @@ def test_written_planes_are_read_back_exactly(tmp_path: Path, layout: str) -> No
     assert all(line.startswith("#") for line in text.splitlines()[2:])
 
 
-@given(offset=st.integers(0, 2000), width=st.integers(100, 8000))
-def test_any_padding_is_written_so_that_it_is_read_back(offset: int, width: int) -> None:
-    written = unscale_offset(offset, width)
-    assert scale_offset(float(str(written)), width) == offset
+@given(padding=st.integers(0, 2000), width=st.integers(100, 8000))
+def test_any_padding_is_written_so_that_it_is_read_back(padding: int, width: int) -> None:
+    written = unscale_padding(padding, width)
+    assert scale_padding(float(str(written)), width) == padding
     assert isinstance(written, int) or width > 1008  # whole pixels where they do it
 
 
 def test_comments_may_stand_anywhere_in_the_planes_file(tmp_path: Path) -> None:
     (tmp_path / "planes.txt").write_text("# mine\n1.5 40 1 504\n# because\nnotes\nreference photo 7.x\n")
-    expected = PlaneOverrides(near=1.5, far=40.0, spacing="disparity", offset=504, reference="photo 7.x")
+    expected = PlaneOverrides(near=1.5, far=40.0, spacing="disparity", padding=504, reference="photo 7.x")
     assert read_planes(tmp_path, 1008) == expected
     (tmp_path / "planes.txt").write_text("# mine alone\n")
     with pytest.raises(UserError, match=r"expected 'near far .* found ''"):
@@ -407,4 +407,4 @@ def test_planes_of_a_real_scene_hold_its_points_and_photos(fern: Path) -> None:
     assert len(inside) == 10091
     assert inside.double().mean() > 0.98
     assert scene.geometry.spacing == "disparity"
-    assert 20 < scene.geometry.offset < 60
+    assert 20 < scene.geometry.padding < 60

@@ -176,7 +176,7 @@ def test_planes_file_is_in_units_of_the_files_except_for_llff(
     np.testing.assert_allclose(
         [scene.geometry.near, scene.geometry.far], np.array([2.5, 20]) / unit, rtol=1e-6
     )
-    assert (scene.geometry.spacing, scene.geometry.offset) == ("disparity", 1)
+    assert (scene.geometry.spacing, scene.geometry.padding) == ("disparity", 1)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -287,7 +287,7 @@ def texture_of(geometry: MPIGeometry) -> Tensor:
 
 def test_the_texture_of_a_layer_is_shown_as_it_is_stored() -> None:
     texture = texture_of(GEOMETRY)
-    textures = layer_textures(one_layer_mpi(GEOMETRY, texture), [0, 1], chunk=37)
+    textures = layer_textures(one_layer_mpi(GEOMETRY, texture), [0, 1], chunk_size=37)
     close = partial(torch.testing.assert_close, rtol=0, atol=1e-4)
     close(textures.base_color[1], texture)
     close(textures.alpha[0], torch.zeros_like(texture[..., :1]))
@@ -312,8 +312,8 @@ def test_gloss_of_a_layer_is_that_of_the_reference_cameras_rays() -> None:
     mpi = make_mpi("grid")
     textures = layer_textures(mpi, [0, 1])
     row, column = 5, 9  # of the canvas, whose padding is not part of the reference image
-    x = (column + 0.5 - GEOMETRY.offset - GEOMETRY.cx) / GEOMETRY.fx
-    y = (row + 0.5 - GEOMETRY.offset - GEOMETRY.cy) / GEOMETRY.fy
+    x = (column + 0.5 - GEOMETRY.padding - GEOMETRY.cx) / GEOMETRY.fx
+    y = (row + 0.5 - GEOMETRY.padding - GEOMETRY.cy) / GEOMETRY.fy
     ray = mpi.render(Rays(torch.zeros(1, 3), torch.tensor([[x, y, 1.0]])))
     torch.testing.assert_close(textures.specular[:, row, column], ray.specular[0], rtol=0, atol=1e-4)
     layers = (1 - (1 - ray.alpha[0]).view(LAYERS, SUBLAYERS).prod(dim=1))[:, None]

@@ -115,7 +115,10 @@ def test_features_are_read_at_the_layers_and_planes_at_the_planes_from_every_vie
 def test_components_are_those_of_the_live_renderer(name: str, tmp_path: Path) -> None:
     mpi = make(name)
     camera = reference_camera()
-    live, ours = mpi.render_image(camera), baked(mpi, tmp_path).render_image(camera, TorchRenderer(chunk=50))
+    live, ours = (
+        mpi.render_image(camera),
+        render_image(baked(mpi, tmp_path), camera, TorchRenderer(chunk_size=50)),
+    )
     assert set(ours) == set(live)
     for component, values in live.items():
         assert ours[component].shape == values.shape, component

@@ -203,7 +203,7 @@ def test_without_cameras_the_padding_covers_the_first_plane(factor: float) -> No
     eyes = spiral(rig, FRAMES).eyes
     for axis, focal in ((0, GEOMETRY.fx), (1, GEOMETRY.fy)):
         pixels = focal * eyes[:, axis].abs().max() / GEOMETRY.near
-        assert float(pixels) == pytest.approx(factor * GEOMETRY.offset)
+        assert float(pixels) == pytest.approx(factor * GEOMETRY.padding)
 
 
 def test_a_single_frame_is_a_path() -> None:

@@ -84,7 +84,7 @@ def test_a_grid_is_written_as_it_is_rendered(run: Path, tmp_path: Path) -> None:
     module, scene = load_with_scene(run, None, torch.device("cpu"))
     path = PATHS["spiral"](find_rig(scene, module.mpi.geometry), 3)
     names = ["render", "photo", "disparity"]
-    rendered = list(FrameSource(module.mpi, scene, 64, 48, module.chunk).panels(path, names))
+    rendered = list(FrameSource(module.mpi, scene, 64, 48, module.eval_chunk_size).panels(path, names))
     sheet = labelled_sheet(rendered[0], 2)
     mp4, gif = read_mp4(stem.with_suffix(".mp4")), read_gif(stem.with_suffix(".gif"))
     assert mp4.rate == gif.rate == 12.5

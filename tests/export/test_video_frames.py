@@ -37,7 +37,7 @@ def rig() -> Rig:
 
 
 def source(mpi: MPI, scene: Scene | None = None, width: int = 16, height: int = 12) -> FrameSource:
-    return FrameSource(mpi, scene, width, height, chunk=50)
+    return FrameSource(mpi, scene, width, height, chunk_size=50)
 
 
 def two_photos() -> Scene:
@@ -53,7 +53,7 @@ def two_photos() -> Scene:
 def test_from_the_cameras_own_eyes_all_is_as_ever(kind: str) -> None:
     mpi, camera = make_mpi(kind), moved(reference_camera(), x=0.2, y=0.1)
     expected = mpi.render_image(camera)
-    shown = render_seen_from(mpi, camera, camera.c2w[:, 3], chunk=50)
+    shown = render_seen_from(mpi, camera, camera.c2w[:, 3], chunk_size=50)
     assert shown.keys() == expected.keys()
     for name, values in expected.items():
         torch.testing.assert_close(shown[name], values, atol=2e-5, rtol=1e-4)

@@ -238,8 +238,8 @@ def test_bad_input_ends_in_one_message(
 def test_a_manifest_of_another_version_is_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "mpi").mkdir()
     manifest = json.loads((run / "mpi" / "manifest.json").read_text())
-    (tmp_path / "mpi" / "manifest.json").write_text(json.dumps(manifest | {"version": 2}))
-    with pytest.raises(UserError, match="expected version 1, found 2"):
+    (tmp_path / "mpi" / "manifest.json").write_text(json.dumps(manifest | {"version": 3}))
+    with pytest.raises(UserError, match="expected version 2, found 3"):
         baked_folder(tmp_path)
 
 

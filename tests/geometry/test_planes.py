@@ -23,7 +23,7 @@ geometries = st.builds(
     cy=st.floats(0, 20),
     width=st.integers(2, 20),
     height=st.integers(2, 20),
-    offset=st.integers(0, 10),
+    padding=st.integers(0, 10),
     near=st.floats(1, 3),
     far=st.floats(4, 50),
     spacing=st.sampled_from(["depth", "disparity"]),
@@ -76,7 +76,7 @@ def test_canvas_coordinates_agree_with_projection_into_the_reference_camera(
     t = (depths - rays.origins[:, 2:]) / rays.directions[:, 2:]
     uv = project(reference, rays.origins[:, None] + t[..., None] * rays.directions[:, None])[..., :2]
     size = torch.tensor([geometry.canvas_width, geometry.canvas_height])
-    expected = (uv + geometry.offset) / size * 2 - 1
+    expected = (uv + geometry.padding) / size * 2 - 1
     found = canvas_coordinates(rays, depths, geometry)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
@@ -93,10 +93,10 @@ def test_corners_of_the_canvas_are_at_plus_and_minus_one() -> None:
     g = GEOMETRY
     corners = torch.tensor(
         [
-            [-g.offset, -g.offset],
-            [g.width + g.offset, -g.offset],
-            [-g.offset, g.height + g.offset],
-            [g.width + g.offset, g.height + g.offset],
+            [-g.padding, -g.padding],
+            [g.width + g.padding, -g.padding],
+            [-g.padding, g.height + g.padding],
+            [g.width + g.padding, g.height + g.padding],
         ]
     )
     slopes = (corners - torch.tensor([g.cx, g.cy])) / torch.tensor([g.fx, g.fy])

@@ -44,8 +44,8 @@ def test_an_empty_image_shows_the_last_planes_colour() -> None:
             level.fill_(-40)
         mpi.field.features.zero_()
     image = mpi.render_image(reference_camera())
-    offset = GEOMETRY.offset
-    base = torch.sigmoid(mpi.field.base_color.raw[-1]).movedim(0, -1)[offset:-offset, offset:-offset]
+    padding = GEOMETRY.padding
+    base = torch.sigmoid(mpi.field.base_color.raw[-1]).movedim(0, -1)[padding:-padding, padding:-padding]
     torch.testing.assert_close(image["rgb"], base, rtol=0, atol=1e-4)
     torch.testing.assert_close(image["depth"], torch.full_like(image["depth"], GEOMETRY.far))
 

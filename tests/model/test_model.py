@@ -121,8 +121,8 @@ def test_the_reference_camera_sees_an_opaque_plane_texel_by_pixel(plane: int) ->
     texture = canvas_texture(GEOMETRY)
     mpi = one_plane_mpi(GEOMETRY, plane, texture)
     image = mpi.render_image(reference_camera())
-    offset = GEOMETRY.offset
-    torch.testing.assert_close(image["rgb"], texture[offset:-offset, offset:-offset], rtol=0, atol=1e-4)
+    padding = GEOMETRY.padding
+    torch.testing.assert_close(image["rgb"], texture[padding:-padding, padding:-padding], rtol=0, atol=1e-4)
     torch.testing.assert_close(image["depth"], mpi.depths[plane].expand(12, 16), rtol=1e-4, atol=0)
     torch.testing.assert_close(image["acc"], torch.ones(12, 16))
     torch.testing.assert_close(image["disparity"], 1 / mpi.depths[plane].expand(12, 16), rtol=1e-4, atol=0)
@@ -135,15 +135,15 @@ def test_content_moves_against_the_camera_by_focal_over_depth(plane: int, pixels
     texture = canvas_texture(GEOMETRY)
     mpi = one_plane_mpi(GEOMETRY, plane, texture)
     depth = float(mpi.depths[plane])
-    offset, width, height = GEOMETRY.offset, GEOMETRY.width, GEOMETRY.height
+    padding, width, height = GEOMETRY.padding, GEOMETRY.width, GEOMETRY.height
     right = mpi.render_image(moved(reference_camera(), x=pixels * depth / GEOMETRY.fx))["rgb"]
-    start = offset + pixels
+    start = padding + pixels
     torch.testing.assert_close(
-        right, texture[offset : offset + height, start : start + width], rtol=0, atol=1e-3
+        right, texture[padding : padding + height, start : start + width], rtol=0, atol=1e-3
     )
     down = mpi.render_image(moved(reference_camera(), y=pixels * depth / GEOMETRY.fy))["rgb"]
     torch.testing.assert_close(
-        down, texture[start : start + height, offset : offset + width], rtol=0, atol=1e-3
+        down, texture[start : start + height, padding : padding + width], rtol=0, atol=1e-3
     )
 
 

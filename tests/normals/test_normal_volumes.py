@@ -96,7 +96,7 @@ class TestDepthImages:
         height, width = WIDE.canvas_height, WIDE.canvas_width
         grid = canvas_grid(height, width, CPU)
         depth = 3.5 + 0.3 * torch.sin(2.5 * grid[..., 0] + grid[..., 1]) + 0.2 * torch.cos(2 * grid[..., 1])
-        cx, cy = WIDE.cx + WIDE.offset - 0.5, WIDE.cy + WIDE.offset - 0.5
+        cx, cy = WIDE.cx + WIDE.padding - 0.5, WIDE.cy + WIDE.padding - 0.5
         K = torch.tensor([[WIDE.fx, 0, cx], [0, WIDE.fy, cy], [0, 0, 1]])
         expected = -kornia.geometry.depth.depth_to_normals(depth[None, None], K[None])[0].movedim(0, -1)
         found = depth_normals(depth, WIDE)

@@ -38,8 +38,8 @@ def real_indices() -> Tensor:
 def canvas_of(points: Tensor, geometry: MPIGeometry) -> Tensor:
     """Canvas x and y and the real index of points [..., 3] of the reference frame."""
     X, Y, Z = points.unbind(dim=-1)
-    u = geometry.fx * X / Z + geometry.cx + geometry.offset
-    v = geometry.fy * Y / Z + geometry.cy + geometry.offset
+    u = geometry.fx * X / Z + geometry.cx + geometry.padding
+    v = geometry.fy * Y / Z + geometry.cy + geometry.padding
     if geometry.spacing == "disparity":
         share = (1 / geometry.near - 1 / Z) / (1 / geometry.near - 1 / geometry.far)
     else:
@@ -158,7 +158,7 @@ def test_points_on_planes_lead_back_to_their_canvas_coordinates(spacing: PlaneSp
 def test_points_of_the_canvas_worked_by_hand() -> None:
     """The principal point is on the axis; the left border is 8.3 + 2 pixels beside it at a focal of 30."""
     g = GEOMETRY
-    centre = [2 * (g.cx + g.offset) / g.canvas_width - 1, 2 * (g.cy + g.offset) / g.canvas_height - 1]
+    centre = [2 * (g.cx + g.padding) / g.canvas_width - 1, 2 * (g.cy + g.padding) / g.canvas_height - 1]
     coordinates = torch.tensor([centre, [-1.0, centre[1]]])
     expected = torch.tensor([[0.0, 0, 5], [-5 * 10.3 / 30, 0, 5]])
     found = canvas_points(coordinates, torch.tensor([5.0, 5.0]), g)

@@ -22,7 +22,7 @@ from support.solids import Surface, points_on
 
 # The same view, of fewer pixels and planes, for training within seconds.
 TRAINED = MPIGeometry(
-    fx=42.0, fy=40.8, cx=22.8, cy=17.7, width=48, height=36, offset=6, near=2.0, far=6.0, spacing="disparity"
+    fx=42.0, fy=40.8, cx=22.8, cy=17.7, width=48, height=36, padding=6, near=2.0, far=6.0, spacing="disparity"
 )
 TRAINED_LAYERS, TRAINED_SUBLAYERS = 8, 4
 

@@ -18,7 +18,7 @@ from normnex_pl.model.fields import Field, FieldFactory, GridField, MLPField
 from normnex_pl.model.mpi import MPI
 
 GEOMETRY = MPIGeometry(
-    fx=30.0, fy=28.0, cx=8.3, cy=5.6, width=16, height=12, offset=2, near=1.5, far=9.0, spacing="disparity"
+    fx=30.0, fy=28.0, cx=8.3, cy=5.6, width=16, height=12, padding=2, near=1.5, far=9.0, spacing="disparity"
 )
 LAYERS, SUBLAYERS = 2, 3
 PLANES = LAYERS * SUBLAYERS
@@ -120,12 +120,12 @@ def canvas_oracle(
     """Canvas coordinates [ray, plane, 2], one ray and plane at a time: intersect, project, scale."""
     K = np.array(
         [
-            [geometry.fx, 0, geometry.cx + geometry.offset],
-            [0, geometry.fy, geometry.cy + geometry.offset],
+            [geometry.fx, 0, geometry.cx + geometry.padding],
+            [0, geometry.fy, geometry.cy + geometry.padding],
             [0, 0, 1],
         ]
     )
-    size = np.array([geometry.width + 2 * geometry.offset, geometry.height + 2 * geometry.offset])
+    size = np.array([geometry.width + 2 * geometry.padding, geometry.height + 2 * geometry.padding])
     result = np.empty((len(origins), len(depths), 2))
     for ray, (o, v) in enumerate(zip(origins, directions, strict=True)):
         for plane, depth in enumerate(depths):

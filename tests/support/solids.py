@@ -23,7 +23,7 @@ from normnex_pl.model.mpi import MPI
 
 # A wide canvas of many planes, whose principal point lies beside its middle.
 WIDE = MPIGeometry(
-    fx=70.0, fy=68.0, cx=38.0, cy=29.5, width=80, height=56, offset=8, near=2.0, far=6.0, spacing="disparity"
+    fx=70.0, fy=68.0, cx=38.0, cy=29.5, width=80, height=56, padding=8, near=2.0, far=6.0, spacing="disparity"
 )
 WIDE_LAYERS, WIDE_SUBLAYERS = 16, 4
 WIDE_PLANES = WIDE_LAYERS * WIDE_SUBLAYERS

@@ -21,7 +21,7 @@ from normnex_pl.training.initialization import PlaneSweep, RandomStart
 from support.small import FIELDS, GEOMETRY, few, nex, reference_camera
 
 DEPTH = 3.0
-WIDE = replace(GEOMETRY, fx=60.0, fy=60.0, cx=32.0, cy=24.0, width=64, height=48, offset=8)
+WIDE = replace(GEOMETRY, fx=60.0, fy=60.0, cx=32.0, cy=24.0, width=64, height=48, padding=8)
 
 
 def paint(points: Tensor) -> Tensor:
@@ -43,12 +43,12 @@ def photograph(x: float, y: float) -> View:
 
 def canvas_truth(depth: float) -> tuple[Tensor, slice]:
     """The painting on the canvas of `WIDE`, and the columns and rows that all photos see."""
-    offset = WIDE.offset
-    columns = torch.arange(WIDE.canvas_width) + 0.5 - WIDE.cx - offset
-    rows = torch.arange(WIDE.canvas_height) + 0.5 - WIDE.cy - offset
+    padding = WIDE.padding
+    columns = torch.arange(WIDE.canvas_width) + 0.5 - WIDE.cx - padding
+    rows = torch.arange(WIDE.canvas_height) + 0.5 - WIDE.cy - padding
     x, y = columns[None] / WIDE.fx * depth, rows[:, None] / WIDE.fy * depth
     x, y = torch.broadcast_tensors(x, y)
-    return paint(torch.stack([x, y, torch.full_like(x, depth)], dim=-1)), slice(offset + 4, -offset - 4)
+    return paint(torch.stack([x, y, torch.full_like(x, depth)], dim=-1)), slice(padding + 4, -padding - 4)
 
 
 VIEWS = [photograph(x, y) for x in (-0.2, 0.0, 0.2) for y in (-0.1, 0.1)]
@@ -84,7 +84,7 @@ def test_a_photo_that_does_not_see_a_point_has_no_say(statistic: PhotoStatistic)
     dark = replace(dark, image=torch.zeros_like(dark.image))
     without = sweep(DEPTH, statistic=statistic)
     with_it = sweep(DEPTH, [*VIEWS, dark], statistic)
-    left = slice(WIDE.offset, -WIDE.offset), slice(WIDE.offset, WIDE.canvas_width // 2)
+    left = slice(WIDE.padding, -WIDE.padding), slice(WIDE.padding, WIDE.canvas_width // 2)
     torch.testing.assert_close(with_it[left], without[left], atol=1e-4, rtol=0)
     assert (with_it - without).abs().max() > 0.05
 
@@ -132,7 +132,7 @@ def test_what_no_photo_sees_continues_the_border(statistic: PhotoStatistic) -> N
     one = [photograph(0.0, 0.0)]
     swept = sweep(DEPTH, one, statistic)
     row = WIDE.canvas_height // 2
-    torch.testing.assert_close(swept[row, 0], swept[row, WIDE.offset], atol=1e-5, rtol=0)
+    torch.testing.assert_close(swept[row, 0], swept[row, WIDE.padding], atol=1e-5, rtol=0)
     assert torch.isfinite(swept).all()
 
 

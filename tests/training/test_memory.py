@@ -26,7 +26,7 @@ from normnex_pl.training.module import AdamSettings, NormNeXModule
 from normnex_pl.training.schedules import ExponentialDecay
 from support.small import GEOMETRY
 
-LARGER = replace(GEOMETRY, fx=200.0, fy=200.0, cx=100.0, cy=75.0, width=200, height=150, offset=20)
+LARGER = replace(GEOMETRY, fx=200.0, fy=200.0, cx=100.0, cy=75.0, width=200, height=150, padding=20)
 FIELDS = {"grid": GridField, "mlp": partial(MLPField, width=64, hidden_layers=2)}
 PHOTOS = Photos(count=3, height=150, width=200)
 RAYS = 600

@@ -14,21 +14,21 @@ from normnex_pl.training.checkpointing import render_in_parts
 from support.small import few, forward_rays, make_mpi
 
 
-def rendered(kind: str, rays: Rays, rays_at_once: int | None) -> tuple[RenderOutput, list[torch.Tensor]]:
+def rendered(kind: str, rays: Rays, train_chunk_size: int | None) -> tuple[RenderOutput, list[torch.Tensor]]:
     """What is rendered, and the gradients of something that depends on all of it."""
     mpi = make_mpi(kind)
-    result = render_in_parts(mpi, rays, rays_at_once)
+    result = render_in_parts(mpi, rays, train_chunk_size)
     (result.rgb.square().sum() + result.depth.sum() + result.weights.square().sum()).backward()
     return result, [parameter.grad for parameter in mpi.parameters() if parameter.grad is not None]
 
 
 @pytest.mark.parametrize("kind", ["grid", "mlp"])
 @few
-@given(rays_at_once=st.integers(1, 12))
-def test_parts_are_the_whole(kind: str, rays_at_once: int) -> None:
+@given(train_chunk_size=st.integers(1, 12))
+def test_parts_are_the_whole(kind: str, train_chunk_size: int) -> None:
     rays = forward_rays(10)
     whole, gradients = rendered(kind, rays, None)
-    parts, others = rendered(kind, rays, rays_at_once)
+    parts, others = rendered(kind, rays, train_chunk_size)
     for field in fields(RenderOutput):
         torch.testing.assert_close(getattr(parts, field.name), getattr(whole, field.name))
     for one, other in zip(gradients, others, strict=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from normnex_pl.data.photos.lenses import Lens
+from normnex_pl.data.photos.lenses import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import SparsePoints
 
 # Of the depths of points: what nearly all of the scene lies between.
@@ -44,9 +44,9 @@ def measure_coverage(
     c2w: Float[np.ndarray, "view 3 4"],
     observers: Int[np.ndarray, "view"],
     points: SparsePoints,
-    lens: Lens,
+    lens: CameraIntrinsics,
 ) -> Coverage:
-    """Measures a model.
+    """Measure a model.
 
     Args:
         c2w: Camera to world in OpenCV axes, two or more.
@@ -78,7 +78,7 @@ def measure_coverage(
 
 
 def _pairwise_degrees(vectors: Float[np.ndarray, "vector 3"]) -> Float[np.ndarray, "pair"]:
-    """The angle between each two of some vectors."""
+    """Return the angle between each two of some vectors."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     one, two = np.triu_indices(len(unit), k=1)
     cosines = np.einsum("pc,pc->p", unit[one], unit[two])

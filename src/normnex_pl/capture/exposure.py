@@ -18,7 +18,7 @@ def exposure_offsets(
     photo: Int[np.ndarray, "observation"],
     num_photos: int,
 ) -> Float[np.ndarray, "photo"]:
-    """How much brighter or darker than the others a photo shows what it shares with them.
+    """Return how much brighter or darker than the others a photo shows what it shares with them.
 
     Args:
         colors: sRGB, 0 to 255, of each observation of a point.

@@ -61,7 +61,7 @@ def why_not_facing(coverage: Coverage) -> str | None:
 def warnings_of(
     facts: ModelFacts, coverage: Coverage, photos: PlacedPhotos, left_out: Sequence[str]
 ) -> list[str]:
-    """All that a user should know before training, one sentence or two each."""
+    """Return all that a user should know before training, one sentence or two each."""
     found = [
         *_of_numbers(facts, photos, left_out),
         *_of_places(coverage, photos.names),

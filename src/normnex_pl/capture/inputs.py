@@ -45,7 +45,7 @@ class GivenPhotos:
 
 
 def check_places(source: Path, scene: Path) -> None:
-    """Raises a UserError if photos or scene can't be where they are said to be."""
+    """Raise a UserError if photos or scene can't be where they are said to be."""
     if not source.exists():
         raise UserError(
             f"{source}: expected a folder of photos or a video, found nothing there. Check the path."
@@ -60,7 +60,7 @@ def check_places(source: Path, scene: Path) -> None:
 
 
 def read_given(source: Path, longest: int, frames: int, work: WorkFolder) -> GivenPhotos:
-    """Finds the photos, or picks frames, and reads their headers.
+    """Find the photos, or pick frames, and read their headers.
 
     Args:
         source: A folder of photos, or a video.

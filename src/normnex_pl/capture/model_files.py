@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter
 from normnex_pl.capture.exposure import exposure_offsets
 from normnex_pl.capture.structure import Mapping
 from normnex_pl.core.files import write_json
-from normnex_pl.data.photos.lenses import Lens, check_lens, undistortion
+from normnex_pl.data.photos.lenses import CameraIntrinsics, check_lens, undistortion
 from normnex_pl.data.readers.colmap_model import CAMERA_KINDS, lens_of
 
 _FACTS_FILE = "facts.json"
@@ -36,7 +36,7 @@ class ModelFacts:
         stops: How much brighter or darker a photo of the scene is than the others, by its name.
     """
 
-    lens: Lens
+    lens: CameraIntrinsics
     error: float
     track: float
     sizes: tuple[int, ...]
@@ -45,7 +45,7 @@ class ModelFacts:
 
 
 def store_model(folder: Path, found: Mapping, names: Sequence[str], photos: Path) -> ModelFacts:
-    """Writes the largest model, with a pinhole camera, and what is known of it.
+    """Write the largest model, with a pinhole camera, and what is known of it.
 
     Args:
         folder: Gets ``sparse/`` and ``facts.json``; the latter last, so that it says that all is there.
@@ -96,7 +96,7 @@ def read_facts(folder: Path) -> ModelFacts | None:
     if not path.is_file():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
-    lens = Lens(**content["lens"] | {"distortion": tuple(content["lens"]["distortion"])})
+    lens = CameraIntrinsics(**content["lens"] | {"distortion": tuple(content["lens"]["distortion"])})
     return ModelFacts(**content | {"lens": lens, "sizes": tuple(content["sizes"])})
 
 
@@ -105,8 +105,8 @@ def model_folder(folder: Path) -> Path:
     return folder / _MODEL_FOLDER
 
 
-def _lens(camera: Any) -> Lens:
-    """The camera in the words of the readers."""
+def _lens(camera: Any) -> CameraIntrinsics:
+    """Return the camera in the words of the readers."""
     kind = next(kind for kind in CAMERA_KINDS.values() if kind.name == camera.model.name)
     return lens_of(kind, float(camera.width), float(camera.height), [float(value) for value in camera.params])
 
@@ -117,7 +117,10 @@ def _number(image: Any) -> int:
 
 
 def _exposures(model: Any, photos: Path) -> dict[int, float]:
-    """How much brighter or darker the photos show the points that they share, in stops, by their number."""
+    """Return how much brighter or darker the photos show the points that they share.
+
+    In stops, by their number.
+    """
     colors, observed, photo = [], [], []
     images = list(model.images.values())
     for index, image in enumerate(images):
@@ -137,7 +140,7 @@ def _exposures(model: Any, photos: Path) -> dict[int, float]:
 
 
 def _move_keypoints(image: Any, camera: Any, pinhole: Any) -> None:
-    """Takes the places of features from the photo to the undistorted one."""
+    """Take the places of features from the photo to the undistorted one."""
     if not image.points2D:
         return
     old = np.array([point.xy for point in image.points2D])

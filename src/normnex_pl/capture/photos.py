@@ -34,7 +34,7 @@ pillow_heif.register_heif_opener()
 
 
 def find_photos(folder: Path) -> tuple[Path, ...]:
-    """Lists the photos of a folder, sorted by name; other files and hidden ones are left out.
+    """List the photos of a folder, sorted by name; other files and hidden ones are left out.
 
     Args:
         folder: An existing folder.
@@ -71,7 +71,7 @@ def _no_photos(folder: Path, files: list[Path]) -> str:
 
 
 def load_upright(path: Path) -> Image.Image:
-    """Decodes a photo: RGB, 8 bits, turned as its EXIF data say, converted to sRGB from the profile in it.
+    """Decode a photo: RGB, 8 bits, turned as its EXIF data say, converted to sRGB from the profile in it.
 
     Raises:
         UserError: It can't be read.
@@ -84,7 +84,7 @@ def load_upright(path: Path) -> Image.Image:
 
 
 def read_header(path: Path) -> tuple[tuple[int, int], float | None]:
-    """Reads a photo's width and height, upright, and its focal length as a multiple of the diagonal.
+    """Read a photo's width and height, upright, and its focal length as a multiple of the diagonal.
 
     Returns:
         The size in pixels; the focal length, None where the EXIF data have no 35 mm equivalent.
@@ -106,7 +106,10 @@ def read_header(path: Path) -> tuple[tuple[int, int], float | None]:
 
 
 def _positive(focal: object) -> float | None:
-    """The focal length in diagonals of the picture; cameras write 0 for "unknown", some write nonsense."""
+    """Return the focal length in diagonals of the picture.
+
+    Cameras write 0 for "unknown", some write nonsense.
+    """
     try:
         value = float(focal) / _FILM_DIAGONAL  # type: ignore[arg-type]
     except (TypeError, ValueError, ZeroDivisionError):
@@ -122,7 +125,7 @@ def _unreadable(path: Path, error: Exception) -> UserError:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """Applies a colour profile, such as Display P3 of phones; pixels of unknown profiles stay as they are."""
+    """Apply a colour profile, such as Display P3 of phones; pixels of unknown profiles stay as they are."""
     profile = image.info.pop("icc_profile", None)
     if not profile:
         return image

@@ -55,7 +55,7 @@ class Options:
 
 
 def prepare(options: Options) -> Sequence[str]:
-    """Makes a scene of photos.
+    """Make a scene of photos.
 
     Returns:
         The report, in lines.
@@ -86,7 +86,7 @@ def prepare(options: Options) -> Sequence[str]:
 
 
 def _finished(scene: Path, key: str) -> Sequence[str]:
-    """The report of a scene that is there already.
+    """Return the report of a scene that is there already.
 
     Raises:
         UserError: It is another one.
@@ -103,7 +103,7 @@ def _finished(scene: Path, key: str) -> Sequence[str]:
 def _estimate(
     given: GivenPhotos, settings: StructureSettings, key: str, copies: Path, work: WorkFolder
 ) -> tuple[ModelFacts, Path]:
-    """Estimates cameras and points, unless an earlier run did.
+    """Estimate cameras and points, unless an earlier run did.
 
     Returns:
         What is known of the model, and its folder.
@@ -126,7 +126,7 @@ def _estimate(
 
 
 def _check_model(found: Mapping, given: GivenPhotos, log: Path) -> None:
-    """Raises a UserError unless enough photos were placed together."""
+    """Raise a UserError unless enough photos were placed together."""
     placed, count = max(found.sizes, default=0), len(given.files)
     if placed >= FEWEST:
         return
@@ -151,7 +151,7 @@ def _judge(
     model: SparseModel,
     anyway: bool,
 ) -> Report:
-    """Looks for all that may fail later.
+    """Look for all that may fail later.
 
     Raises:
         UserError: The photos don't face the scene from one side, and it isn't to be written anyway.

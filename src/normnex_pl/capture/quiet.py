@@ -12,7 +12,7 @@ from typing import TextIO
 
 @contextmanager
 def library_output_to(log: Path) -> Iterator[TextIO]:
-    """Appends to a file what goes to standard error, also from C++.
+    """Append to a file what goes to standard error, also from C++.
 
     Args:
         log: The file.

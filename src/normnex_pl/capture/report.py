@@ -45,7 +45,7 @@ class Report:
     versions: dict[str, str]
 
     def lines(self) -> list[str]:
-        """The report in words."""
+        """Return the report in words."""
         lens, coverage = self.facts.lens, self.coverage
         distortion = ", ".join(f"{value:.4f}" for value in lens.distortion) or "none"
         return [
@@ -58,7 +58,7 @@ class Report:
         ]
 
     def numbers(self) -> dict[str, Any]:
-        """The report as JSON."""
+        """Return the report as JSON."""
         coverage = asdict(self.coverage)
         gaps = coverage.pop("gap")
         views = zip(self.photos.names, self.photos.sharpness, self.photos.stops, gaps, strict=True)
@@ -85,7 +85,7 @@ class Report:
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Writes both forms."""
+    """Write both forms."""
     (folder / TEXT).write_text("\n".join(report.lines()) + "\n", encoding="utf-8")
     write_json(folder / NUMBERS, report.numbers())
 
@@ -100,7 +100,7 @@ def stored_key(scene: Path) -> str | None:
 
 
 def stored_lines(scene: Path) -> Sequence[str]:
-    """The words of a scene that is finished."""
+    """Return the words of a scene that is finished."""
     try:
         return (scene / TEXT).read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -12,15 +12,15 @@ from jaxtyping import Float
 from PIL import Image
 from tqdm import tqdm
 
-from normnex_pl.data.photos.lenses import Lens, undistort, undistortion
+from normnex_pl.data.photos.lenses import CameraIntrinsics, undistort, undistortion
 from normnex_pl.data.readers.colmap import ColmapReader
 
 # About the noise of the sensor: what is lost in JPEG is lost for training.
 _QUALITY = 95
 
 
-def write_scene(scene: Path, model: Path, lens: Lens, photos: Mapping[str, Path]) -> None:
-    """Writes all files of a scene.
+def write_scene(scene: Path, model: Path, lens: CameraIntrinsics, photos: Mapping[str, Path]) -> None:
+    """Write all files of a scene.
 
     The rows of ``poses_bounds.npy`` are those of NeX: 3x4 matrices with the columns down, right, backward and
     position, and two depths, which are LLFF's percentiles (0.1 and 99.9) of the depths of the points that a
@@ -44,7 +44,7 @@ def write_scene(scene: Path, model: Path, lens: Lens, photos: Mapping[str, Path]
 def pose_rows(
     c2w: Float[np.ndarray, "view 3 4"], bounds: Float[np.ndarray, "view 2"]
 ) -> Float[np.ndarray, "view 14"]:
-    """The rows of NeX's ``poses_bounds.npy``.
+    """Return the rows of NeX's ``poses_bounds.npy``.
 
     Args:
         c2w: Camera to world in OpenCV axes (right, down, forward).
@@ -55,8 +55,8 @@ def pose_rows(
     return np.concatenate([matrices.reshape(len(c2w), 12), bounds], axis=1)
 
 
-def _write_photos(folder: Path, lens: Lens, photos: Mapping[str, Path]) -> None:
-    """Undistorts the photos."""
+def _write_photos(folder: Path, lens: CameraIntrinsics, photos: Mapping[str, Path]) -> None:
+    """Undistort the photos."""
     folder.mkdir()
     width, height = round(lens.width), round(lens.height)
     mapping = None if lens.is_pinhole else undistortion("the camera", lens, width, height)

@@ -26,7 +26,7 @@ def sharpness(image: UInt8[np.ndarray, "height width"]) -> float:
 
 
 def sharpness_of_photo(photo: Image.Image) -> float:
-    """The sharpness of a photo at the size that training sees."""
+    """Return the sharpness of a photo at the size that training sees."""
     grey = photo.convert("L")
     grey.thumbnail((_LONGEST, _LONGEST), Image.Resampling.BOX)
     return sharpness(np.asarray(grey))

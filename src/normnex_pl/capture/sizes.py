@@ -16,7 +16,7 @@ Size = tuple[int, int]
 
 
 def common_size(files: Sequence[Path], sizes: Sequence[Size], longest: int) -> Size:
-    """The size to which all photos are scaled: that of the smallest, or smaller, never enlarged.
+    """Return the size to which all photos are scaled: that of the smallest, or smaller, never enlarged.
 
     Photos of another resolution but the same shape have the same lens; other shapes are crops or were held
     the other way, and one shared camera can't stand for them.
@@ -51,6 +51,6 @@ def common_size(files: Sequence[Path], sizes: Sequence[Size], longest: int) -> S
 
 
 def _shape(size: Size, sizes: Sequence[Size]) -> Size:
-    """The first of the sizes that is shaped like this one."""
+    """Return the first of the sizes that is shaped like this one."""
     ratio = size[0] / size[1]
     return next(other for other in sizes if abs(other[0] / other[1] / ratio - 1) <= _TOLERANCE)

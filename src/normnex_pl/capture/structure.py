@@ -134,7 +134,7 @@ class Structure:
                 bar.update(len(batch))
 
     def match(self) -> None:
-        """Matches of all pairs of photos, checked by their geometry."""
+        """Match all pairs of photos, checked by their geometry."""
         verification = pycolmap.TwoViewGeometryOptions()
         verification.ransac.random_seed = self.settings.seed
         pairing = pycolmap.ImportedPairingOptions()
@@ -191,7 +191,7 @@ class Structure:
         return Mapping(ranked[0] if ranked else None, sizes, self._count_pairs())
 
     def _make_database(self) -> None:
-        """Enters one camera and all photos, in their order, so that numbers don't depend on threads."""
+        """Enter one camera and all photos, in their order, so that numbers don't depend on threads."""
         width, height = self.size
         focal = self.settings.focal or _USUAL_FOCAL * max(self.size)
         camera = pycolmap.Camera.create_from_model_name(1, self.settings.lens, focal, width, height)
@@ -222,7 +222,7 @@ def _enter_photo(database: Any, rig: Any, camera: Any, name: str) -> None:
 
 
 def _refine(model: Any) -> None:
-    """Drops doubtful points and adjusts the rest, with a loss that grows slowly for what is far off."""
+    """Drop doubtful points and adjusts the rest, with a loss that grows slowly for what is far off."""
     pycolmap.ObservationManager(model).filter_points3D_with_short_tracks(_SHORTEST_TRACK)
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False

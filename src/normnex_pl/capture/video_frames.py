@@ -24,7 +24,7 @@ _SAME = 1.0
 
 
 def extract_frames(video: Path, folder: Path, wanted: int, fewest: int) -> tuple[Path, ...]:
-    """Writes the sharpest frames of a video as PNG; those that are already there are taken as they are.
+    """Write the sharpest frames of a video as PNG; those that are already there are taken as they are.
 
     Args:
         video: The file.
@@ -50,7 +50,7 @@ def extract_frames(video: Path, folder: Path, wanted: int, fewest: int) -> tuple
 
 
 def _choose(video: Path, wanted: int, fewest: int) -> list[int]:
-    """Decodes a video once, small, and chooses frames by their numbers."""
+    """Decode a video once, small, and choose frames by their numbers."""
     sharp, small = [], []
     count = _count_frames(video)
     for image in tqdm(_thumbnails(video), "  frames", total=count, unit="frame", mininterval=0.5):
@@ -72,7 +72,7 @@ def _choose(video: Path, wanted: int, fewest: int) -> list[int]:
 
 
 def choose_frames(sharp: Float[np.ndarray, "frame"], wanted: int) -> list[int]:
-    """Chooses the sharpest frame of each of equal stretches of a video.
+    """Choose the sharpest frame of each of equal stretches of a video.
 
     Two chosen frames are at least half a stretch apart.
 
@@ -111,7 +111,7 @@ def _different(pictures: Sequence[Float[np.ndarray, "_ _"]]) -> list[int]:
 
 
 def _count_frames(video: Path) -> int | None:
-    """How many frames the file says it has; None if it doesn't say."""
+    """Return how many frames the file says it has; None if it doesn't say."""
     try:
         return int(imageio_ffmpeg.count_frames_and_secs(str(video))[0])
     except RuntimeError as error:
@@ -123,7 +123,7 @@ def _count_frames(video: Path) -> int | None:
 
 
 def _thumbnails(video: Path) -> Iterator[UInt8[np.ndarray, "_ _"]]:
-    """All frames, small and grey, one PGM picture a frame, whatever the file's clock says."""
+    """Return all frames, small and grey, one PGM picture a frame, whatever the file's clock says."""
     filters = f"scale='min({_SCAN_WIDTH},iw)':-2:flags=area"
     command = [*_decode(video), "-vf", filters, "-fps_mode", "passthrough"]
     command += ["-pix_fmt", "gray", "-c:v", "pgm", "-f", "image2pipe", "-"]
@@ -140,7 +140,7 @@ def _thumbnails(video: Path) -> Iterator[UInt8[np.ndarray, "_ _"]]:
 
 
 def _read_pgm(stream: IO[bytes]) -> UInt8[np.ndarray, "_ _"] | None:
-    """Reads a picture as ffmpeg writes it: three lines (P5; width and height; 255), then the bytes."""
+    """Read a picture as ffmpeg writes it: three lines (P5; width and height; 255), then the bytes."""
     if stream.readline().strip() != b"P5":
         return None
     width, height = map(int, stream.readline().split())
@@ -152,7 +152,7 @@ def _read_pgm(stream: IO[bytes]) -> UInt8[np.ndarray, "_ _"] | None:
 
 
 def _write_frames(video: Path, folder: Path, numbers: Sequence[int]) -> None:
-    """Decodes the chosen frames in full size and names them after their numbers."""
+    """Decode the chosen frames in full size and names them after their numbers."""
     chosen = "+".join(f"eq(n\\,{number})" for number in numbers)
     command = [*_decode(video), "-vf", f"select='{chosen}'", "-fps_mode", "passthrough"]
     result = subprocess.run(
@@ -170,6 +170,6 @@ def _write_frames(video: Path, folder: Path, numbers: Sequence[int]) -> None:
 
 
 def _decode(video: Path) -> list[str]:
-    """The beginning of a command that decodes the first picture stream."""
+    """Return the beginning of a command that decodes the first picture stream."""
     program = str(imageio_ffmpeg.get_ffmpeg_exe())
     return [program, "-v", "error", "-nostdin", "-i", str(video), "-map", "0:v:0"]

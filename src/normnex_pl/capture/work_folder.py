@@ -14,12 +14,12 @@ LOG = "prepare.log"
 
 
 def hash_of(value: Any) -> str:
-    """Hashes what JSON can say."""
+    """Hash what JSON can say."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def hash_file(path: Path) -> str:
-    """Hashes what is in a file."""
+    """Hash what is in a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -43,7 +43,7 @@ class WorkFolder:
         return self.path / LOG
 
     def stage(self, name: str, key: str) -> Path:
-        """The folder of a stage; empty, if what was in it was made from something else.
+        """Return the folder of a stage; empty, if what was in it was made from something else.
 
         Args:
             name: One of `STAGES`.
@@ -58,7 +58,7 @@ class WorkFolder:
         return folder
 
     def remove(self) -> None:
-        """Deletes what this class made, and the folder if nothing else is in it."""
+        """Delete what this class made, and the folder if nothing else is in it."""
         for name in STAGES:
             shutil.rmtree(self.path / name, ignore_errors=True)
         (self.path / LOG).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ _MOST_THREADS = 8  # each holds a photo in full size
 
 
 def copy_photos(files: tuple[Path, ...], size: tuple[int, int], folder: Path) -> tuple[float, ...]:
-    """Writes ``00000.png``, ``00001.png``, ...; those that are there already are kept.
+    """Write ``00000.png``, ``00001.png``, ...; those that are there already are kept.
 
     Args:
         files: The photos, which are only read.
@@ -55,12 +55,12 @@ def copy_photos(files: tuple[Path, ...], size: tuple[int, int], folder: Path) ->
 
 
 def copy_name(number: int) -> str:
-    """The name of a copy: of digits alone, whatever the photo is called."""
+    """Return the name of a copy: of digits alone, whatever the photo is called."""
     return f"{number:05}.png"
 
 
 def _collect(results: Iterable[tuple[int, float]], count: int, known: dict[str, float], folder: Path) -> None:
-    """Adds what was measured, and stores it now and then."""
+    """Add what was measured, and store it now and then."""
     for done, (number, value) in enumerate(tqdm(results, "  photos", total=count, unit="photo"), start=1):
         known[str(number)] = value
         if done % _FEWEST_SAVED == 0 or done == count:

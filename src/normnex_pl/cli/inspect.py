@@ -24,7 +24,7 @@ _PICTURE = "inspect.png"
 
 
 def inspect(args: Sequence[str]) -> None:
-    """Prints what a scene is, and draws it; changes nothing in its folder unless asked to.
+    """Print what a scene is, and draw it; changes nothing in its folder unless asked to.
 
     Args:
         args: The arguments behind ``inspect``.
@@ -76,7 +76,7 @@ def _memory(settings: InspectionSettings, scene: Scene) -> MemoryNeed | None:
 
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:
-    """Writes a file; what the system has against it becomes a message."""
+    """Write a file; what the system has against it becomes a message."""
     try:
         write(path)
     except OSError as error:

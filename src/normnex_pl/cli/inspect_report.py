@@ -15,7 +15,7 @@ _NAMED = 6
 
 
 def report(survey: Survey, warnings: Sequence[str], memory: MemoryNeed | None) -> str:
-    """All that is known of a scene.
+    """Return all that is known of a scene.
 
     Args:
         survey: Its measures.
@@ -51,7 +51,7 @@ def report(survey: Survey, warnings: Sequence[str], memory: MemoryNeed | None) -
             "how far neighbouring planes move against each other, seen from the outermost camera; gaps begin "
             "to show beyond 1 or 2",
         ),
-        *_row("padding", _padding(survey), survey.reasons.offset),
+        *_row("padding", _padding(survey), survey.reasons.padding),
         *_row("reference", f"view {survey.reference}", survey.reasons.reference),
         "",
         "Outside of the canvas (of the places where rays meet planes, and of rays that miss the last plane)",
@@ -65,7 +65,7 @@ def report(survey: Survey, warnings: Sequence[str], memory: MemoryNeed | None) -
 
 
 def _row(title: str, value: str, reason: str = "") -> list[str]:
-    """A line with a title, and the reason in brackets below it."""
+    """Return a line with a title, and the reason in brackets below it."""
     first, later = f"  {title:<{_TITLE}}", " " * (_TITLE + 2)
     return _wrapped(value, first, later) + (_wrapped(f"({reason})", later, later + " ") if reason else [])
 
@@ -89,8 +89,8 @@ def _points(survey: Survey) -> str:
 
 
 def _padding(survey: Survey) -> str:
-    canvas = [size + 2 * survey.offset for size in (survey.width, survey.height)]
-    return f"{survey.offset} pixels on each side, a canvas of {canvas[0]}x{canvas[1]}"
+    canvas = [size + 2 * survey.padding for size in (survey.width, survey.height)]
+    return f"{survey.padding} pixels on each side, a canvas of {canvas[0]}x{canvas[1]}"
 
 
 def _memory(need: MemoryNeed) -> str:

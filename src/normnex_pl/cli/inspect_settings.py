@@ -46,13 +46,13 @@ class InspectionSettings:
     config: Mapping[str, Any]
 
     def load(self) -> SceneDataModule:
-        """Loads the scene."""
+        """Load the scene."""
         data = _parser().instantiate(Namespace(data=self.data, scene=self.scene)).data
         assert isinstance(data, SceneDataModule)
         return data
 
     def planes(self) -> int:
-        """How many planes a training will have.
+        """Return how many planes a training will have.
 
         Raises:
             UserError: Fewer than two.
@@ -65,7 +65,7 @@ class InspectionSettings:
         return count
 
     def module(self, geometry: MPIGeometry) -> NormNeXModule | None:
-        """The model that would be trained; None without configuration of one.
+        """Return the model that would be trained; None without configuration of one.
 
         Raises:
             ArgumentError: The configuration isn't that of a model.
@@ -86,7 +86,7 @@ class InspectionSettings:
 
 
 def parse_settings(args: Sequence[str]) -> InspectionSettings:
-    """Parses the arguments behind ``inspect``.
+    """Parse the arguments behind ``inspect``.
 
     Raises:
         UserError: A configuration can't be read.
@@ -114,7 +114,7 @@ def parse_settings(args: Sequence[str]) -> InspectionSettings:
 
 
 def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One configuration out of several, of which later ones win."""
+    """Return one configuration out of several, of which later ones win."""
     result: dict[str, Any] = {}
     for part in parts:
         for key, value in part.items():
@@ -151,7 +151,7 @@ def _parser() -> ArgumentParser:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Reads a YAML file of settings."""
+    """Read a YAML file of settings."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -17,7 +17,7 @@ from normnex_pl.training.memory.count import is_out_of_memory
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Runs the command line; bad input ends with a message on stderr and status 2."""
+    """Run the command line; bad input ends with a message on stderr and status 2."""
     # What all ranks would say alike, the first one says.
     level = logging.WARNING if getattr(rank_zero_only, "rank", 0) else logging.INFO
     logging.basicConfig(level=level, format="%(levelname)s %(message)s")

@@ -17,7 +17,7 @@ LENSES = ("SIMPLE_RADIAL", "RADIAL", "OPENCV", "SIMPLE_PINHOLE", "PINHOLE")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     result = argparse.ArgumentParser(
         prog="python -m normnex_pl.capture",
         description="Makes a scene of photos or a video: undistorted, with poses by structure from motion.",
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, 2 for bad input, or 130 when the user stops it."""
+    """Return 0, 2 for bad input, or 130 when the user stops it."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     options = parser().parse_args(arguments)
     try:
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _quiet_readers() -> Iterator[None]:
-    """Keeps back what the readers tell of a scene that is half written."""
+    """Keep back what the readers tell of a scene that is half written."""
     readers = logging.getLogger("normnex_pl.data")
     before = readers.level
     readers.setLevel(logging.WARNING)
@@ -80,7 +80,7 @@ def _quiet_readers() -> Iterator[None]:
 
 
 def _prepare(options: argparse.Namespace) -> Sequence[str]:
-    """Imports what the extra brings, and starts."""
+    """Import what the extra brings, and start."""
     try:
         from normnex_pl.capture.prepare import Options, prepare
     except ImportError as error:
@@ -92,7 +92,7 @@ def _prepare(options: argparse.Namespace) -> Sequence[str]:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Raises a UserError if a number is out of range."""
+    """Raise a UserError if a number is out of range."""
     for name, least in (("longest", 320), ("frames", 6), ("seed", 0)):
         if getattr(options, name) < least:
             raise UserError(f"--{name}: expected at least {least}, found {getattr(options, name)}.")

@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside ``path`` with the same ending, which takes its place on success."""
+    """Yield a temporary path beside ``path`` with the same ending, which takes its place on success."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=path.suffix)
     os.close(handle)
@@ -44,19 +44,19 @@ def _prefix(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes text in UTF-8."""
+    """Write text in UTF-8."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON; NaN and infinity are refused, since JSON has neither."""
+    """Write JSON; NaN and infinity are refused, since JSON has neither."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yields a new folder beside ``path``, which takes its place on success.
+    """Yield a new folder beside ``path``, which takes its place on success.
 
     Until then the old folder stays as it is. A process that dies between the two renames leaves it beside its
     place, from where the next call brings it back before anything else.

@@ -104,7 +104,7 @@ class MPIGeometry:
         cy: Principal point of the reference camera in pixels, from the upper border.
         width: Width of the reference image in pixels.
         height: Height of the reference image in pixels.
-        offset: Pixels that the canvas adds on each of the four sides.
+        padding: Pixels that the canvas adds on each of the four sides.
         near: Depth of the first plane in world units.
         far: Depth of the last plane in world units.
         spacing: What is uniform between neighbouring planes: their depth, or its inverse.
@@ -116,7 +116,7 @@ class MPIGeometry:
     cy: float
     width: int
     height: int
-    offset: int
+    padding: int
     near: float
     far: float
     spacing: PlaneSpacing
@@ -124,12 +124,12 @@ class MPIGeometry:
     @property
     def canvas_width(self) -> int:
         """Width of the canvas in reference pixels."""
-        return self.width + 2 * self.offset
+        return self.width + 2 * self.padding
 
     @property
     def canvas_height(self) -> int:
         """Height of the canvas in reference pixels."""
-        return self.height + 2 * self.offset
+        return self.height + 2 * self.padding
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,13 @@ class PlaneReasons:
         reference: Of the view in whose frame they stand.
         depths: Of the first and the last one.
         spacing: Of what is uniform between them.
-        offset: Of the padding.
+        padding: Of the padding.
     """
 
     reference: str = ""
     depths: str = ""
     spacing: str = ""
-    offset: str = ""
+    padding: str = ""
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class Rays:
         return self.directions / self.directions.norm(dim=-1, keepdim=True)
 
     def split(self, count: int) -> list[Rays]:
-        """All rays in one row, in parts of at most so many."""
+        """Return all rays in one row, in parts of at most so many."""
         origins, directions = self.origins.reshape(-1, 3), self.directions.reshape(-1, 3)
         return [Rays(*part) for part in zip(origins.split(count), directions.split(count), strict=True)]
 
@@ -219,7 +219,7 @@ class RayBatch:
     rgb: Float[Tensor, "triplet 3 3"]
 
     def first_rays(self) -> Rays:
-        """The first ray of each triplet."""
+        """Return the first ray of each triplet."""
         return Rays(self.rays.origins[:, 0], self.rays.directions[:, 0])
 
 

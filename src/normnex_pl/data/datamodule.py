@@ -42,7 +42,7 @@ class _Indices(Sized):
 
 
 class SceneDataModule(pl.LightningDataModule):
-    """Loads a scene and draws batches of it.
+    """Load a scene and draw batches of it.
 
     An epoch has as many steps as there are training views. The rays of a step depend on the seed, the
     step and the rank alone, so that a resumed training sees what an uninterrupted one would have seen.
@@ -98,24 +98,24 @@ class SceneDataModule(pl.LightningDataModule):
         return _Indices(self.train_views)
 
     def val_dataloader(self) -> _Indices:
-        """The training views that were left out, if any."""
+        """Return the training views that were left out, if any."""
         return _Indices(self.validation_views)
 
     def test_dataloader(self) -> _Indices:
-        """The held-out views."""
+        """Return the held-out views."""
         return _Indices(self.scene.test)
 
     def transfer_batch_to_device(
         self, batch: int, device: torch.device, dataloader_idx: int
     ) -> RayBatch | View:
-        """Makes the batch where it is needed, from an index."""
+        """Make the batch where it is needed, from an index."""
         assert self.trainer is not None
         if self.trainer.training:
             return self.draw_rays(self.trainer.global_step, self.trainer.global_rank, device)
         return self.scene.views[batch].to(device)
 
     def draw_rays(self, step: int, rank: int, device: torch.device) -> RayBatch:
-        """Draws the training rays of a step on the device."""
+        """Draw the training rays of a step on the device."""
         images, K, c2w = self._on_device(device)
         # Distinct for all ranks below 4,099 and steps below 1,000,003.
         seed = (self.seed * 1_000_003 + step) * 4_099 + rank
@@ -140,7 +140,7 @@ class SceneDataModule(pl.LightningDataModule):
 
 
 def split_validation(train: tuple[int, ...], num_validation: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Takes validation views out of the training views, evenly spread over their order.
+    """Take validation views out of the training views, evenly spread over their order.
 
     Raises:
         UserError: Fewer than one view would be left for training.

@@ -7,16 +7,17 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Integer
 from torch import Tensor
+from typing_extensions import override
 
 
 class ViewSampler(ABC):
-    """Chooses the training view of each triplet."""
+    """Choose the training view of each triplet."""
 
     @abstractmethod
     def draw(
         self, seed: int, step: int, rank: int, num_triplets: int, num_views: int, generator: torch.Generator
     ) -> Integer[Tensor, "_"]:
-        """Draws view indices for one step of one rank.
+        """Draw view indices for one step of one rank.
 
         Args:
             seed: Of the whole training.
@@ -34,10 +35,10 @@ class ViewSampler(ABC):
 class AllViews(ViewSampler):
     """Mixes rays of all training views in each step: gradients vary less than with one view a step."""
 
+    @override
     def draw(
         self, seed: int, step: int, rank: int, num_triplets: int, num_views: int, generator: torch.Generator
     ) -> Integer[Tensor, "_"]:
-        """See the base class."""
         return torch.randint(num_views, (num_triplets,), generator=generator, device=generator.device)
 
 
@@ -47,10 +48,10 @@ class OneView(ViewSampler):
     Ranks go through the same order, each a view ahead of the one before it: views differ more than pixels.
     """
 
+    @override
     def draw(
         self, seed: int, step: int, rank: int, num_triplets: int, num_views: int, generator: torch.Generator
     ) -> Integer[Tensor, "_"]:
-        """See the base class."""
         epoch, position = divmod(step, num_views)
         order = torch.randperm(num_views, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
         return torch.full((num_triplets,), int(order[(position + rank) % num_views]), device=generator.device)
@@ -59,7 +60,7 @@ class OneView(ViewSampler):
 def draw_triplets(
     num_triplets: int, height: int, width: int, generator: torch.Generator
 ) -> Integer[Tensor, "_ 3 2"]:
-    """Draws L-shaped triplets: a pixel, its right and its lower neighbour.
+    """Draw L-shaped triplets: a pixel, its right and its lower neighbour.
 
     Returns:
         Column and row of the three pixels, on the generator's device.

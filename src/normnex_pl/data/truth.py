@@ -34,7 +34,7 @@ _LENGTH_TOLERANCE = 0.01
 
 
 def read_truth(root: Path, name: str, height: int, width: int) -> ViewTruth | None:
-    """Reads the truth about one view.
+    """Read the truth about one view.
 
     Args:
         root: The scene's folder.
@@ -76,7 +76,7 @@ def _fractions(steps: NDArray[np.generic]) -> Float[Tensor, "height width 3"]:
 
 @cache
 def _warn_of_size(folder: Path, found: str, wanted: str) -> None:
-    """Logs once what would otherwise be said of each view."""
+    """Log once what would otherwise be said of each view."""
     logger.warning(
         "%s: expected the truth about photos of %s pixels, as they were loaded, found %s. The scores against "
         "the truth are left out (null); load the photos at that size (data.width) to have them.",
@@ -87,7 +87,7 @@ def _warn_of_size(folder: Path, found: str, wanted: str) -> None:
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Reads all that is needed of an archive; never unpickles."""
+    """Read all that is needed of an archive; never unpickles."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             found = sorted(archive.files)
@@ -122,7 +122,7 @@ def _checked_size(path: Path, arrays: dict[str, NDArray[np.generic]]) -> tuple[i
 
 
 def _check_values(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
-    """Raises a UserError at the first value that no truth can have."""
+    """Raise a UserError at the first value that no truth can have."""
     lengths = np.linalg.norm(arrays["normals"].astype(np.float32), axis=-1)
     # Written so that NaN fails.
     if not (np.abs(lengths - 1) < _LENGTH_TOLERANCE).all():

@@ -12,7 +12,7 @@ from normnex_pl.geometry.cameras import image_rays, sample_image
 
 
 def warp_through_plane(source: View, target: Camera, depth: float) -> Float[Tensor, "height width 3"]:
-    """Shows a photo from another camera as if all of it lay on one plane of the reference frame.
+    """Show a photo from another camera as if all of it lay on one plane of the reference frame.
 
     Args:
         source: The photo.
@@ -28,7 +28,7 @@ def warp_through_plane(source: View, target: Camera, depth: float) -> Float[Tens
 
 
 def nearest_training_view(scene: Scene, target: Camera) -> View:
-    """The training view whose camera stands nearest to ``target``."""
+    """Return the training view whose camera stands nearest to ``target``."""
     views = [scene.views[i] for i in scene.train]
     here = target.c2w[:, 3].cpu()
     return min(views, key=lambda view: float((view.camera.c2w[:, 3] - here).norm()))

@@ -75,7 +75,7 @@ def lpips_vgg(image: Image, truth: Image) -> float | None:
 
 
 def image_metrics(image: Image, truth: Image) -> dict[str, float | None]:
-    """All metrics of one held-out view, by their names in ``metrics.json``."""
+    """Return all metrics of one held-out view, by their names in ``metrics.json``."""
     return {
         "psnr": psnr(image, truth),
         "ssim": ssim(image, truth),

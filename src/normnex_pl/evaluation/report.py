@@ -15,7 +15,7 @@ _REGIONS = {"objects": "glossy", "mirror": "mirror", "table": "table", "wall": "
 
 
 def mean_of(views: Sequence[dict[str, Any]], path: Sequence[str]) -> float | None:
-    """Mean over the views of a value that lies at a path of keys in each.
+    """Return the mean over the views of a value that lies at a path of keys in each.
 
     Returns:
         None where a view lacks the value, or a dictionary on the way to it: a mean over some of the views
@@ -33,13 +33,13 @@ def mean_of(views: Sequence[dict[str, Any]], path: Sequence[str]) -> float | Non
 
 
 def view_label(view: dict[str, Any]) -> str:
-    """A line about a view for the contact sheet."""
+    """Return a line about a view for the contact sheet."""
     scores = f"PSNR {view['psnr']:.2f} dB, SSIM {view['ssim']:.3f}, LPIPS {_format(view['lpips_vgg'], 3)}"
     return f"{view['name']}: {scores}"
 
 
 def report(summary: dict[str, Any], warps: list[float]) -> str:
-    """A table for the terminal: a line a view, and their means; then the truth, where there is one.
+    """Return a table for the terminal: a line a view, and their means; then the truth, where there is one.
 
     Args:
         summary: The content of ``metrics.json``.
@@ -57,7 +57,7 @@ def report(summary: dict[str, Any], warps: list[float]) -> str:
 
 
 def _truth_lines(summary: dict[str, Any]) -> list[str]:
-    """The means of the scores against the truth; nothing unless all views have one."""
+    """Return the means of the scores against the truth; nothing unless all views have one."""
     views, test = summary["views"], summary["test"]
     if not all(view["truth"] for view in views):
         return []
@@ -82,5 +82,5 @@ Number = int | float | None
 
 
 def format_value(value: Number, digits: int) -> str:
-    """A number for people, or a dash."""
+    """Return a number for people, or a dash."""
     return "-" if value is None else f"{value:.{digits}f}"

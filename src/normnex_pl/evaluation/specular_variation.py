@@ -42,7 +42,7 @@ def specular_variation(
     truths: Sequence[ViewTruth],
     depth_unit: float,
 ) -> SpecularVariation | None:
-    """Follows the points that the first view shows through all views that see them.
+    """Follow the points that the first view shows through all views that see them.
 
     Args:
         speculars: Rendered specular parts of the views.

@@ -51,7 +51,7 @@ def angles_deg(a: Float[Tensor, "*pixel 3"], b: Float[Tensor, "*pixel 3"]) -> Fl
 
 
 def rotate_to_camera(normals: Normals, camera: Camera) -> Normals:
-    """Turns vectors of the reference frame into a camera's axes: R^T n, with R the rotation of ``c2w``.
+    """Turn vectors of the reference frame into a camera's axes: R^T n, with R the rotation of ``c2w``.
 
     Not by ``@``: mixed precision would round it to bf16.
     """
@@ -81,7 +81,7 @@ def normal_scores(normals: Normals, truth: ViewTruth, weights: Float[Tensor, "he
 def _weighted_statistics(
     angles: Float[Tensor, "pixel"], weights: Float[Tensor, "pixel"]
 ) -> dict[str, float] | None:
-    """Mean, median (the smallest angle with half of the weight at or below it) and shares."""
+    """Return the mean, median (the smallest angle with half of the weight at or below it) and shares."""
     ordered, order = angles.sort()
     # In float64: float32 sums of a million weights would lose the small ones.
     below = weights[order].double().cumsum(dim=0)
@@ -128,7 +128,10 @@ def masked_psnr(
 
 
 def predicted_to_target(rendered: dict[str, Tensor]) -> float | None:
-    """Mean angle in degrees from predicted to estimated normals, weighted by acc; None without both."""
+    """Return the mean angle in degrees from predicted to estimated normals, weighted by acc.
+
+    None without both.
+    """
     if "normals" not in rendered or "target_normals" not in rendered:
         return None
     acc = rendered["acc"]
@@ -164,7 +167,7 @@ def diffuse_mask(truth: ViewTruth) -> Mask:
 
 
 def truth_scores(rendered: dict[str, Tensor], view: View, truth: ViewTruth) -> dict[str, Any]:
-    """All scores of one view against the truth.
+    """Return all scores of one view against the truth.
 
     Args:
         rendered: ``rgb``, ``diffuse`` and ``acc`` of the view, and, where the model has them, ``normals``

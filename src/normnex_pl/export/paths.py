@@ -46,7 +46,7 @@ class Rig:
     focus: float
 
     def scaled(self, factor: float) -> Rig:
-        """The rig with another reach, by a factor."""
+        """Return the rig with another reach, by a factor."""
         return replace(self, reach=self.reach * factor)
 
 
@@ -65,7 +65,7 @@ class CameraPath:
 
 
 def rig_of_cameras(c2w: Float[Tensor, "view 3 4"], geometry: MPIGeometry) -> Rig:
-    """The rig of a capture.
+    """Return the rig of a capture.
 
     The middle is the cameras' mean position; its rotation is the one nearest to their mean (orthogonal
     Procrustes). The reach is LLFF's: along each axis, the 90th percentile of the distances from the middle.
@@ -83,11 +83,13 @@ def rig_of_cameras(c2w: Float[Tensor, "view 3 4"], geometry: MPIGeometry) -> Rig
 
 
 def rig_of_geometry(geometry: MPIGeometry) -> Rig:
-    """The rig of a multiplane image whose capture isn't known: as far as its padded canvas covers the view.
+    """Return the rig of a multiplane image whose capture isn't known.
+
+    As far as its padded canvas covers the view.
 
     Moving sideways by d shifts the first plane by fx d / near pixels, which the padding allows for.
     """
-    across = [geometry.offset * geometry.near / focal for focal in (geometry.fx, geometry.fy)]
+    across = [geometry.padding * geometry.near / focal for focal in (geometry.fx, geometry.fy)]
     return _rig(torch.eye(3, 4).double(), torch.tensor([*across, 0.0]).double(), geometry)
 
 
@@ -152,7 +154,7 @@ def look_at(
 
 
 def _rig(frame: Float[Tensor, "3 4"], reach: Float[Tensor, "3"], geometry: MPIGeometry) -> Rig:
-    """Completes a rig by distances, measured from the middle along the line of sight."""
+    """Complete a rig by distances, measured from the middle along the line of sight."""
     near, far = (float((depth - frame[2, 3]) / frame[2, 2]) for depth in (geometry.near, geometry.far))
     limits = reach.new_tensor([math.inf, math.inf, _LARGEST_APPROACH * near])
     return Rig(frame, reach.minimum(limits), near, focus=1 / ((1 - _FOCUS_SHARE) / near + _FOCUS_SHARE / far))

@@ -17,7 +17,7 @@ def pixel_rays(
     c2w: Float[Tensor, "*#ray 3 4"],
     pixels: Integer[Tensor, "*ray 2"],
 ) -> Rays:
-    """Casts rays through pixel centres.
+    """Cast rays through pixel centres.
 
     Args:
         K: Intrinsics in pixels.
@@ -36,7 +36,7 @@ def pixel_rays(
 
 
 def image_rays(camera: Camera) -> Rays:
-    """Casts a ray through every pixel.
+    """Cast a ray through every pixel.
 
     Returns:
         Rays of shape ``[height, width]``, on the device of the camera.
@@ -49,7 +49,7 @@ def image_rays(camera: Camera) -> Rays:
 
 
 def join_image(camera: Camera, parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """A camera's pictures of what its rays show, part by part: `image_rays` split in order.
+    """Return a camera's pictures of what its rays show, part by part: `image_rays` split in order.
 
     Args:
         camera: What the rays are of.
@@ -63,7 +63,7 @@ def join_image(camera: Camera, parts: Sequence[Mapping[str, Tensor]]) -> dict[st
 
 
 def project(camera: Camera, points: Float[Tensor, "*point 3"]) -> Float[Tensor, "*point 3"]:
-    """Projects world points.
+    """Project world points.
 
     Returns:
         Image coordinates u and v in pixels (pixel centres at integer + 0.5) and the depth along the
@@ -79,7 +79,7 @@ def sample_image(
     camera: Camera,
     points: Float[Tensor, "height width 3"],
 ) -> tuple[Float[Tensor, "height width channel"], Bool[Tensor, "height width"]]:
-    """Reads a picture where its camera sees points of the world, bilinearly.
+    """Read a picture where its camera sees points of the world, bilinearly.
 
     Args:
         image: Of the camera's size.

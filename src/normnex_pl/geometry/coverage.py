@@ -28,7 +28,7 @@ def pixel_grid(width: int, height: int, columns: int, rows: int) -> Integer[Tens
 def pixels_beyond_picture(
     rays: Rays, depths: Float[Tensor, "plane"], geometry: MPIGeometry
 ) -> Float[Tensor, "ray plane"]:
-    """How far outside of the reference picture rays meet planes: the padding that each of them needs.
+    """Return how far outside of the reference picture rays meet planes: the padding that each of them needs.
 
     Args:
         rays: In the reference frame.
@@ -40,7 +40,7 @@ def pixels_beyond_picture(
         behind it need none (minus infinity); a ray that goes away from the planes, or along them, needs more
         than there can be (infinity).
     """
-    bare = replace(geometry, offset=0)
+    bare = replace(geometry, padding=0)
     half = rays.origins.new_tensor([bare.width / 2, bare.height / 2])
     beyond = ((canvas_coordinates(rays, depths, bare).abs() - 1) * half).amax(dim=-1)
     beyond = torch.where(planes_ahead(rays, depths), beyond, -math.inf)
@@ -48,9 +48,9 @@ def pixels_beyond_picture(
     return torch.where(turned_away[:, None], math.inf, beyond)
 
 
-def share_outside(beyond: Float[Tensor, "*ray"], offset: int) -> float:
+def share_outside(beyond: Float[Tensor, "*ray"], padding: int) -> float:
     """Share of the places that lie outside of a canvas with this padding, see `pixels_beyond_picture`."""
-    return float((beyond > offset).double().mean())
+    return float((beyond > padding).double().mean())
 
 
 def largest_baseline(cameras: Iterable[Camera]) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, View
@@ -28,7 +29,7 @@ class PhotoStatistic(ABC):
     def __call__(
         self, colors: Float[Tensor, "view height width 3"], seen: Bool[Tensor, "view height width 1"]
     ) -> Float[Tensor, "height width 3"]:
-        """The colours of some points.
+        """Return the colours of some points.
 
         Args:
             colors: sRGB in [0, 1].
@@ -42,10 +43,10 @@ class PhotoStatistic(ABC):
 class MeanOfPhotos(PhotoStatistic):
     """The mean: what is right for a base colour from which the view-dependent part deviates both ways."""
 
+    @override
     def __call__(
         self, colors: Float[Tensor, "view height width 3"], seen: Bool[Tensor, "view height width 1"]
     ) -> Float[Tensor, "height width 3"]:
-        """See the base class."""
         return (colors * seen).sum(dim=0) / seen.sum(dim=0)
 
 
@@ -64,10 +65,10 @@ class QuantileOfPhotos(PhotoStatistic):
             raise UserError(f"initialization.statistic.quantile: expected 0 to 1, found {quantile}.")
         self.quantile = quantile
 
+    @override
     def __call__(
         self, colors: Float[Tensor, "view height width 3"], seen: Bool[Tensor, "view height width 1"]
     ) -> Float[Tensor, "height width 3"]:
-        """See the base class."""
         # Side by side in memory, the photos' values of a point are sorted many times faster.
         values = torch.where(seen, colors, torch.nan).movedim(0, -1).contiguous()
         return values.nanquantile(self.quantile, dim=-1, interpolation="nearest")
@@ -81,7 +82,7 @@ def sweep_plane(
     width: int,
     statistic: PhotoStatistic,
 ) -> Float[Tensor, "height width 3"]:
-    """The colours in which photos show the points of a plane.
+    """Return the colours in which photos show the points of a plane.
 
     Args:
         views: At least one; all on one device.
@@ -103,7 +104,7 @@ def sweep_plane(
 def colors_at(
     views: Sequence[View], points: Float[Tensor, "height width 3"], statistic: PhotoStatistic
 ) -> Float[Tensor, "height width 3"]:
-    """The colours in which photos show points of the world, whether or not something hides these.
+    """Return the colours in which photos show points of the world, whether or not something hides these.
 
     Args:
         views: At least one; on the device of the points.

@@ -52,7 +52,7 @@ def metric_gradient(
     spacing: Float[Tensor, "*#sample"],
     geometry: MPIGeometry,
 ) -> Float[Tensor, "*sample 3"]:
-    """Converts derivatives by canvas x, canvas y and plane index to those by metric X, Y and Z.
+    """Convert derivatives by canvas x, canvas y and plane index to those by metric X, Y and Z.
 
     With u = fx X / Z + cx, moving in Z at fixed X and Y also moves u, by -(u - cx) / Z: the Jacobian is a
     full matrix. Leaving that out would turn the normals of whatever lies off the optical axis.
@@ -86,10 +86,10 @@ def layer_depths(depths: Float[Tensor, "plane"], num_layers: int) -> Float[Tenso
 def canvas_coordinates(
     rays: Rays, depths: Float[Tensor, "plane"], geometry: MPIGeometry
 ) -> Float[Tensor, "ray plane 2"]:
-    """Intersects rays with fronto-parallel planes of the reference frame.
+    """Intersect rays with fronto-parallel planes of the reference frame.
 
     A ray o + t v meets the plane of depth d at t = (d - o_z) / v_z. Its point X projects to
-    u = fx X_x / d + cx + offset, where X_x / d = s + (o_x - s o_z) / d with the slope s = v_x / v_z.
+    u = fx X_x / d + cx + padding, where X_x / d = s + (o_x - s o_z) / d with the slope s = v_x / v_z.
 
     Args:
         rays: A batch of rays; those parallel to the planes give infinite coordinates.
@@ -100,20 +100,28 @@ def canvas_coordinates(
         x and y, -1 and 1 at the borders of the canvas (``align_corners=False``). The planes are the
         outer axis in memory, so that what reads one plane's texture after the other finds it in the cache.
     """
-    x = _axis_coordinates(rays, depths, 0, geometry.fx, geometry.cx + geometry.offset, geometry.canvas_width)
-    y = _axis_coordinates(rays, depths, 1, geometry.fy, geometry.cy + geometry.offset, geometry.canvas_height)
+    x = _axis_coordinates(rays, depths, 0, geometry.fx, geometry.cx + geometry.padding, geometry.canvas_width)
+    y = _axis_coordinates(
+        rays, depths, 1, geometry.fy, geometry.cy + geometry.padding, geometry.canvas_height
+    )
     return torch.stack([x, y], dim=-1).transpose(0, 1)
 
 
 def planes_ahead(rays: Rays, depths: Float[Tensor, "plane"]) -> Bool[Tensor, "ray plane"]:
-    """Whether a ray meets a plane in front of its origin: a camera may have moved past the near planes."""
+    """Return whether a ray meets a plane in front of its origin.
+
+    A camera may have moved past the near planes.
+    """
     return ((depths[:, None] - rays.origins[:, 2]) / rays.directions[:, 2] > 0).T
 
 
 def _axis_coordinates(
     rays: Rays, depths: Float[Tensor, "plane"], axis: int, focal: float, centre: float, size: int
 ) -> Float[Tensor, "plane ray"]:
-    """One canvas axis; Python's numbers, since a tensor made on the host would stop the device's queue."""
+    """Return one canvas axis; Python's numbers.
+
+    Since a tensor made on the host would stop the device's queue.
+    """
     slope = rays.directions[:, axis] / rays.directions[:, 2]
     shift = rays.origins[:, axis] - slope * rays.origins[:, 2]
     pixels = focal * (slope + shift / depths[:, None]) + centre
@@ -151,6 +159,6 @@ def _pixels_off_axis(
 ) -> tuple[Float[Tensor, "*sample"], Float[Tensor, "*sample"]]:
     """Pixels of the reference image to the right of and below its principal point."""
     x, y = coordinates.unbind(dim=-1)
-    u = (x + 1) * (geometry.canvas_width / 2) - (geometry.cx + geometry.offset)
-    v = (y + 1) * (geometry.canvas_height / 2) - (geometry.cy + geometry.offset)
+    u = (x + 1) * (geometry.canvas_width / 2) - (geometry.cx + geometry.padding)
+    v = (y + 1) * (geometry.canvas_height / 2) - (geometry.cy + geometry.padding)
     return u, v

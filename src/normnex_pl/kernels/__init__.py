@@ -19,7 +19,7 @@ _HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
 def runs_on(tensor: Tensor) -> bool:
-    """Whether kernels can be launched for a tensor: they are written for float32."""
+    """Return whether kernels can be launched for a tensor: they are written for float32."""
     return _HAS_TRITON and (tensor.is_cuda or _PRETENDS.get()) and tensor.dtype == torch.float32
 
 
@@ -37,12 +37,12 @@ def pretending() -> Iterator[None]:
 
 
 def launch(kernel: Any, programs: tuple[int, ...], first: Tensor, *others: Any, **constants: Any) -> None:
-    """Launches a kernel where its first argument is, unless that is only pretended."""
+    """Launch a kernel where its first argument is, unless that is only pretended."""
     if not _PRETENDS.get():
         with device_of(first):
             kernel[programs](first, *others, **constants)
 
 
 def device_of(tensor: Tensor) -> AbstractContextManager[object]:
-    """Makes a tensor's GPU the current one for a while: Triton launches there, wherever the arguments are."""
+    """Make a tensor's GPU the current one for a while: Triton launches there, wherever the arguments are."""
     return torch.cuda.device_of(tensor) if tensor.is_cuda else nullcontext()

@@ -38,7 +38,7 @@ def cast_rays(K, c2w, column, row):
 @triton.jit
 @no_type_check
 def store3(out, area, a, b, c, mask):
-    """Writes three channels of an image."""
+    """Write three channels of an image."""
     tl.store(out, a, mask=mask)
     tl.store(out + area, b, mask=mask)
     tl.store(out + 2 * area, c, mask=mask)
@@ -71,7 +71,7 @@ def render_kernel(
     COLOR: tl.constexpr, NORMALS: tl.constexpr, RAY_BASIS: tl.constexpr, LAYER_BASIS: tl.constexpr,
     BLOCK_WIDTH: tl.constexpr, BLOCK_HEIGHT: tl.constexpr,
 ):  # fmt: skip
-    """Renders a block of pixels; a grid of programs renders an image.
+    """Render a block of pixels; a grid of programs renders an image.
 
     Args:
         out: ``[18, height, width]``: rgb, diffuse, specular, tint, chroma, normals, acc, depth, disparity.

@@ -23,7 +23,7 @@ def mix(upper_left, upper_right, lower_left, lower_right, x, y):
 @triton.jit
 @no_type_check
 def locate(slots, texture, u, v, seen, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr):
-    """Finds the texels of points, as `tiles.locate` does.
+    """Find the texels of points, as `tiles.locate` does.
 
     Args:
         slots: Table of the tiles.

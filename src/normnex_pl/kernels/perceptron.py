@@ -92,7 +92,7 @@ class _Perceptron(torch.autograd.Function):
 
 
 def _linear(inputs: Tensor, weight: Tensor, bias: Tensor, slope: float, dtype: torch.dtype) -> Tensor:
-    """A layer with the activation behind it; a slope of 1 is none."""
+    """Return a layer with the activation behind it; a slope of 1 is none."""
     samples, (fan_out, fan_in) = len(inputs), weight.shape
     outputs = torch.empty(samples, fan_out, device=inputs.device, dtype=dtype)
     tile = {"SAMPLES": _SAMPLES, "COLUMNS": _side(fan_out, _COLUMNS), "DEPTH": _side(fan_in, _DEPTH)}
@@ -104,7 +104,7 @@ def _linear(inputs: Tensor, weight: Tensor, bias: Tensor, slope: float, dtype: t
 
 
 def _input_gradient(gradient: Tensor, weight: Tensor, inputs: Tensor, slope: float) -> tuple[Tensor, Tensor]:
-    """The gradients before the activation that made a layer's inputs, and their sums over the samples.
+    """Return the gradients before the activation that made a layer's inputs, and their sums over the samples.
 
     The former take the place of the inputs, which tell by their sign how steep the activation was.
     """
@@ -120,7 +120,10 @@ def _input_gradient(gradient: Tensor, weight: Tensor, inputs: Tensor, slope: flo
 
 
 def _weight_gradient(gradient: Tensor, inputs: Tensor) -> Tensor:
-    """The gradient of a layer's weights, by stored partial sums: atomic ones would differ from run to run."""
+    """Return the gradient of a layer's weights, by stored partial sums.
+
+    Atomic ones would differ from run to run.
+    """
     samples, fan_out, fan_in = len(inputs), gradient.shape[1], inputs.shape[1]
     tiles = triton.cdiv(fan_out, _COLUMNS) * triton.cdiv(fan_in, _COLUMNS)
     parts = min(max(1, _PROGRAMS // tiles), triton.cdiv(samples, _DEPTH))
@@ -132,7 +135,7 @@ def _weight_gradient(gradient: Tensor, inputs: Tensor) -> Tensor:
 
 
 def _side(size: int, largest: int) -> int:
-    """A tile's side for so many values: as matrix units take it, and no larger than it needs to be."""
+    """Return a tile's side for so many values: as matrix units take it, and no larger than it needs to be."""
     return min(largest, max(16, triton.next_power_of_2(size)))
 
 

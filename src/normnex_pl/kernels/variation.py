@@ -19,7 +19,7 @@ def add_variation_gradient(
     gradient: Float[Tensor, "layer channel height width"],
     weight: float,
 ) -> Float[Tensor, ""]:
-    """Adds the gradient of ``weight * total_variation(sigmoid(raw))`` to another one, in place.
+    """Add the gradient of ``weight * total_variation(sigmoid(raw))`` to another one, in place.
 
     Args:
         raw: On a CUDA device, contiguous, at least two texels high and wide, as the variation needs them.

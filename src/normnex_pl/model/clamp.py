@@ -12,7 +12,7 @@ from torch import Tensor
 def clamp(
     x: Float[Tensor, "*shape"], minimum: float = -torch.inf, maximum: float = torch.inf
 ) -> Float[Tensor, "*shape"]:
-    """Clamps values; gradients pass unless they would push a value further out.
+    """Clamp values; gradients pass unless they would push a value further out.
 
     The gradient of ``torch.clamp`` is zero outside of the range, so that a colour which has left it, or a
     highlight that starts at nothing, could never come back.

@@ -40,7 +40,7 @@ def composite(
 def expected_depth(
     weights: Float[Tensor, "*ray plane"], depths: Float[Tensor, "plane"]
 ) -> Float[Tensor, "*ray"]:
-    """Mean depth of what the ray hit; the far plane's depth where it hit nothing.
+    """Return the mean depth of what the ray hit; the far plane's depth where it hit nothing.
 
     Args:
         weights: Of the planes.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def fourier_features(x: Float[Tensor, "*batch dim"], octaves: int) -> Float[Tensor, "*batch feature"]:
-    """Encodes coordinates by sines and cosines of 0.5 pi 2^k x, k = 0 .. octaves - 1 (NeX, section 3.3).
+    """Encode coordinates by sines and cosines of 0.5 pi 2^k x, k = 0 .. octaves - 1 (NeX, section 3.3).
 
     Always in the precision of ``x``: at the highest octaves half precision would be noise.
 
@@ -25,7 +25,7 @@ def fourier_features(x: Float[Tensor, "*batch dim"], octaves: int) -> Float[Tens
 def mask_octaves(
     features: Float[Tensor, "*batch feature"], octaves: int, kept: int
 ) -> Float[Tensor, "*batch feature"]:
-    """Sets the features of all but the lowest ``kept`` octaves of `fourier_features` to zero."""
+    """Set the features of all but the lowest ``kept`` octaves of `fourier_features` to zero."""
     by_octave = features.unflatten(-1, (-1, octaves))
     mask = torch.arange(octaves, device=features.device) < kept
     return (by_octave * mask).flatten(-2)

@@ -87,11 +87,11 @@ class MPI(nn.Module):
         return self.field.stored_values()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """All parameters, by the name under which a preset gives their learning rate."""
+        """Return all parameters, by the name under which a preset gives their learning rate."""
         return {**self.field.parameter_groups(), "basis": list(self.basis.parameters())}
 
     def render(self, rays: Rays) -> RenderOutput:
-        """Renders a batch of rays, for training, evaluation and pictures alike.
+        """Render a batch of rays, for training, evaluation and pictures alike.
 
         Args:
             rays: Of shape ``[ray]``, in the reference frame.
@@ -133,7 +133,7 @@ class MPI(nn.Module):
 
     @contextmanager
     def replacing_normals(self, normals: NormalModel) -> Iterator[None]:
-        """Renders with other normals for a while."""
+        """Render with other normals for a while."""
         kept, self.normals = self.normals, normals
         try:
             yield
@@ -142,7 +142,7 @@ class MPI(nn.Module):
 
     @contextmanager
     def scaling_specular(self, gain: int | float) -> Iterator[None]:
-        """Renders for a while with the specular part of each plane multiplied by a gain."""
+        """Render for a while with the specular part of each plane multiplied by a gain."""
         kept = self.gate.clone()
         self.gate.mul_(gain)
         try:
@@ -151,18 +151,18 @@ class MPI(nn.Module):
             self.gate.copy_(kept)
 
     @torch.no_grad()
-    def render_image(self, camera: Camera, chunk: int = 16384) -> dict[str, Tensor]:
-        """Renders a whole image in chunks that bound the memory.
+    def render_image(self, camera: Camera, chunk_size: int = 16384) -> dict[str, Tensor]:
+        """Render a whole image in chunks that bound the memory.
 
         Args:
             camera: In the reference frame, on the model's device.
-            chunk: Rays at once.
+            chunk_size: Rays at once.
 
         Returns:
             What `components` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
         """
         return join_image(
-            camera, [self.components(self.render(rays)) for rays in image_rays(camera).split(chunk)]
+            camera, [self.components(self.render(rays)) for rays in image_rays(camera).split(chunk_size)]
         )
 
     def components(self, rendered: RenderOutput) -> dict[str, Tensor]:
@@ -187,6 +187,6 @@ class MPI(nn.Module):
 def composite_normals(
     weights: Float[Tensor, "ray layer"], normals: Float[Tensor, "ray layer 3"]
 ) -> Float[Tensor, "ray 3"]:
-    """Mean normals by weight, of unit length; zero where nothing is covered."""
+    """Return the mean normals by weight, of unit length; zero where nothing is covered."""
     total = composite(weights, normals)
     return total / total.norm(dim=-1, keepdim=True).clamp(min=1e-6)

@@ -24,7 +24,7 @@ def composite_shaded(
     specular: Float[Tensor, "ray layer 3"],
     depths: Float[Tensor, "plane"],
 ) -> dict[str, Tensor]:
-    """Composites planes whose layers add a specular part to their colours.
+    """Composite planes whose layers add a specular part to their colours.
 
     Args:
         alpha: Opacities of the planes.

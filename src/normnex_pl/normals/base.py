@@ -24,7 +24,7 @@ _LEAST_LENGTH = 1e-12
 
 
 class NormalEstimator(nn.Module, ABC):
-    """Estimates target normals from the geometry that has been learned so far.
+    """Estimate target normals from the geometry that has been learned so far.
 
     Attributes:
         every: Steps between two calls of `refresh`.
@@ -33,12 +33,12 @@ class NormalEstimator(nn.Module, ABC):
     every: int = 1
 
     def refresh(self, mpi: MPI) -> None:
-        """Brings up to date what is kept from one step to the next. Most estimators keep nothing."""
+        """Bring up to date what is kept from one step to the next. Most estimators keep nothing."""
         return
 
     @abstractmethod
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        """Estimates the normals that the first ray of each triplet meets.
+        """Estimate the normals that the first ray of each triplet meets.
 
         Args:
             mpi: The model.
@@ -48,7 +48,7 @@ class NormalEstimator(nn.Module, ABC):
 
 
 def unit_normals(vectors: Float[Tensor, "*sample 3"]) -> Float[Tensor, "*sample 3"]:
-    """Normalises; (0, 0, -1), which faces the reference camera, where there is no direction."""
+    """Normalise; (0, 0, -1), which faces the reference camera, where there is no direction."""
     # Scaled first, so that the squares of small numbers don't vanish.
     largest = vectors.abs().amax(dim=-1, keepdim=True)
     scaled = vectors / largest.clamp(min=_LEAST_LENGTH)
@@ -70,5 +70,5 @@ def composite_on_layers(
 
 
 def first_of_triplets(values: Float[Tensor, "ray *rest"]) -> Float[Tensor, "triplet *rest"]:
-    """The values of each triplet's first ray."""
+    """Return the values of each triplet's first ray."""
     return values[::3]

@@ -24,7 +24,7 @@ _TEXELS_AT_ONCE = 4096
 
 @contextmanager
 def exact_filters(device: torch.device) -> Iterator[None]:
-    """Keeps convolutions from rounding: depths differ between cells by less than bf16 or TF32 can tell."""
+    """Keep convolutions from rounding: depths differ between cells by less than bf16 or TF32 can tell."""
     cudnn = torch.backends.cudnn
     kept = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
     with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
@@ -32,7 +32,7 @@ def exact_filters(device: torch.device) -> Iterator[None]:
 
 
 def check_cells(divisor: int, every: int) -> None:
-    """Raises a UserError unless both are at least 1."""
+    """Raise a UserError unless both are at least 1."""
     if divisor < 1 or every < 1:
         raise UserError(
             f"model.estimator: expected divisor and every of at least 1, found {divisor} and {every}."
@@ -41,7 +41,7 @@ def check_cells(divisor: int, every: int) -> None:
 
 @torch.no_grad()
 def bake_alpha(mpi: MPI, divisor: int) -> Float[Tensor, "plane height width"]:
-    """Evaluates the opacity of all planes on a grid with cells of ``divisor`` canvas pixels.
+    """Evaluate the opacity of all planes on a grid with cells of ``divisor`` canvas pixels.
 
     A point of the canvas is one ray of the reference camera: the planes of a cell lie behind each other.
     """
@@ -58,7 +58,7 @@ def bake_alpha(mpi: MPI, divisor: int) -> Float[Tensor, "plane height width"]:
 
 
 def gaussian_blur(values: Float[Tensor, "*batch size"], sigma: float) -> Float[Tensor, "*batch size"]:
-    """Blurs the last axis by a Gaussian of ``sigma`` cells; the borders are repeated. Zero: as it is."""
+    """Blur the last axis by a Gaussian of ``sigma`` cells; the borders are repeated. Zero: as it is."""
     if sigma == 0:
         return values
     radius = max(1, round(3 * sigma))

@@ -8,6 +8,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.core.types import RayBatch, RenderOutput
 from normnex_pl.geometry.planes import plane_points, plane_spacing
@@ -25,8 +26,8 @@ class DensityDifference(NormalEstimator):
     the next plane looks behind a shell that is one plane thick, and turns its normal away from the camera.
     """
 
+    @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        """See the base class."""
         num_planes = len(mpi.depths)
         spacing = plane_spacing(mpi.geometry, num_planes, mpi.depths)
         sigma = optical_depth(rendered.alpha) / spacing
@@ -52,7 +53,7 @@ def _to_next_plane(values: Float[Tensor, "ray plane channel"]) -> Float[Tensor, 
 def solve3(
     rows: Float[Tensor, "*sample 3 3"], right_side: Float[Tensor, "*sample 3"]
 ) -> Float[Tensor, "*sample 3"]:
-    """Solves E x = b by Cramer's rule; zero where E is singular."""
+    """Solve E x = b by Cramer's rule; zero where E is singular."""
     a, b, c = rows.unbind(dim=-2)
     bc, ca, ab = torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)
     determinant = (a * bc).sum(dim=-1, keepdim=True)

@@ -9,6 +9,7 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from kornia.filters import gaussian_blur2d, median_blur
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, RayBatch, RenderOutput
@@ -29,8 +30,8 @@ class RenderedDepth(NormalEstimator):
     At a distance of one pixel the noise of learned depths outweighs the slope; see `FilteredDepth`.
     """
 
+    @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        """See the base class."""
         depth = rearrange(rendered.depth, "(triplet pixel) -> triplet pixel 1", pixel=3)
         rays = batch.rays
         distance = (depth - rays.origins[..., 2:]) / rays.directions[..., 2:]
@@ -69,9 +70,9 @@ class FilteredDepth(NormalEstimator):
         self.every = every
         self._normals = None
 
+    @override
     @torch.no_grad()
     def refresh(self, mpi: MPI) -> None:
-        """See the base class."""
         weights = composite_weights(bake_alpha(mpi, self.divisor).movedim(0, -1)).movedim(-1, 0)
         depth = depth_of_index(mpi.geometry, len(mpi.depths), median_depth_index(weights))
         with exact_filters(depth.device):
@@ -79,8 +80,8 @@ class FilteredDepth(NormalEstimator):
         normals = depth_normals(1 / disparity, mpi.geometry).movedim(-1, 0)[None]
         self._normals = refill(self._normals, normals)
 
+    @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        """See the base class."""
         if self._normals is None:
             self.refresh(mpi)
         assert self._normals is not None
@@ -92,7 +93,7 @@ class FilteredDepth(NormalEstimator):
 def filter_disparity(
     disparity: Float[Tensor, "height width"], median: int, blur: float
 ) -> Float[Tensor, "height width"]:
-    """A median filter against what stands out, then a Gaussian."""
+    """Return a median filter against what stands out, then a Gaussian."""
     image = median_blur(disparity[None, None], (median, median))
     size = 2 * round(3 * blur) + 1
     # kornia mirrors the border, which a picture has to be larger than.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.core.types import PlaneSamples, RayBatch, RenderOutput
 from normnex_pl.geometry.planes import depth_of_index, metric_gradient, plane_spacing
@@ -25,8 +26,8 @@ class LossGradient(NormalEstimator):
     the field, forward and backward, for a third of the rays.
     """
 
+    @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        """See the base class."""
         rays = batch.first_rays()
         samples = mpi.intersect(rays)
         with torch.enable_grad(), torch.autocast(rays.origins.device.type, enabled=False):
@@ -58,8 +59,8 @@ class DensityGradient(NormalEstimator):
         super().__init__()
         self.detail = detail
 
+    @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        """See the base class."""
         rays = batch.first_rays()
         planes = mpi.intersect(rays).planes
         num_planes = len(mpi.depths)

@@ -17,38 +17,38 @@ _ESTIMATED_AT_ONCE = 16384
 
 @torch.no_grad()
 def view_components(
-    mpi: MPI, estimator: NormalEstimator | None, view: View, chunk: int = 16384
+    mpi: MPI, estimator: NormalEstimator | None, view: View, chunk_size: int = 16384
 ) -> dict[str, Tensor]:
-    """All that a model has of a view.
+    """Return all that a model has of a view.
 
     Args:
         mpi: The model.
         estimator: Of normals, refreshed; None if the model has none.
         view: On the model's device.
-        chunk: Rays at once.
+        chunk_size: Rays at once.
 
     Returns:
         What `MPI.components` gives, ``[height, width]`` or ``[height, width, channel]``, and
         ``target_normals`` where there is an estimator.
     """
-    shown = mpi.render_image(view.camera, chunk)
+    shown = mpi.render_image(view.camera, chunk_size)
     if estimator is not None:
-        shown["target_normals"] = target_normals(mpi, estimator, view, min(chunk, _ESTIMATED_AT_ONCE))
+        shown["target_normals"] = target_normals(mpi, estimator, view, min(chunk_size, _ESTIMATED_AT_ONCE))
     return shown
 
 
 @torch.no_grad()
 def target_normals(
-    mpi: MPI, estimator: NormalEstimator, view: View, chunk: int = _ESTIMATED_AT_ONCE
+    mpi: MPI, estimator: NormalEstimator, view: View, chunk_size: int = _ESTIMATED_AT_ONCE
 ) -> Float[Tensor, "height width 3"]:
-    """Estimates the normals that the pixels of a view see.
+    """Estimate the normals that the pixels of a view see.
 
     Args:
         mpi: The model.
         estimator: Refreshed.
         view: On the model's device. The photo is used by estimators that look at the error of the colour;
             there is no other use of it.
-        chunk: Rays at once.
+        chunk_size: Rays at once.
 
     Returns:
         Unit normals in the reference frame, composited; zero where nothing is covered.
@@ -57,7 +57,9 @@ def target_normals(
     pixels = _pixels(camera.height, camera.width, view.image.device)
     photo = view.rgb.flatten(0, 1)
     parts = []
-    for some, rgb in zip(pixels.split(max(1, chunk // 3)), photo.split(max(1, chunk // 3)), strict=True):
+    for some, rgb in zip(
+        pixels.split(max(1, chunk_size // 3)), photo.split(max(1, chunk_size // 3)), strict=True
+    ):
         batch = RayBatch(_triplets(camera, some), rgb[:, None].expand(-1, 3, -1))
         flat = Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1))
         rendered = mpi.render(flat)

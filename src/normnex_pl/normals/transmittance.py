@@ -8,6 +8,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.core.types import MPIGeometry, RayBatch, RenderOutput
 from normnex_pl.geometry.planes import canvas_grid, metric_gradient, plane_depths, plane_spacing
@@ -56,9 +57,9 @@ class TransmittanceGradient(NormalEstimator):
         self.every = every
         self._normals = None
 
+    @override
     @torch.no_grad()
     def refresh(self, mpi: MPI) -> None:
-        """See the base class."""
         alpha = bake_alpha(mpi, self.divisor)
         with exact_filters(alpha.device):
             gradient = transmittance_gradient(alpha, mpi.geometry, self.blur, self.plane_blur)
@@ -72,8 +73,8 @@ class TransmittanceGradient(NormalEstimator):
         normals = unit_normals(on_layers.movedim(1, -1)).movedim(-1, 1)
         self._normals = refill(self._normals, normals)
 
+    @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        """See the base class."""
         if self._normals is None:
             self.refresh(mpi)
         assert self._normals is not None
@@ -84,7 +85,7 @@ class TransmittanceGradient(NormalEstimator):
 def transmittance_gradient(
     alpha: Float[Tensor, "plane height width"], geometry: MPIGeometry, blur: float, plane_blur: float
 ) -> Float[Tensor, "plane height width 3"]:
-    """The gradient of T in the reference frame, per world unit.
+    """Return the gradient of T in the reference frame, per world unit.
 
     Args:
         alpha: On a grid of the canvas.

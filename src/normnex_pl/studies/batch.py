@@ -1,4 +1,4 @@
-"""Trains many runs, each in a process of its own, and keeps those that would only be repeated.
+"""Train many runs, each in a process of its own, and keep those that would only be repeated.
 
 A run folder of a batch belongs to the batch: it is deleted and trained again when what it depends on
 (`normnex_pl.data.scene.fingerprint`) isn't what it was. The fingerprint is stored last, so that a run without
@@ -57,7 +57,7 @@ class Job:
 
 @dataclass
 class Batch:
-    """Trains jobs, one a GPU at a time.
+    """Train jobs, one a GPU at a time.
 
     Attributes:
         workers: Runs at a time; 0 takes as many as there are GPUs, or one without any.
@@ -69,7 +69,7 @@ class Batch:
     _gpus: SimpleQueue[str | None] = field(default_factory=SimpleQueue, init=False)
 
     def run(self, jobs: Sequence[Job]) -> list[Run]:
-        """Trains what has to be trained; a job that fails stops no other.
+        """Train what has to be trained; a job that fails stops no other.
 
         Raises:
             UserError: The scene isn't there.
@@ -84,7 +84,7 @@ class Batch:
             return list(pool.map(self._finish, *zip(*plans, strict=True)))
 
     def _expected(self, job: Job) -> dict[str, str] | str:
-        """The fingerprint that the finished run will have, or why it can't be run."""
+        """Return the fingerprint that the finished run will have, or why it can't be run."""
         try:
             config = resolved_config(job.arguments)
         except UserError as error:
@@ -92,7 +92,7 @@ class Batch:
         return fingerprint(config, job.scene)
 
     def _finish(self, job: Job, expected: dict[str, str] | str) -> Run:
-        """Keeps or trains a run."""
+        """Keep or train a run."""
         try:
             if isinstance(expected, str):
                 raise UserError(expected)
@@ -121,7 +121,7 @@ class Batch:
             self._gpus.put(gpu)
 
     def _clear(self, folder: Path, changed: Sequence[str]) -> str:
-        """Removes what an earlier run left and says why the job trains."""
+        """Remove what an earlier run left and say why the job trains."""
         if not folder.exists():
             return "trains"
         if any(folder.iterdir()) and not (folder / _LOG).is_file():
@@ -135,7 +135,7 @@ class Batch:
         return "trains anew, since the stored run isn't finished"
 
     def _seal(self, job: Job, expected: dict[str, str]) -> None:
-        """Stores the fingerprint, unless sources or data were changed while the run was under way."""
+        """Store the fingerprint, unless sources or data were changed while the run was under way."""
         config = RunFolder(job.folder).config.read_text(encoding="utf-8")
         changed = differences(expected, fingerprint(config, job.scene))
         if changed:
@@ -145,7 +145,7 @@ class Batch:
 
 
 def resolved_config(arguments: Sequence[str]) -> str:
-    """All settings of ``normnex fit`` as YAML, without doing anything.
+    """Return all settings of ``normnex fit`` as YAML, without doing anything.
 
     Raises:
         UserError: The command line refuses them.
@@ -161,14 +161,14 @@ def resolved_config(arguments: Sequence[str]) -> str:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs as CUDA_VISIBLE_DEVICES calls them."""
+    """Return the GPUs as CUDA_VISIBLE_DEVICES calls them."""
     count = torch.cuda.device_count()
     names = os.environ.get("CUDA_VISIBLE_DEVICES")
     return names.split(",")[:count] if names else [str(number) for number in range(count)]
 
 
 def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
-    """Runs ``normnex fit`` in a process of its own and returns its status; all its text goes to ``log``."""
+    """Run ``normnex fit`` in a process of its own and return its status; all its text goes to ``log``."""
     environment = os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
     command = [sys.executable, "-m", "normnex_pl", "fit", *arguments]
     with log.open("wb") as output:
@@ -204,7 +204,7 @@ def failure_in(log: Path, status: int) -> str:
 
 
 def _reason(text: str) -> str:
-    """The message of a refusal in one line, or the last line of whatever else was said."""
+    """Return the message of a refusal in one line, or the last line of whatever else was said."""
     lines = [line for line in text.splitlines() if line.strip()]
     starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
     told = lines[starts[-1] :] if starts else lines[-1:]

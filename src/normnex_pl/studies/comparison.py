@@ -1,4 +1,4 @@
-"""Compares finished runs: their scores as a table. Trains nothing."""
+"""Compare finished runs: their scores as a table. Trains nothing."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Run:
 
 
 def read_run(row: str, seed: int, folder: Path) -> Run:
-    """Reads what a finished run left behind.
+    """Read what a finished run left behind.
 
     Raises:
         UserError: There is no readable ``metrics.json``.
@@ -107,7 +107,7 @@ def read_run(row: str, seed: int, folder: Path) -> Run:
 
 
 def read_comparison(folder: Path) -> list[Run]:
-    """Reads the runs of a comparison that `make compare` wrote, in the order of its table.
+    """Read the runs of a comparison that `make compare` wrote, in the order of its table.
 
     Raises:
         UserError: There is no table, or a run of it isn't there.
@@ -146,7 +146,7 @@ def named_columns(*names: str) -> tuple[Column, ...]:
 
 
 def markdown_table(runs: Sequence[Run], columns: Sequence[Column] = COLUMNS) -> str:
-    """A line a row, in the order of the runs; means over the finished seeds, and what failed below it.
+    """Return a line a row, in the order of the runs; means over the finished seeds, and what failed below it.
 
     With several seeds, a column behind the first one tells the standard deviation of PSNR (of a sample: with
     n - 1).
@@ -169,7 +169,7 @@ def markdown_table(runs: Sequence[Run], columns: Sequence[Column] = COLUMNS) -> 
 
 
 def csv_table(runs: Sequence[Run]) -> str:
-    """A line a run, with all digits; nothing stands where a number is missing."""
+    """Return a line a run, with all digits; nothing stands where a number is missing."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [*_ABOUT, *(column.name for column in COLUMNS)], lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""Compares finished runs: the pictures that their evaluations wrote, side by side."""
+"""Compare finished runs: the pictures that their evaluations wrote, side by side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from normnex_pl.studies.comparison import Run
 
 
 def comparison_sheet(runs: Sequence[Run]) -> UInt8[np.ndarray, "height width 3"] | None:
-    """Shows the first held-out view: the photo, then a column a row of the table; errors below.
+    """Show the first held-out view: the photo, then a column a row of the table; errors below.
 
     A row's first finished seed stands for it. None if no run has pictures.
     """
@@ -43,7 +43,7 @@ def comparison_sheet(runs: Sequence[Run]) -> UInt8[np.ndarray, "height width 3"]
 def stored_picture(
     run: Run, view: str, component: str, size: tuple[int, int] | None = None
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Reads a picture that the evaluation of a run wrote.
+    """Read a picture that the evaluation of a run wrote.
 
     Args:
         run: A finished run.
@@ -69,7 +69,7 @@ def stored_picture(
 
 
 def first_view(run: Run) -> str:
-    """Name of the first held-out view of a finished run."""
+    """Return the name of the first held-out view of a finished run."""
     name: str = run.metrics["views"][0]["name"]
     return name
 

@@ -12,8 +12,8 @@ from normnex_pl.core.types import Rays, RenderOutput
 from normnex_pl.model.mpi import MPI
 
 
-def render_in_parts(mpi: MPI, rays: Rays, rays_at_once: int | None) -> RenderOutput:
-    """Renders rays part by part, and each part once more when its gradients are computed.
+def render_in_parts(mpi: MPI, rays: Rays, train_chunk_size: int | None) -> RenderOutput:
+    """Render rays part by part, and each part once more when its gradients are computed.
 
     What lies between a part's rays and its result is forgotten until then, so that one part at a time takes
     memory (Chen et al., Training deep nets with sublinear memory cost, 2016). Values and gradients are those
@@ -22,13 +22,13 @@ def render_in_parts(mpi: MPI, rays: Rays, rays_at_once: int | None) -> RenderOut
     Args:
         mpi: The model.
         rays: In the reference frame.
-        rays_at_once: Most rays of a part; None for one part, of which nothing is forgotten.
+        train_chunk_size: Most rays of a part; None for one part, of which nothing is forgotten.
     """
-    if rays_at_once is None or len(rays.origins) <= rays_at_once:
+    if train_chunk_size is None or len(rays.origins) <= train_chunk_size:
         return mpi.render(rays)
     parts = [
         checkpoint(mpi.render, part, use_reentrant=False, preserve_rng_state=False)
-        for part in rays.split(rays_at_once)
+        for part in rays.split(train_chunk_size)
     ]
     joined: dict[str, Any] = {}
     for field in fields(RenderOutput):

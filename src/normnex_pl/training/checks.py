@@ -11,7 +11,7 @@ from normnex_pl.normals import NormalEstimator
 
 
 def check_weights(weights: Mapping[str, float], mpi: MPI, estimator: NormalEstimator | None) -> None:
-    """Raises a UserError if a loss has a weight that no part of the model can compute."""
+    """Raise a UserError if a loss has a weight that no part of the model can compute."""
     missing = set()
     if not mpi.normals.num_features:
         missing |= {"orientation", "consistency"}
@@ -27,15 +27,15 @@ def check_weights(weights: Mapping[str, float], mpi: MPI, estimator: NormalEstim
         )
 
 
-def check_rays(chunk: int, rays_at_once: int | None) -> None:
-    """Raises a UserError unless both are at least 1."""
-    for name, rays in (("chunk", chunk), ("rays_at_once", rays_at_once)):
+def check_rays(eval_chunk_size: int, train_chunk_size: int | None) -> None:
+    """Raise a UserError unless both are at least 1."""
+    for name, rays in (("eval_chunk_size", eval_chunk_size), ("train_chunk_size", train_chunk_size)):
         if rays is not None and rays < 1:
             raise UserError(f"model.{name}: expected at least 1 ray, found {rays}.")
 
 
 def check_learning_rates(rates: Mapping[str, float], groups: Mapping[str, Any]) -> None:
-    """Raises a UserError unless each group of parameters has a learning rate, and each rate a group."""
+    """Raise a UserError unless each group of parameters has a learning rate, and each rate a group."""
     if set(rates) != set(groups):
         raise UserError(
             f"model.optimizer.learning_rates: expected one for each of {sorted(groups)}, "

@@ -55,7 +55,7 @@ class NormNeXCLI(LightningCLI):
         }
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the run's settings, and takes the geometry from the scene."""
+        """Add the run's settings, and take the geometry from the scene."""
         parser.add_class_arguments(RunSettings, "run")
         parser.add_class_arguments(PictureSettings, "pictures")
         parser.add_class_arguments(MemorySettings, "memory")
@@ -75,7 +75,7 @@ class NormNeXCLI(LightningCLI):
         parser.link_arguments("data.geometry", "model.geometry", asdict, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Finds the run folder before anything slow happens."""
+        """Find the run folder before anything slow happens."""
         config = self.config[self.subcommand]
         self.run = RunFolder.of(RunSettings(**config.run), Path(config.data.scene))
         validates = self.subcommand == "validate" or config.get("after_fit") == "validate"
@@ -90,7 +90,7 @@ class NormNeXCLI(LightningCLI):
             config.ckpt_path = str(config.ckpt_path or self.run.existing_checkpoint())
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Adds what every run folder holds: checkpoints, scalars, pictures, scores."""
+        """Add what every run folder holds: checkpoints, scalars, pictures, scores."""
         config = self.config_init[self.subcommand]
         name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
         record = RecordKeeper()
@@ -121,7 +121,7 @@ class NormNeXCLI(LightningCLI):
         return self._instantiate_trainer(trainer_config, [])
 
     def _spares_test_views(self, config: Namespace) -> bool:
-        """Whether this is a training that neither judges nor shows held-out views."""
+        """Return whether this is a training that neither judges nor shows held-out views."""
         return self.subcommand == "fit" and bool(config.after_fit == "validate")
 
     def _pictures(self, config: Namespace) -> PictureSettings:
@@ -142,7 +142,7 @@ class NormNeXCLI(LightningCLI):
         return [MetricsCSV(self.run.metrics_csv), *(kind.open(run, resolved) for kind in config.loggers)]
 
     def before_fit(self) -> None:
-        """Stores the configuration, or goes on where the run stopped."""
+        """Store the configuration, or go on where the run stopped."""
         settings = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
         self.run.check(settings)
         if self.run.checkpoint.exists():
@@ -153,13 +153,13 @@ class NormNeXCLI(LightningCLI):
             self.run.store(settings, planes_text(self.datamodule.scene))
 
     def before_test(self) -> None:
-        """Refuses weights of another scene."""
+        """Refuse weights of another scene."""
         check_geometry(Path(self.config_init[self.subcommand].ckpt_path), self.datamodule.geometry)
 
     before_validate = before_test
 
     def after_fit(self) -> None:
-        """Judges the held-out views; or the left-out ones, unless the last step just was."""
+        """Judge the held-out views; or the left-out ones, unless the last step just was."""
         if self.config_init[self.subcommand].after_fit == "test":
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
         elif self.validation.validated_step != self.trainer.global_step:
@@ -167,7 +167,7 @@ class NormNeXCLI(LightningCLI):
 
 
 def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = NormNeXCLI) -> None:
-    """Runs the command line, errors and all.
+    """Run the command line, errors and all.
 
     Args:
         args: The arguments; None takes those of the process.

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from normnex_pl.core.types import RayBatch, Rays
 
@@ -38,7 +39,7 @@ LossFunction = Callable[[RayBatch], RayLosses]
 
 
 class Execution(ABC):
-    """Evaluates the losses of a batch, so that ``total.backward()`` gives the gradients.
+    """Evaluate the losses of a batch, so that ``total.backward()`` gives the gradients.
 
     Attributes:
         keeps_memory: Whether what a step takes stays taken until `release`.
@@ -48,7 +49,7 @@ class Execution(ABC):
 
     @abstractmethod
     def __call__(self, function: LossFunction, parameters: nn.Module, batch: RayBatch) -> RayLosses:
-        """Evaluates.
+        """Evaluate.
 
         Args:
             function: The losses.
@@ -57,20 +58,20 @@ class Execution(ABC):
         """
 
     def release(self) -> None:
-        """Forgets what was kept from one step to the next."""
+        """Forget what was kept from one step to the next."""
         return
 
 
 class Eager(Execution):
     """Operation by operation, on any device."""
 
+    @override
     def __call__(self, function: LossFunction, parameters: nn.Module, batch: RayBatch) -> RayLosses:
-        """See the base class."""
         return function(batch)
 
 
 class CudaGraph(Execution):
-    """Records the first step's kernels, forward and backward, and replays them.
+    """Record the first step's kernels, forward and backward, and replay them.
 
     A step of the fast preset is hundreds of small kernels, and launching them one by one takes longer than
     running them. On other devices than CUDA's, and with several processes, this is `Eager`: while one thread
@@ -83,8 +84,8 @@ class CudaGraph(Execution):
     def __init__(self) -> None:
         self._graph: _Flat | None = None
 
+    @override
     def __call__(self, function: LossFunction, parameters: nn.Module, batch: RayBatch) -> RayLosses:
-        """See the base class."""
         if not self._can_record(batch):
             return function(batch)
         inputs = (batch.rays.origins, batch.rays.directions, batch.rgb)
@@ -104,8 +105,8 @@ class CudaGraph(Execution):
             torch.cuda.make_graphed_callables(graph, samples, allow_unused_input=True)
         return graph
 
+    @override
     def release(self) -> None:
-        """See the base class."""
         self._graph = None
 
     def __deepcopy__(self, memo: object) -> CudaGraph:
@@ -125,7 +126,7 @@ class _Flat(nn.Module):
         self.names: tuple[str, ...] = ()
 
     def forward(self, origins: Tensor, directions: Tensor, rgb: Tensor) -> tuple[Tensor, ...]:
-        """The total, the losses, the normals."""
+        """Return the total, the losses, the normals."""
         result = self.function(RayBatch(Rays(origins, directions), rgb))
         self.names = tuple(result.losses)
         return result.total, *result.losses.values(), *(result.normals or ())

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
+from typing_extensions import override
 
 from normnex_pl.core.types import View
 from normnex_pl.geometry.plane_sweep import MeanOfPhotos, PhotoStatistic, sweep_plane
@@ -13,11 +14,11 @@ from normnex_pl.model.mpi import MPI
 
 
 class Initialization(ABC):
-    """Gives a multiplane image something to start from."""
+    """Give a multiplane image something to start from."""
 
     @abstractmethod
     def __call__(self, mpi: MPI, views: Sequence[View]) -> None:
-        """Changes the parameters of a multiplane image that has not learned anything yet.
+        """Change the parameters of a multiplane image that has not learned anything yet.
 
         Args:
             mpi: On any device.
@@ -47,9 +48,9 @@ class PlaneSweep(Initialization):
     def __init__(self, statistic: PhotoStatistic = MeanOfPhotos()) -> None:  # noqa: B008 (it has no state)
         self.statistic = statistic
 
+    @override
     @torch.no_grad()
     def __call__(self, mpi: MPI, views: Sequence[View]) -> None:
-        """See the base class."""
         texture = mpi.field.base_color
         height, width = texture.raw.shape[-2:]
         for layer, depth in enumerate(mpi.layer_depths.tolist()):

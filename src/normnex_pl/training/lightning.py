@@ -14,7 +14,7 @@ _SCALED_GRADIENTS = ("16", "16-mixed")
 
 
 def check_trainer(config: Namespace) -> None:
-    """Refuses settings of Lightning's trainer that mean something else here, or nothing.
+    """Refuse settings of Lightning's trainer that mean something else here, or nothing.
 
     Args:
         config: The configuration's part ``trainer``.
@@ -40,7 +40,7 @@ def check_trainer(config: Namespace) -> None:
 
 
 def quieten_lightning() -> None:
-    """Leaves out what Lightning says of itself: nothing that a user could act on."""
+    """Leave out what Lightning says of itself: nothing that a user could act on."""
     # "GPU available", advertisements, "max_steps reached", where checkpoints are read; warnings still come.
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

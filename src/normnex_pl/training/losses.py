@@ -45,7 +45,7 @@ class LossWeights:
 
 
 def mse_loss(rgb: Float[Tensor, "triplet 3 3"], target: Float[Tensor, "triplet 3 3"]) -> Float[Tensor, ""]:
-    """Mean squared error over all pixels and channels."""
+    """Return the mean squared error over all pixels and channels."""
     return (rgb - target).square().mean()
 
 
@@ -114,7 +114,7 @@ def tangent_disparity(
 def specular_loss(
     weights: Float[Tensor, "ray layer"], specular: Float[Tensor, "ray layer 3"]
 ) -> Float[Tensor, ""]:
-    """Mean absolute specular colour of the rays, composited."""
+    """Return the mean absolute specular colour of the rays, composited."""
     return (weights * specular.abs().mean(dim=-1)).sum(dim=-1).mean()
 
 
@@ -123,7 +123,7 @@ def consistency_loss(
     normals: Float[Tensor, "ray layer 3"],
     target: Float[Tensor, "ray layer 3"],
 ) -> Float[Tensor, ""]:
-    """Mean over rays of sum w |n - n'|^2 (Ref-NeRF, equation 10).
+    """Return the mean over rays of sum w |n - n'|^2 (Ref-NeRF, equation 10).
 
     Args:
         weights: Of the layers.
@@ -138,7 +138,7 @@ def orientation_loss(
     normals: Float[Tensor, "ray layer 3"],
     viewdirs: Float[Tensor, "ray 3"],
 ) -> Float[Tensor, ""]:
-    """Mean over rays of sum w max(0, n' . viewdir)^2 (Ref-NeRF, equation 11).
+    """Return the mean over rays of sum w max(0, n' . viewdir)^2 (Ref-NeRF, equation 11).
 
     Args:
         weights: Of the layers.
@@ -150,10 +150,11 @@ def orientation_loss(
 
 
 def distortion_loss(weights: Float[Tensor, "ray plane"]) -> Float[Tensor, ""]:
-    """Mean over rays of sum_ij w_i w_j |m_i - m_j| + 1/3 sum_i w_i^2 delta (mip-NeRF 360, equation 15).
+    """Return the distortion loss of mip-NeRF 360 (equation 15), as the mean over rays.
 
-    m is the plane's index scaled to [0, 1], delta the distance of neighbours; the double sum takes one pass
-    with the weight and the weighted position of everything before a plane.
+    With weights w, it is sum_ij w_i w_j |m_i - m_j| + 1/3 sum_i w_i^2 delta, where m is the plane's index
+    scaled to [0, 1] and delta the distance of neighbours. The double sum takes one pass, with the weight and
+    the weighted position of everything before a plane.
     """
     num_planes = weights.shape[1]
     delta = 1 / max(1, num_planes - 1)

@@ -61,7 +61,7 @@ class AdamSettings:
 
 
 class NormNeXModule(pl.LightningModule):
-    """Trains a multiplane image on rays and renders held-out views.
+    """Train a multiplane image on rays and render held-out views.
 
     Args:
         geometry: The fields of `MPIGeometry`, which the command line takes from the scene. Plain scalars, so
@@ -80,9 +80,9 @@ class NormNeXModule(pl.LightningModule):
         execution: How the rays of a step are rendered and compared.
         num_layers: Layers that share textures.
         sublayers: Planes a layer.
-        chunk: Rays rendered at once in evaluation.
-        rays_at_once: Rays of a training step that are rendered at once; None for all. Fewer take less memory
-            and more time, with the same result: see `render_in_parts`.
+        eval_chunk_size: Rays rendered at once in evaluation.
+        train_chunk_size: Rays of a training step that are rendered at once; None for all. Fewer take less
+            memory and more time, with the same result: see `render_in_parts`.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class NormNeXModule(pl.LightningModule):
         execution: Execution = Eager(),  # noqa: B008 (it has no state)
         num_layers: int = 16,
         sublayers: int = 12,
-        chunk: int = 16384,
-        rays_at_once: int | None = None,
+        eval_chunk_size: int = 16384,
+        train_chunk_size: int | None = None,
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
@@ -128,13 +128,13 @@ class NormNeXModule(pl.LightningModule):
         check_weights(self.weights, self.mpi, estimator)
         self.optimizer_settings = optimizer
         self.schedule = schedule
-        check_rays(chunk, rays_at_once)
-        self.chunk = chunk
-        self.rays_at_once = rays_at_once
+        check_rays(eval_chunk_size, train_chunk_size)
+        self.eval_chunk_size = eval_chunk_size
+        self.train_chunk_size = train_chunk_size
         self.record = TrainingRecord()
 
     def training_step(self, batch: RayBatch, batch_idx: int) -> dict[str, Tensor]:
-        """Renders the rays and sums the weighted losses, but for those of `on_before_optimizer_step`."""
+        """Render the rays and sums the weighted losses, but for those of `on_before_optimizer_step`."""
         self._refresh_targets()
         step = self.execution(self._ray_losses, self.mpi, batch)
         train_psnr = mse_to_psnr(step.losses["mse"])
@@ -147,7 +147,7 @@ class NormNeXModule(pl.LightningModule):
         return {"loss": step.total, "psnr": train_psnr}
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Adds the gradients of the losses on stored values alone, behind those of the rays on all ranks."""
+        """Add the gradients of the losses on stored values alone, behind those of the rays on all ranks."""
         regularizers = self.mpi.field.regularizers()
         values = {
             name: regularizer.add_gradient(self.weights[name])
@@ -160,9 +160,9 @@ class NormNeXModule(pl.LightningModule):
             self.log_dict(scalars | {"loss/total": total}, batch_size=1)
 
     def _ray_losses(self, batch: RayBatch) -> RayLosses:
-        """Renders rays and compares them: tensors in, tensors out, and nothing else that changes."""
+        """Render rays and compare them: tensors in, tensors out, and nothing else that changes."""
         flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
-        rendered = render_in_parts(self.mpi, flat, self.rays_at_once)
+        rendered = render_in_parts(self.mpi, flat, self.train_chunk_size)
         compared = self._compared_normals(batch, rendered)
         losses = {
             name: loss()
@@ -179,7 +179,7 @@ class NormNeXModule(pl.LightningModule):
     def _losses(
         self, batch: RayBatch, rendered: RenderOutput, compared: ComparedNormals | None
     ) -> dict[str, Callable[[], Tensor]]:
-        """The losses of rays that the parts of this model offer, by their names in `LossWeights`."""
+        """Return the losses of rays that the parts of this model offer, by their names in `LossWeights`."""
         rgb = rearrange(rendered.rgb, "(triplet pixel) rgb -> triplet pixel rgb", pixel=3)
         layers = self.mpi.layer_weights(rendered.weights)
         offered: dict[str, Callable[[], Tensor]] = {
@@ -208,7 +208,7 @@ class NormNeXModule(pl.LightningModule):
         return disparity_smoothness_loss(near * disparity, near * expected, batch.rgb)
 
     def _refresh_targets(self) -> None:
-        """Brings the estimated normals up to date, where they teach anything."""
+        """Bring the estimated normals up to date, where they teach anything."""
         if self.estimator is None or self.weights["consistency"] == 0:
             return
         if self._targets_are_stale or self.trainer.global_step % self.estimator.every == 0:
@@ -225,23 +225,23 @@ class NormNeXModule(pl.LightningModule):
         return weights if self.attached_targets else weights.detach(), rendered.normals[::3], target
 
     def _logs_now(self) -> bool:
-        """Whether the loggers listen: gathering scalars costs more time than a small step takes."""
+        """Return whether the loggers listen: gathering scalars costs more time than a small step takes."""
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         return bool(every) and (self.trainer.global_step + 1) % every == 0
 
     def validation_step(self, batch: View, batch_idx: int) -> dict[str, float]:
-        """Logs how well a left-out training view is rendered, and after how many seconds of training.
+        """Log how well a left-out training view is rendered, and after how many seconds of training.
 
         Returns:
             ``psnr``; the log has its mean over the views.
         """
-        score = psnr(self.mpi.render_image(batch.camera, self.chunk)["rgb"], batch.rgb)
+        score = psnr(self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"], batch.rgb)
         seconds = self.record.seconds  # of training until now: it gives the score a place in time
         self.log_dict({"val/psnr": score, "val/train_seconds": seconds}, batch_size=1)
         return {"psnr": score}
 
     def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor] | None:
-        """Renders a held-out view; callbacks judge it. Of several ranks one renders it, the others pass.
+        """Render a held-out view; callbacks judge it. Of several ranks one renders it, the others pass.
 
         Returns:
             `view_components`; and where colours are looked up by normals, ``rgb_flat_normals``: the colours
@@ -249,27 +249,27 @@ class NormNeXModule(pl.LightningModule):
         """
         if not is_mine(self.trainer, batch_idx):
             return None
-        shown = view_components(self.mpi, self.estimator, batch, self.chunk)
+        shown = view_components(self.mpi, self.estimator, batch, self.eval_chunk_size)
         if self.mpi.basis.query.needs_normals:
             with self.mpi.replacing_normals(FlatNormals()):
-                shown["rgb_flat_normals"] = self.mpi.render_image(batch.camera, self.chunk)["rgb"]
+                shown["rgb_flat_normals"] = self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"]
         return shown
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Has the targets estimated anew in the next step, as in a run that goes on from this checkpoint."""
+        """Have the targets estimated anew in the next step, as in a run that goes on from this checkpoint."""
         self._targets_are_stale = True
 
     def on_train_end(self) -> None:
-        """Frees what only training needs, for the evaluation that follows."""
+        """Free what only training needs, for the evaluation that follows."""
         self.execution.release()
 
     def on_test_start(self) -> None:
-        """Brings the estimated normals up to date."""
+        """Bring the estimated normals up to date."""
         if self.estimator is not None:
             self.estimator.refresh(self.mpi)
 
     def configure_optimizers(self) -> Any:
-        """One Adam over all groups; the schedule multiplies all their learning rates."""
+        """Return one Adam over all groups; the schedule multiplies all their learning rates."""
         groups = self.mpi.parameter_groups()
         rates = self.optimizer_settings.learning_rates
         optimizer = torch.optim.Adam(

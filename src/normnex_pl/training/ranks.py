@@ -26,7 +26,7 @@ _STEP, _MIX = 0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9
 
 
 def digest(tensor: Shaped[Tensor, "..."]) -> Int64[Tensor, ""]:
-    """A number that stands for all bits of a tensor, computed on its device.
+    """Return a number that stands for all bits of a tensor, computed on its device.
 
     The sum of all values, taken as integers and each times an odd number of its place, modulo 2^64: a single
     value that differs always changes it, several that differ do not with a chance of about 2^-64.
@@ -56,14 +56,14 @@ def held_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def digests(module: nn.Module) -> dict[str, int]:
-    """The digests of `held_tensors` by name; waits for the device once."""
+    """Return the digests of `held_tensors` by name; waits for the device once."""
     named = dict(held_tensors(module))
     values = [digest(tensor) for tensor in named.values()]
     return dict(zip(named, torch.stack(values).tolist(), strict=True)) if values else {}
 
 
 def disagreements(of_ranks: list[Mapping[str, Any]]) -> dict[str, list[int]]:
-    """Names what isn't the same on all ranks, and the ranks on which it isn't as on the first."""
+    """Name what isn't the same on all ranks, and the ranks on which it isn't as on the first."""
     names = dict.fromkeys(name for values in of_ranks for name in values)
     first = of_ranks[0]
     found = {
@@ -74,7 +74,7 @@ def disagreements(of_ranks: list[Mapping[str, Any]]) -> dict[str, list[int]]:
 
 
 def all_gather(trainer: pl.Trainer, value: T) -> list[T]:
-    """The values of all ranks, on all ranks: anything small that can be pickled."""
+    """Return the values of all ranks, on all ranks: anything small that can be pickled."""
     if trainer.world_size == 1:
         return [value]
     values: list[T | None] = [None] * trainer.world_size
@@ -83,7 +83,7 @@ def all_gather(trainer: pl.Trainer, value: T) -> list[T]:
 
 
 def gather(trainer: pl.Trainer, value: T) -> list[T]:
-    """The values of all ranks on the first one; nothing on the others."""
+    """Return the values of all ranks on the first one; nothing on the others."""
     if trainer.world_size == 1:
         return [value]
     values: list[T | None] | None = [None] * trainer.world_size if trainer.is_global_zero else None
@@ -92,12 +92,12 @@ def gather(trainer: pl.Trainer, value: T) -> list[T]:
 
 
 def is_mine(trainer: pl.Trainer, index: int) -> bool:
-    """Whether this rank does the piece of work of this index, which one rank alone does."""
+    """Return whether this rank does the piece of work of this index, which one rank alone does."""
     return index % trainer.world_size == trainer.global_rank
 
 
 def stop_all(trainer: pl.Trainer, error: Exception) -> NoReturn:
-    """Ends a run that all ranks know has to end: the first one says why, and the others leave quietly.
+    """End a run that all ranks know has to end: the first one says why, and the others leave quietly.
 
     Raises:
         Exception: ``error``, on the first rank.

@@ -44,7 +44,7 @@ class RunFolder:
 
     @classmethod
     def of(cls, settings: RunSettings, scene: Path) -> RunFolder:
-        """The folder of a run on a scene."""
+        """Return the folder of a run on a scene."""
         default = settings.root / scene.resolve().name / f"{settings.variant}-{settings.preset}"
         return cls(settings.folder or default)
 
@@ -74,7 +74,7 @@ class RunFolder:
         return self.path / "mpi"
 
     def existing_checkpoint(self) -> Path:
-        """The newest checkpoint.
+        """Return the newest checkpoint.
 
         Raises:
             UserError: There is none.
@@ -91,7 +91,7 @@ class RunFolder:
         return self.checkpoint
 
     def check(self, config: str) -> None:
-        """Checks that a run which is to be resumed has this configuration.
+        """Check that a run which is to be resumed has this configuration.
 
         Args:
             config: As YAML.
@@ -108,7 +108,7 @@ class RunFolder:
                 )
 
     def store(self, config: str, planes: str) -> None:
-        """Stores the configuration of a run that starts or goes on, and where its planes stand and why."""
+        """Store the configuration of a run that starts or go on, and where its planes stand and why."""
         write_text(self.config, config)
         write_text(self.planes, planes)
 
@@ -119,7 +119,7 @@ def run_label(variant: str, preset: str, steps: int) -> str:
 
 
 def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
-    """Checks that a checkpoint was trained on the scene at hand.
+    """Check that a checkpoint was trained on the scene at hand.
 
     Raises:
         UserError: It was trained with another reference camera, canvas or depth range.
@@ -141,7 +141,7 @@ def identity(config: str) -> dict[str, Any]:
 
 
 def first_difference(before: Any, now: Any, key: str = "") -> str | None:
-    """Names the first value in which two nested dictionaries differ, or None."""
+    """Name the first value in which two nested dictionaries differ, or None."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in sorted({*before, *now}):
             difference = first_difference(before.get(name), now.get(name), f"{key}.{name}" if key else name)

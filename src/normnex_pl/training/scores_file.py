@@ -18,7 +18,7 @@ _KEY = "baked"
 
 
 def check_metrics(run: Path) -> dict[str, Any]:
-    """Reads the scores of a run; none, if it wasn't evaluated.
+    """Read the scores of a run; none, if it wasn't evaluated.
 
     Raises:
         UserError: They are damaged.
@@ -49,7 +49,7 @@ def store_scores(run: Path, scores: dict[str, Any], model: str) -> None:
 
 
 def forget_scores(run: Path) -> None:
-    """Removes the scores of baked files from those of the run, if there are any."""
+    """Remove the scores of baked files from those of the run, if there are any."""
     content = check_metrics(run)
     if content.pop(_KEY, None) is not None:
         write_json(run / "metrics.json", content)
@@ -73,7 +73,7 @@ def kept_scores(run: Path, model: nn.Module) -> dict[str, Any]:
 
 @torch.no_grad()
 def model_digest(model: nn.Module) -> str:
-    """A hash of all weights, whatever device they are on."""
+    """Return a hash of all weights, whatever device they are on."""
     total = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         total.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())

@@ -46,7 +46,7 @@ class TrainedRun:
         return f"{self.data.scene.name}: {run_label(self.variant, self.preset, self.module.record.steps)}"
 
     def view(self, name: str | None = None) -> View:
-        """A view of the scene by its name, on the model's device; the first held-out one for None.
+        """Return a view of the scene by its name, on the model's device; the first held-out one for None.
 
         Raises:
             UserError: There is none of that name.
@@ -59,8 +59,8 @@ class TrainedRun:
         return views[name].to(self.module.device)
 
     def components(self, view: View) -> dict[str, Tensor]:
-        """All that the model has of a view of `view`: see `view_components`."""
-        return view_components(self.module.mpi, self._estimator, view, self.module.chunk)
+        """Return all that the model has of a view of `view`: see `view_components`."""
+        return view_components(self.module.mpi, self._estimator, view, self.module.eval_chunk_size)
 
     @cached_property
     def _estimator(self) -> NormalEstimator | None:
@@ -70,7 +70,7 @@ class TrainedRun:
 
 
 def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedRun:
-    """Reads a run folder.
+    """Read a run folder.
 
     Args:
         folder: Of the run.
@@ -91,13 +91,13 @@ def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedR
     data = _read_data(run.config, config, scene)
     check_geometry(checkpoint, data.geometry)
     module = NormNeXModule.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)
-    module.chunk = rays_in_pictures(module.chunk, device)
+    module.eval_chunk_size = rays_in_pictures(module.eval_chunk_size, device)
     variant, preset = (str(config["run"].get(name)) for name in ("variant", "preset"))
     return TrainedRun(folder, variant, preset, module.eval().requires_grad_(False), data)
 
 
 def find_device(name: str | None = None) -> torch.device:
-    """The device of that name, or a GPU if there is one.
+    """Return the device of that name, or a GPU if there is one.
 
     Args:
         name: As ``--device`` has it.

@@ -15,7 +15,7 @@ from normnex_pl.training.trained_run import read_run
 
 
 def load_with_scene(folder: Path, scene: Path | None, device: torch.device) -> tuple[NormNeXModule, Scene]:
-    """Loads a run's model, and the scene that it was trained on.
+    """Load a run's model, and the scene that it was trained on.
 
     Args:
         folder: Of the run.
@@ -37,7 +37,7 @@ def load_with_scene(folder: Path, scene: Path | None, device: torch.device) -> t
 
 
 def load_alone(folder: Path, device: torch.device) -> NormNeXModule:
-    """Loads a run's model, of which the checkpoint holds all.
+    """Load a run's model, of which the checkpoint holds all.
 
     Raises:
         UserError: There is no checkpoint.
@@ -47,7 +47,10 @@ def load_alone(folder: Path, device: torch.device) -> NormNeXModule:
 
 
 def _named_scene(config: Path) -> Path | None:
-    """The scene's folder in a run's configuration; None where `read_run` has something to say of the file."""
+    """Return the scene's folder in a run's configuration.
+
+    None where `read_run` has something to say of the file.
+    """
     try:
         return Path(yaml.safe_load(config.read_text(encoding="utf-8"))["data"]["scene"])
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):

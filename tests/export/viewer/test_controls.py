@@ -69,7 +69,7 @@ def test_the_camera_stays_where_the_scene_was_seen_from(page: Tab, normnex: Bake
     ours = normnex.read()
     positions = np.array(ours.manifest["viewpoints"])[:, :, 3]
     g = ours.geometry
-    side = 0.3 * g.offset * g.near / np.array([g.fx, g.fy, np.inf])
+    side = 0.3 * g.padding * g.near / np.array([g.fx, g.fy, np.inf])
     low, high = np.minimum(positions.min(axis=0), -side), np.maximum(positions.max(axis=0), side)
     for dx, dy in ((500, 300), *3 * [(-450, -300)]):
         drag(page, dx, dy)

@@ -62,7 +62,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no manifest": (lambda f: (f / "manifest.json").unlink(), "manifest.json: expected a file, found 404"),
     "no JSON": (lambda f: (f / "manifest.json").write_text("{"), "manifest.json: expected JSON"),
     "format": (edit(lambda m: m.update(format="glTF")), 'expected the format normnex-mpi, found "glTF"'),
-    "version": (edit(lambda m: m.update(version=2)), "manifest.json: expected version 1, found 2"),
+    "version": (edit(lambda m: m.update(version=3)), "manifest.json: expected version 2, found 3"),
     "entry": (
         edit(lambda m: m["textures"]["alpha"].pop("rows")),
         "manifest.json: expected textures.alpha.rows to be a number, found nothing",

@@ -39,7 +39,7 @@ _MAX_THREADS = 8
 
 
 def find_folder(root: Path, width: int | None) -> Path:
-    """Chooses among ``images/`` and ``images_<n>/`` (or ``images_<w>x<h>/``) the one to load from.
+    """Choose among ``images/`` and ``images_<n>/`` (or ``images_<w>x<h>/``) the one to load from.
 
     In this order: a folder whose photos are exactly ``width`` wide; the narrowest of the wider ones (its
     photos are then to be scaled down); the widest of all (nothing is ever enlarged). The width of a folder
@@ -68,7 +68,7 @@ def find_folder(root: Path, width: int | None) -> Path:
 
 
 def photo_folders(root: Path, width: int | None) -> tuple[Path, ...]:
-    """Lists the folders whose names say that they hold photos, of any size.
+    """List the folders whose names say that they hold photos, of any size.
 
     Args:
         root: The folder that holds them.
@@ -92,7 +92,7 @@ def photo_folders(root: Path, width: int | None) -> tuple[Path, ...]:
 
 
 def suitable_folder(widths: Mapping[Path, int], width: int | None) -> Path:
-    """Chooses a folder by the width of its photos, see `find_folder`.
+    """Choose a folder by the width of its photos, see `find_folder`.
 
     Args:
         widths: Of each folder, in pixels.
@@ -114,7 +114,7 @@ def suitable_folder(widths: Mapping[Path, int], width: int | None) -> Path:
 
 
 def list_photos(folder: Path) -> tuple[Path, ...]:
-    """Lists the JPEG and PNG files of a folder, sorted by file name; hidden files are left out.
+    """List the JPEG and PNG files of a folder, sorted by file name; hidden files are left out.
 
     Args:
         folder: An existing folder.
@@ -127,7 +127,7 @@ def list_photos(folder: Path) -> tuple[Path, ...]:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Reads the size of a photo from its header, turned upright as its EXIF orientation says.
+    """Read the size of a photo from its header, turned upright as its EXIF orientation says.
 
     Args:
         path: A JPEG or PNG file.
@@ -146,7 +146,7 @@ def read_size(path: Path) -> tuple[int, int]:
 
 
 def load_photos(files: Sequence[Path], width: int | None) -> tuple[UInt8[Tensor, "height width 3"], ...]:
-    """Loads photos as sRGB bytes: upright, without alpha, scaled down to the wanted width.
+    """Load photos as sRGB bytes: upright, without alpha, scaled down to the wanted width.
 
     Grey and palette images become RGB; 16 bits become 8 by value * 255 / 65535, rounded. Transparent
     pixels are composited over black, which is also what an MPI shows where no plane covers the view.
@@ -171,7 +171,7 @@ def load_photos(files: Sequence[Path], width: int | None) -> tuple[UInt8[Tensor,
 
 
 def _check_one_size(files: Sequence[Path], sizes: Sequence[tuple[int, int]]) -> None:
-    """Raises a UserError that names the first photo whose size is not the most common one."""
+    """Raise a UserError that names the first photo whose size is not the most common one."""
     if not sizes:
         return
     (width, height), count = Counter(sizes).most_common(1)[0]
@@ -184,7 +184,7 @@ def _check_one_size(files: Sequence[Path], sizes: Sequence[tuple[int, int]]) -> 
 
 
 def _load(path: Path, width: int | None) -> tuple[UInt8[Tensor, "height width 3"], tuple[int, int]]:
-    """Loads one photo; returns it with the width and height that it had before it was scaled down."""
+    """Load one photo; return it with the width and height that it had before it was scaled down."""
     with _unreadable_as_user_error(path):
         image = decode_photo(path)
         size = image.size
@@ -195,7 +195,7 @@ def _load(path: Path, width: int | None) -> tuple[UInt8[Tensor, "height width 3"
 
 
 def decode_photo(path: Path, formats: tuple[str, ...] = _FORMATS) -> Image.Image:
-    """Decodes a photo to RGB, 8 bits a channel, upright and without alpha; see `load_photos`.
+    """Decode a photo to RGB, 8 bits a channel, upright and without alpha; see `load_photos`.
 
     Args:
         path: The file.
@@ -208,7 +208,7 @@ def decode_photo(path: Path, formats: tuple[str, ...] = _FORMATS) -> Image.Image
 
 
 def _decode_upright(path: Path, formats: tuple[str, ...]) -> Image.Image:
-    """Decodes a file to 8 bits a channel and applies its EXIF orientation."""
+    """Decode a file to 8 bits a channel and apply its EXIF orientation."""
     with Image.open(path, formats=formats) as image:
         image.load()
         mode = _mode_of_16_bit_png(path)
@@ -224,7 +224,7 @@ def _decode_upright(path: Path, formats: tuple[str, ...]) -> Image.Image:
 
 
 def _mode_of_16_bit_png(path: Path) -> str | None:
-    """Reads the colour mode of a 16-bit PNG from its header; None for all other files."""
+    """Read the colour mode of a 16-bit PNG from its header; None for all other files."""
     with path.open("rb") as file:
         header = file.read(26)
     if not header.startswith(b"\x89PNG") or header[24] != 16:
@@ -233,7 +233,7 @@ def _mode_of_16_bit_png(path: Path) -> str | None:
 
 
 def _over_black(image: Image.Image) -> Image.Image:
-    """Converts any mode to RGB; what is transparent turns black, in proportion."""
+    """Convert any mode to RGB; what is transparent turns black, in proportion."""
     if not image.has_transparency_data:
         return image.convert("RGB")
     rgba = image.convert("RGBA")
@@ -242,7 +242,7 @@ def _over_black(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _unreadable_as_user_error(path: Path) -> Iterator[None]:
-    """Turns whatever a decoder raises into a UserError that names the file."""
+    """Turn whatever a decoder raises into a UserError that names the file."""
     try:
         yield
     # Damaged files make decoders raise OSError, SyntaxError, ValueError, struct.error, RuntimeError and more.

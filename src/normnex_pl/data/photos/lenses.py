@@ -29,7 +29,7 @@ _RADII = 33
 
 
 @dataclass(frozen=True)
-class Lens:
+class CameraIntrinsics:
     """Intrinsics for pictures of ``width`` x ``height``; pixel centres at integer + 0.5.
 
     Attributes:
@@ -69,8 +69,8 @@ class Undistortion:
     grid: Float[Tensor, "height width 2"]
 
 
-def check_lens(where: str, lens: Lens) -> None:
-    """Raises a UserError unless sizes and focal lengths are positive and the centre lies in the image.
+def check_lens(where: str, lens: CameraIntrinsics) -> None:
+    """Raise a UserError unless sizes and focal lengths are positive and the centre lies in the image.
 
     Args:
         where: File and place in it, for the message.
@@ -92,8 +92,8 @@ def check_lens(where: str, lens: Lens) -> None:
         )
 
 
-def check_aspect(source: str, lens: Lens, width: int, height: int) -> None:
-    """Raises a UserError if a photo can't be a scaled copy of the one that the lens belongs to.
+def check_aspect(source: str, lens: CameraIntrinsics, width: int, height: int) -> None:
+    """Raise a UserError if a photo can't be a scaled copy of the one that the lens belongs to.
 
     One percent is allowed, or one pixel where rounding the size of small copies is more than that.
 
@@ -112,8 +112,8 @@ def check_aspect(source: str, lens: Lens, width: int, height: int) -> None:
         )
 
 
-def intrinsic_matrix(lens: Lens, width: int, height: int) -> Float[np.ndarray, "3 3"]:
-    """Builds K for a photo of another size than the lens is given for.
+def intrinsic_matrix(lens: CameraIntrinsics, width: int, height: int) -> Float[np.ndarray, "3 3"]:
+    """Build K for a photo of another size than the lens is given for.
 
     With pixel centres at integer + 0.5, borders have whole coordinates, so everything scales in proportion.
 
@@ -135,7 +135,10 @@ def in_picture(
     c2w: Float[np.ndarray, "3 4"],
     size: tuple[float, float],
 ) -> Bool[np.ndarray, "point"]:
-    """Whether points are in front of a pinhole camera and in its picture of a size, width and height."""
+    """Return whether points are in front of a pinhole camera and in its picture of a size.
+
+    Width and height.
+    """
     with np.errstate(all="ignore"):  # points at infinity and in the camera's plane fail the comparisons
         in_camera = (points - c2w[:, 3]) @ c2w[:, :3]
         uvw = in_camera @ K.T
@@ -143,8 +146,8 @@ def in_picture(
     return ((uv >= 0) & (uv <= size)).all(axis=1) & (in_camera[:, 2] > 0)
 
 
-def undistortion(where: str, lens: Lens, width: int, height: int) -> Undistortion:
-    """Finds the pinhole camera that replaces a lens, and where its pixels come from.
+def undistortion(where: str, lens: CameraIntrinsics, width: int, height: int) -> Undistortion:
+    """Find the pinhole camera that replaces a lens, and where its pixels come from.
 
     The pinhole keeps size, principal point and the ratio of the focal lengths. It sees as much as it can
     without seeing anything that the photo doesn't have: no black corners, which training would learn.
@@ -173,7 +176,7 @@ def undistortion(where: str, lens: Lens, width: int, height: int) -> Undistortio
 def undistort(
     image: UInt8[Tensor, "height width 3"], mapping: Undistortion
 ) -> UInt8[Tensor, "height width 3"]:
-    """Resamples a photo, bicubically: the picture that the pinhole of the mapping takes."""
+    """Resample a photo, bicubically: the picture that the pinhole of the mapping takes."""
     channels = image.movedim(-1, 0)[None].float()
     sampled = F.grid_sample(
         channels, mapping.grid[None], mode="bicubic", padding_mode="border", align_corners=False
@@ -187,7 +190,7 @@ def _distort(
     distortion: tuple[float, ...],
     pinhole: Float[np.ndarray, "3 3"],
 ) -> Float[Tensor, "point 2"]:
-    """Takes pixels of a pinhole camera to where the lens shows the same directions.
+    """Take pixels of a pinhole camera to where the lens shows the same directions.
 
     kornia's own `undistort_image` counts from pixel centres; points may count from anywhere, as K does.
     """
@@ -196,8 +199,10 @@ def _distort(
     return distort_points(pixels, pixels.new_tensor(K), coefficients, pixels.new_tensor(pinhole))
 
 
-def _enclosed_zoom(where: str, lens: Lens, K: Float[np.ndarray, "3 3"], width: int, height: int) -> float:
-    """The smallest factor on the focal lengths that leaves all pixels inside the photo."""
+def _enclosed_zoom(
+    where: str, lens: CameraIntrinsics, K: Float[np.ndarray, "3 3"], width: int, height: int
+) -> float:
+    """Return the smallest factor on the focal lengths that leaves all pixels inside the photo."""
     border = _border_pixels(width, height)
     centre = torch.tensor(K[:2, 2])
 
@@ -223,8 +228,8 @@ def _enclosed_zoom(where: str, lens: Lens, K: Float[np.ndarray, "3 3"], width: i
     return float(high)
 
 
-def _folds(border: Float[Tensor, "point 2"], lens: Lens, K: Float[np.ndarray, "3 3"]) -> bool:
-    """Whether going straight from the centre to the border ever goes back in the photo."""
+def _folds(border: Float[Tensor, "point 2"], lens: CameraIntrinsics, K: Float[np.ndarray, "3 3"]) -> bool:
+    """Return whether going straight from the centre to the border ever goes back in the photo."""
     centre = torch.tensor(K[:2, 2])
     radii = torch.linspace(0, 1, _RADII, dtype=border.dtype)[:, None, None]
     pixels = ((border - centre) * radii + centre).reshape(-1, 2)

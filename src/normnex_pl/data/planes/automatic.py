@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Float
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays
@@ -31,7 +32,7 @@ _CANDIDATES = 32
 
 
 class AutomaticPlanes(PlanePlacement):
-    """Chooses planes by what the training views need.
+    """Choose planes by what the training views need.
 
     Depths: between percentiles of the points' depths, with some room. Points that lie outside of them, as
     mismatched ones do, don't matter as long as they are fewer.
@@ -75,15 +76,15 @@ class AutomaticPlanes(PlanePlacement):
         self.coverage = coverage
         self.largest_padding = largest_padding
 
+    @override
     def reference(self, views: TrainingViews) -> tuple[int, str]:
-        """See the base class."""
         # min takes the first of equals.
         candidates = from_the_middle(views.c2w)[:_CANDIDATES]
         best = min(candidates, key=lambda index: self._texels(views, index))
         return best, "of all training views the one whose planes, a pixel apart, need the fewest texels"
 
+    @override
     def depths(self, views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
-        """See the base class."""
         depths = point_depths(views)
         if len(depths) < _FEWEST_POINTS:
             return bounds_of_all(views, reference)
@@ -94,8 +95,8 @@ class AutomaticPlanes(PlanePlacement):
         )
         return (float(low) / (1 + self.room), float(high) * (1 + self.room)), reason
 
+    @override
     def spacing(self, views: TrainingViews, near: float, far: float) -> tuple[PlaneSpacing, str]:
-        """See the base class."""
         depths = point_depths(views)
         if len(depths) < _FEWEST_POINTS:
             near_enough = far < _LARGEST_DEPTH_RATIO * near
@@ -110,10 +111,10 @@ class AutomaticPlanes(PlanePlacement):
         )
         return "depth" if behind else "disparity", reason
 
-    def offset(
+    @override
+    def padding(
         self, views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
     ) -> tuple[int, str]:
-        """See the base class."""
         needed = needed_padding(views, canvas_of(views, reference, near, far, spacing), self.coverage)
         largest = int(self.largest_padding * views.width)
         if needed > largest:
@@ -162,7 +163,7 @@ def bounds_of_all(views: TrainingViews, reference: int) -> tuple[tuple[float, fl
 def needed_padding(
     views: TrainingViews, canvas: MPIGeometry, coverage: float, grid: tuple[int, int, int] = _FINE
 ) -> float:
-    """The padding of a canvas that holds a share of the places where training rays meet planes.
+    """Return the padding of a canvas that holds a share of the places where training rays meet planes.
 
     Args:
         views: In the frame of the reference view.
@@ -186,7 +187,7 @@ def needed_padding(
 def canvas_of(
     views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
 ) -> MPIGeometry:
-    """The canvas without padding."""
+    """Return the canvas without padding."""
     K = views.K[reference]
     fx, fy, cx, cy = (float(K[row, column]) for row, column in ((0, 0), (1, 1), (0, 2), (1, 2)))
     return MPIGeometry(fx, fy, cx, cy, views.width, views.height, 0, near, far, spacing)

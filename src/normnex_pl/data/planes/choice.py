@@ -19,14 +19,14 @@ class PlaneOverrides:
         near: Depth of the first plane, in units of the `Scene`'s world.
         far: Depth of the last plane, in units of the `Scene`'s world.
         spacing: What is uniform between neighbouring planes.
-        offset: Padding of the canvas on each side, in pixels of the loaded photos.
+        padding: Padding of the canvas on each side, in pixels of the loaded photos.
         reference: Name of the training view in whose frame the planes stand.
     """
 
     near: float | None = None
     far: float | None = None
     spacing: PlaneSpacing | None = None
-    offset: int | None = None
+    padding: int | None = None
     reference: str | None = None
 
 
@@ -39,7 +39,7 @@ class PlaneChoice:
         near: Depth of the first plane in world units.
         far: Depth of the last plane in world units.
         spacing: What is uniform between neighbouring planes.
-        offset: Padding of the canvas on each side, in pixels of the loaded photos.
+        padding: Padding of the canvas on each side, in pixels of the loaded photos.
         reasons: For each of these.
     """
 
@@ -47,12 +47,12 @@ class PlaneChoice:
     near: float
     far: float
     spacing: PlaneSpacing
-    offset: int
+    padding: int
     reasons: PlaneReasons
 
 
 def mpi_geometry(camera: Camera, choice: PlaneChoice) -> MPIGeometry:
-    """The planes in front of the reference camera, with its intrinsics."""
+    """Return the planes in front of the reference camera, with its intrinsics."""
     return MPIGeometry(
         fx=float(camera.K[0, 0]),
         fy=float(camera.K[1, 1]),
@@ -60,7 +60,7 @@ def mpi_geometry(camera: Camera, choice: PlaneChoice) -> MPIGeometry:
         cy=float(camera.K[1, 2]),
         width=camera.width,
         height=camera.height,
-        offset=choice.offset,
+        padding=choice.padding,
         near=choice.near,
         far=choice.far,
         spacing=choice.spacing,
@@ -68,17 +68,20 @@ def mpi_geometry(camera: Camera, choice: PlaneChoice) -> MPIGeometry:
 
 
 def paper_offset(width: int) -> int:
-    """The paper's padding for photos of a width."""
-    return scale_offset(_PAPER_OFFSET, width)
+    """Return the paper's padding for photos of a width."""
+    return scale_padding(_PAPER_OFFSET, width)
 
 
-def scale_offset(offset: int | float, width: int) -> int:
-    """Scales a padding that is meant for photos of the paper's width to photos of another width."""
-    return round(offset * width / _PAPER_WIDTH)
+def scale_padding(padding: int | float, width: int) -> int:
+    """Scale a padding that is meant for photos of the paper's width to photos of another width."""
+    return round(padding * width / _PAPER_WIDTH)
 
 
-def unscale_offset(offset: int, width: int) -> int | float:
-    """The padding at the paper's width that `scale_offset` makes this one of; whole pixels where it can."""
-    whole = round(offset * _PAPER_WIDTH / width)
+def unscale_padding(padding: int, width: int) -> int | float:
+    """Return the padding at the paper's width that `scale_padding` makes this one of.
+
+    Whole pixels where it can.
+    """
+    whole = round(padding * _PAPER_WIDTH / width)
     # Three digits err by less than half a pixel of any photo.
-    return whole if scale_offset(whole, width) == offset else round(offset * _PAPER_WIDTH / width, 3)
+    return whole if scale_padding(whole, width) == padding else round(padding * _PAPER_WIDTH / width, 3)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import PlaneReasons, PlaneSpacing
@@ -49,7 +50,7 @@ class TrainingViews:
     points: Float[np.ndarray, "point 3"] | None
 
     def seen_from(self, reference: int) -> TrainingViews:
-        """The same in the frame of one of the cameras."""
+        """Return the same in the frame of one of the cameras."""
         rotation, position = self.c2w[reference, :, :3], self.c2w[reference, :, 3]
         return replace(
             self,
@@ -73,7 +74,7 @@ class PlanePlacement(ABC):
 
     @abstractmethod
     def reference(self, views: TrainingViews) -> tuple[int, str]:
-        """Chooses the view in whose frame the planes stand.
+        """Choose the view in whose frame the planes stand.
 
         Args:
             views: In any frame.
@@ -84,7 +85,7 @@ class PlanePlacement(ABC):
 
     @abstractmethod
     def depths(self, views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
-        """Chooses the depths of the first and the last plane.
+        """Choose the depths of the first and the last plane.
 
         Args:
             views: In the frame of the reference view.
@@ -96,7 +97,7 @@ class PlanePlacement(ABC):
 
     @abstractmethod
     def spacing(self, views: TrainingViews, near: float, far: float) -> tuple[PlaneSpacing, str]:
-        """Chooses what is uniform between neighbouring planes.
+        """Choose what is uniform between neighbouring planes.
 
         Args:
             views: In the frame of the reference view.
@@ -108,10 +109,10 @@ class PlanePlacement(ABC):
         """
 
     @abstractmethod
-    def offset(
+    def padding(
         self, views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
     ) -> tuple[int, str]:
-        """Chooses the padding of the canvas.
+        """Choose the padding of the canvas.
 
         Args:
             views: In the frame of the reference view.
@@ -135,30 +136,30 @@ class PlanesFromBounds(PlanePlacement):
     def __init__(self, default_spacing: PlaneSpacing = "depth") -> None:
         self.default_spacing = default_spacing
 
+    @override
     def reference(self, views: TrainingViews) -> tuple[int, str]:
-        """See the base class."""
         return from_the_middle(views.c2w)[0], "the training camera nearest to the mean of their positions"
 
+    @override
     def depths(self, views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
-        """See the base class."""
         near, far = map(float, views.bounds[reference])
         return (near, far), "the depth bounds of the reference view"
 
+    @override
     def spacing(self, views: TrainingViews, near: float, far: float) -> tuple[PlaneSpacing, str]:
-        """See the base class."""
         return self.default_spacing, "the setting of data.placement"
 
-    def offset(
+    @override
+    def padding(
         self, views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
     ) -> tuple[int, str]:
-        """See the base class."""
         return paper_offset(views.width), "the NeX paper's, scaled to the width of the photos"
 
 
 def place_planes(
     root: Path, placement: PlanePlacement, views: TrainingViews, given: Mapping[str, PlaneOverrides]
 ) -> PlaneChoice:
-    """Makes all decisions that nobody has made.
+    """Make all decisions that nobody has made.
 
     Args:
         root: The scene's folder, for messages.
@@ -187,20 +188,18 @@ def place_planes(
             f"{views.bounds[index, 0]:g} to {views.bounds[index, 1]:g}."
         )
     spacing, why_spacing = _given(given, "spacing") or placement.spacing(views, near, far)
-    offset, why_offset = _given(given, "offset") or placement.offset(views, index, near, far, spacing)
-    if offset < 0:
-        raise UserError(
-            f"{root}: expected a padding (offset) of 0 or more pixels, found {offset}. Choose another."
-        )
+    padding, why_padding = _given(given, "padding") or placement.padding(views, index, near, far, spacing)
+    if padding < 0:
+        raise UserError(f"{root}: expected a padding of 0 or more pixels, found {padding}. Choose another.")
     why_depths = why_near if why_near == why_far else f"near: {why_near}; far: {why_far}"
-    reasons = PlaneReasons(why_reference, why_depths, why_spacing, why_offset)
-    return PlaneChoice(index, near, far, spacing, offset, reasons)
+    reasons = PlaneReasons(why_reference, why_depths, why_spacing, why_padding)
+    return PlaneChoice(index, near, far, spacing, padding, reasons)
 
 
 def relative_cameras(
     c2w: Float[np.ndarray, "view 3 4"], reference: int, unit: float
 ) -> Float[np.ndarray, "view 3 4"]:
-    """Expresses cameras in the frame of one of them, whose own pose becomes the identity.
+    """Express cameras in the frame of one of them, whose own pose becomes the identity.
 
     Args:
         c2w: Poses in any world.
@@ -226,13 +225,13 @@ def from_the_middle(c2w: Float[np.ndarray, "view 3 4"]) -> list[int]:
 
 
 def _given(given: Mapping[str, PlaneOverrides], name: str) -> tuple[Any, str] | None:
-    """The strongest of the given values, and where it comes from."""
+    """Return the strongest of the given values, and where it comes from."""
     found = ((getattr(overrides, name), source) for source, overrides in given.items())
     return next(((value, f"given in {source}") for value, source in found if value is not None), None)
 
 
 def _index_of(root: Path, name: str, names: tuple[str, ...], source: str) -> int:
-    """The index of a view by its name."""
+    """Return the index of a view by its name."""
     if name not in names:
         raise UserError(
             f"{root}: expected the name of a training view, such as '{names[0]}', for the reference view "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from typing_extensions import override
+
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.readers.base import SceneReader, check_folder
 from normnex_pl.data.readers.colmap import ColmapReader
@@ -19,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class AnyKind(SceneReader):
-    """Lets the first reader that recognises a folder read it.
+    """Let the first reader that recognises a folder read it.
 
     Poses that someone prepared come before what they were estimated from: LLFF (``poses_bounds.npy``),
     Spaces (``models.json``), nerfstudio (``transforms.json``), COLMAP (``sparse/0`` and the like).
@@ -31,12 +33,12 @@ class AnyKind(SceneReader):
     def __init__(self, readers: list[SceneReader] | None = None) -> None:
         self.readers = readers or [LLFFReader(), SpacesReader(), NerfstudioReader(), ColmapReader()]
 
+    @override
     def recognises(self, root: Path) -> bool:
-        """See the base class."""
         return any(reader.recognises(root) for reader in self.readers)
 
+    @override
     def read(self, root: Path, width: int | None) -> PosedPhotos:
-        """See the base class."""
         check_folder(root)
         fitting = [reader for reader in self.readers if reader.recognises(root)]
         if not fitting:

@@ -10,15 +10,15 @@ from normnex_pl.data.scene.load import PosedPhotos
 
 
 class SceneReader(ABC):
-    """Reads one kind of scene folder."""
+    """Read one kind of scene folder."""
 
     @abstractmethod
     def recognises(self, root: Path) -> bool:
-        """Whether a folder is of this kind, judged by the names of the files in it."""
+        """Return whether a folder is of this kind, judged by the names of the files in it."""
 
     @abstractmethod
     def read(self, root: Path, width: int | None) -> PosedPhotos:
-        """Reads cameras, bounds and the places of the photos; loads no photo.
+        """Read cameras, bounds and the places of the photos; load no photo.
 
         Args:
             root: The scene's folder.
@@ -34,7 +34,7 @@ class SceneReader(ABC):
 
 
 def check_folder(root: Path) -> None:
-    """Raises a UserError unless the scene's folder exists."""
+    """Raise a UserError unless the scene's folder exists."""
     if not root.exists():
         raise UserError(f"{root}: expected a folder with a scene, found nothing there. Check the path.")
     if not root.is_dir():

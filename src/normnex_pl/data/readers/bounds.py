@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import Lens, in_picture, intrinsic_matrix
+from normnex_pl.data.photos.lenses import CameraIntrinsics, in_picture, intrinsic_matrix
 from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.scene.sidecars import read_planes
 
@@ -32,12 +32,12 @@ class FixedBounds:
 
     @classmethod
     def of_planes_file(cls, root: Path) -> FixedBounds | None:
-        """The depths of the planes in ``planes.txt``, if there is such a file."""
+        """Return the depths of the planes in ``planes.txt``, if there is such a file."""
         planes = read_planes(root, width=1)
         return None if planes.near is None or planes.far is None else cls(planes.near, planes.far)
 
     def of_views(self, count: int) -> Float[np.ndarray, "view 2"]:
-        """The bounds of each of the views.
+        """Return the bounds of each of the views.
 
         Raises:
             UserError: They aren't 0 < near < far. Not said by the constructor: the parser of the command line
@@ -60,9 +60,9 @@ def depths_from(
 
 
 def points_in_picture(
-    points: Float[np.ndarray, "point 3"], c2w: Float[np.ndarray, "3 4"], lens: Lens
+    points: Float[np.ndarray, "point 3"], c2w: Float[np.ndarray, "3 4"], lens: CameraIntrinsics
 ) -> Bool[np.ndarray, "point"]:
-    """Whether points are in front of a camera and project into its picture, as a pinhole's."""
+    """Return whether points are in front of a camera and project into its picture, as a pinhole's."""
     K = intrinsic_matrix(lens, round(lens.width), round(lens.height))
     return in_picture(points, K, c2w, (lens.width, lens.height))
 
@@ -70,7 +70,7 @@ def points_in_picture(
 def robust_bounds(
     source: Path, name: str, depths: Float[np.ndarray, "point"], percentiles: Percentiles
 ) -> tuple[float, float]:
-    """The depths between which nearly all points of a view lie.
+    """Return the depths between which nearly all points of a view lie.
 
     Args:
         source: The file that the points come from, for the message.

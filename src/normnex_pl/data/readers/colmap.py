@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import Lens, check_lens
+from normnex_pl.data.photos.lenses import CameraIntrinsics, check_lens
 from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.planes.unit import scene_unit
 from normnex_pl.data.readers.base import SceneReader, check_folder
@@ -44,7 +45,7 @@ _FEWEST_TRACKS = 8
 
 
 class ColmapReader(SceneReader):
-    """Reads a sparse model of COLMAP; photos are undistorted where their camera isn't a pinhole.
+    """Read a sparse model of COLMAP; photos are undistorted where their camera isn't a pinhole.
 
     Args:
         percentiles: Of the depths of the points that a view sees, between which its bounds lie.
@@ -53,12 +54,12 @@ class ColmapReader(SceneReader):
     def __init__(self, percentiles: Percentiles = Percentiles()) -> None:  # noqa: B008 (frozen)
         self.percentiles = percentiles
 
+    @override
     def recognises(self, root: Path) -> bool:
-        """See the base class."""
         return find_model(root) is not None
 
+    @override
     def read(self, root: Path, width: int | None) -> PosedPhotos:
-        """See the base class."""
         check_folder(root)
         place = find_model(root)
         if place is None:
@@ -95,7 +96,7 @@ class ColmapReader(SceneReader):
         folder: Path,
         points: SparsePoints,
         images: tuple[PosedImage, ...],
-        lenses: tuple[Lens, ...],
+        lenses: tuple[CameraIntrinsics, ...],
         c2w: Float[np.ndarray, "view 3 4"],
     ) -> Float[np.ndarray, "view 2"]:
         """Robust depths of what each view sees."""
@@ -114,7 +115,7 @@ class ColmapReader(SceneReader):
 
 
 def find_model(root: Path) -> tuple[Path, Path] | None:
-    """Looks for a model.
+    """Look for a model.
 
     Returns:
         The model's folder, and the one that holds ``images/``; None if there is no model.
@@ -127,7 +128,7 @@ def find_model(root: Path) -> tuple[Path, Path] | None:
 
 
 def read_model(folder: Path) -> SparseModel:
-    """Reads the model in a folder, from binary files if all of them are there.
+    """Read the model in a folder, from binary files if all of them are there.
 
     Raises:
         UserError: A file is missing or damaged, or the model has no images.
@@ -148,9 +149,9 @@ def read_model(folder: Path) -> SparseModel:
 
 
 def visible_points(
-    points: SparsePoints, image: PosedImage, c2w: Float[np.ndarray, "3 4"], lens: Lens
+    points: SparsePoints, image: PosedImage, c2w: Float[np.ndarray, "3 4"], lens: CameraIntrinsics
 ) -> Float[np.ndarray, "visible 3"]:
-    """The points that were triangulated from an image.
+    """Return the points that were triangulated from an image.
 
     Points of other origin have no tracks; then all that project into the picture are taken.
     """
@@ -169,7 +170,7 @@ def _ending(folder: Path) -> str:
 
 
 def _warn_of_others(folder: Path) -> None:
-    """Says so if COLMAP could not join all photos into one model."""
+    """Say so if COLMAP could not join all photos into one model."""
     others = sorted(path.name for path in folder.parent.glob("[0-9]*") if path.is_dir() and path != folder)
     if folder.name == "0" and others:
         logger.warning("%s: reading this model; others beside it are ignored (%s)", folder, ", ".join(others))
@@ -183,8 +184,8 @@ def _sorted_by_file(
     return tuple(images[i] for i in order), tuple(files[i] for i in order)
 
 
-def _lens(folder: Path, model: SparseModel, image: PosedImage) -> Lens:
-    """The camera of an image, checked."""
+def _lens(folder: Path, model: SparseModel, image: PosedImage) -> CameraIntrinsics:
+    """Return the camera of an image, checked."""
     path = folder / f"cameras{_ending(folder)}"
     lens = model.cameras.get(image.camera)
     if lens is None:
@@ -197,7 +198,7 @@ def _lens(folder: Path, model: SparseModel, image: PosedImage) -> Lens:
 
 
 def _checked_pose(source: Path, image: PosedImage) -> Float[np.ndarray, "3 4"]:
-    """The pose of an image, whose quaternion is nearly of length 1."""
+    """Return the pose of an image, whose quaternion is nearly of length 1."""
     length = math.hypot(*image.quaternion)
     # Written so that NaN fails; zeros would pass for a rotation later.
     if not 0.9 < length < 1.1:

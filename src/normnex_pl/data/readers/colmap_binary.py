@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import Lens
+from normnex_pl.data.photos.lenses import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import (
     CAMERA_KINDS,
     PosedImage,
@@ -30,7 +30,7 @@ class _EndOfFile(Exception):
 
 
 class _Cursor:
-    """Reads a file's bytes from front to back."""
+    """Read a file's bytes from front to back."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -42,7 +42,7 @@ class _Cursor:
         return len(self.data) - self.place
 
     def skip(self, size: int) -> int:
-        """Moves on; returns where it was."""
+        """Move on; return where it was."""
         if size > self.remaining:
             raise _EndOfFile
         start = self.place
@@ -50,17 +50,17 @@ class _Cursor:
         return start
 
     def numbers(self, layout: str) -> tuple[Any, ...]:
-        """Reads numbers, in `struct`'s notation."""
+        """Read numbers, in `struct`'s notation."""
         start = self.skip(struct.calcsize("<" + layout))
         return struct.unpack_from("<" + layout, self.data, start)
 
     def count(self) -> int:
-        """Reads how many of something follow."""
+        """Read how many of something follow."""
         (count,) = self.numbers("Q")
         return int(count)
 
     def text(self) -> str:
-        """Reads text up to a zero byte."""
+        """Read text up to a zero byte."""
         end = self.data.find(b"\0", self.place)
         if end < 0:
             raise _EndOfFile
@@ -69,7 +69,7 @@ class _Cursor:
 
 
 def read_binary(folder: Path) -> SparseModel:
-    """Reads ``cameras.bin``, ``images.bin`` and ``points3D.bin``.
+    """Read ``cameras.bin``, ``images.bin`` and ``points3D.bin``.
 
     Raises:
         UserError: One is truncated, goes on behind its end, or has a camera model that isn't supported.
@@ -81,8 +81,8 @@ def read_binary(folder: Path) -> SparseModel:
     )
 
 
-def _read_cameras(path: Path) -> dict[int, Lens]:
-    """Reads number, model, size and parameters of each camera."""
+def _read_cameras(path: Path) -> dict[int, CameraIntrinsics]:
+    """Read number, model, size and parameters of each camera."""
     cameras = {}
     with _whole(path) as cursor:
         for _ in range(cursor.count()):
@@ -96,7 +96,7 @@ def _read_cameras(path: Path) -> dict[int, Lens]:
 
 
 def _read_images(path: Path) -> tuple[PosedImage, ...]:
-    """Reads poses and names; keypoints are left out."""
+    """Read poses and names; keypoints are left out."""
     images = []
     with _whole(path) as cursor:
         for _ in range(cursor.count()):
@@ -108,7 +108,7 @@ def _read_images(path: Path) -> tuple[PosedImage, ...]:
 
 
 def read_binary_points(path: Path) -> SparsePoints:
-    """Reads positions and tracks; colours and errors are left out."""
+    """Read positions and tracks; colours and errors are left out."""
     xyz, tracks = [], []
     with _whole(path) as cursor:
         for _ in range(cursor.count()):
@@ -127,7 +127,7 @@ def read_binary_points(path: Path) -> SparsePoints:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[_Cursor]:
-    """Reads a file to its very end, or says what is wrong with it."""
+    """Read a file to its very end, or say what is wrong with it."""
     try:
         cursor = _Cursor(path.read_bytes())
         yield cursor

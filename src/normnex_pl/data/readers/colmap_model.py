@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from kornia.geometry.conversions import quaternion_to_rotation_matrix
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import Lens
+from normnex_pl.data.photos.lenses import CameraIntrinsics
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,13 @@ class SparseModel:
         points: Of the whole model.
     """
 
-    cameras: Mapping[int, Lens]
+    cameras: Mapping[int, CameraIntrinsics]
     images: tuple[PosedImage, ...]
     points: SparsePoints
 
 
-def lens_of(kind: CameraKind, width: float, height: float, values: Sequence[float]) -> Lens:
-    """Reads a camera's numbers as its model says.
+def lens_of(kind: CameraKind, width: float, height: float, values: Sequence[float]) -> CameraIntrinsics:
+    """Read a camera's numbers as its model says.
 
     Args:
         kind: Its model.
@@ -103,7 +103,7 @@ def lens_of(kind: CameraKind, width: float, height: float, values: Sequence[floa
         values: As many as the model has parameters.
     """
     named = dict(zip(kind.parameters, values, strict=True))
-    return Lens(
+    return CameraIntrinsics(
         width=width,
         height=height,
         fx=named.get("fx", named.get("f", 0.0)),

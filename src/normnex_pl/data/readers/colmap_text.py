@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import Lens
+from normnex_pl.data.photos.lenses import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import (
     CAMERA_KINDS,
     PosedImage,
@@ -24,7 +24,7 @@ _POINT_WORDS = 8  # number, position, colour, error; then the track
 
 
 def read_text(folder: Path) -> SparseModel:
-    """Reads ``cameras.txt``, ``images.txt`` and ``points3D.txt``.
+    """Read ``cameras.txt``, ``images.txt`` and ``points3D.txt``.
 
     Raises:
         UserError: A line isn't of the form that the file should have, or has an unsupported camera model.
@@ -36,8 +36,8 @@ def read_text(folder: Path) -> SparseModel:
     )
 
 
-def _read_cameras(path: Path) -> dict[int, Lens]:
-    """Reads ``number model width height parameters...``, a camera a line."""
+def _read_cameras(path: Path) -> dict[int, CameraIntrinsics]:
+    """Read ``number model width height parameters...``, a camera a line."""
     kinds = {kind.name: kind for kind in CAMERA_KINDS.values()}
     cameras = {}
     for number, line in _content(path):
@@ -52,7 +52,7 @@ def _read_cameras(path: Path) -> dict[int, Lens]:
 
 
 def _read_images(path: Path) -> tuple[PosedImage, ...]:
-    """Reads two lines an image: the pose, and keypoints, of which there may be none."""
+    """Read two lines an image: the pose, and keypoints, of which there may be none."""
     images = []
     lines = _lines(path)
     for number, line in lines:
@@ -67,7 +67,7 @@ def _read_images(path: Path) -> tuple[PosedImage, ...]:
 
 
 def read_text_points(path: Path) -> SparsePoints:
-    """Reads ``number x y z red green blue error (image keypoint)...``, a point a line."""
+    """Read ``number x y z red green blue error (image keypoint)...``, a point a line."""
     xyz: list[tuple[float, float, float]] = []
     observed, observer = list[int](), list[int]()
     for number, line in _content(path):
@@ -93,7 +93,7 @@ def _content(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """All lines with their numbers, from 1."""
+    """Return all lines with their numbers, from 1."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -105,13 +105,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _says_something(line: str) -> bool:
-    """Whether a line is neither empty nor a comment."""
+    """Return whether a line is neither empty nor a comment."""
     return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
 @contextmanager
 def _line_of(path: Path, number: int, line: str, form: str) -> Iterator[None]:
-    """Turns what parsing a line raises into a UserError."""
+    """Turn what parsing a line raises into a UserError."""
     try:
         yield
     # Words that are no numbers, or too few of them.

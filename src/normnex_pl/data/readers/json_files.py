@@ -14,7 +14,7 @@ from normnex_pl.core.errors import UserError
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON file.
+    """Read a JSON file.
 
     Raises:
         UserError: It is missing, damaged, or something else.
@@ -32,7 +32,7 @@ def read_json(path: Path) -> Any:
 def read_numbers(
     where: str, fields: Mapping[str, Any], key: str, shape: tuple[int, ...]
 ) -> Float[np.ndarray, "..."]:
-    """Reads an array of numbers.
+    """Read an array of numbers.
 
     Args:
         where: File and place in it, for the message.
@@ -56,12 +56,12 @@ def read_numbers(
 
 
 def read_number(where: str, fields: Mapping[str, Any], key: str) -> float:
-    """Reads a single number, see `read_numbers`."""
+    """Read a single number, see `read_numbers`."""
     return float(read_numbers(where, fields, key, ()))
 
 
 def read_word(where: str, fields: Mapping[str, Any], key: str) -> str:
-    """Reads a text that isn't empty.
+    """Read a text that isn't empty.
 
     Raises:
         UserError: The key is missing, or holds something else.
@@ -73,7 +73,7 @@ def read_word(where: str, fields: Mapping[str, Any], key: str) -> str:
 
 
 def read_list(where: str, value: Any, kind: type, what: str) -> list[Any]:
-    """Checks that a value is a list of one kind of things, and not empty.
+    """Check that a value is a list of one kind of things, and not empty.
 
     Raises:
         UserError: It isn't.
@@ -84,13 +84,13 @@ def read_list(where: str, value: Any, kind: type, what: str) -> list[Any]:
 
 
 def refuse(where: str, expected: str, found: str) -> NoReturn:
-    """Raises the UserError of a file whose content isn't as it should be."""
+    """Raise the UserError of a file whose content isn't as it should be."""
     raise UserError(
         f"{where}: expected {expected}, found {found}. Correct the file, or estimate the poses again."
     )
 
 
 def _shortened(value: Any) -> str:
-    """The beginning of a value, on one line."""
+    """Return the beginning of a value, on one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:60] + "..."

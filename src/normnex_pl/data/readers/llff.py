@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.images import find_folder, list_photos
-from normnex_pl.data.photos.lenses import Lens, check_lens
+from normnex_pl.data.photos.lenses import CameraIntrinsics, check_lens
 from normnex_pl.data.readers.base import SceneReader, check_folder
 from normnex_pl.data.readers.points import points_beside
 from normnex_pl.data.scene.load import PosedPhotos
@@ -41,19 +42,19 @@ class _Poses:
     """
 
     c2w: Float[np.ndarray, "view 3 4"]
-    lenses: tuple[Lens, ...]
+    lenses: tuple[CameraIntrinsics, ...]
     bounds: Float[np.ndarray, "view 2"]
 
 
 class LLFFReader(SceneReader):
-    """Reads ``poses_bounds.npy``, with 3x5 or (beside ``hwf_cxcy.npy``) 3x4 pose matrices."""
+    """Read ``poses_bounds.npy``, with 3x5 or (beside ``hwf_cxcy.npy``) 3x4 pose matrices."""
 
+    @override
     def recognises(self, root: Path) -> bool:
-        """See the base class."""
         return (root / _POSES_FILE).exists()
 
+    @override
     def read(self, root: Path, width: int | None) -> PosedPhotos:
-        """See the base class."""
         check_folder(root)
         poses = _read_poses(root)
         files = list_photos(find_folder(root, width))
@@ -78,13 +79,13 @@ class LLFFReader(SceneReader):
 
 
 def opencv_from_llff(poses: Float[np.ndarray, "view 3 4"]) -> Float[np.ndarray, "view 3 4"]:
-    """Turns columns (down, right, backward, position) into (right, down, forward, position)."""
+    """Turn columns (down, right, backward, position) into (right, down, forward, position)."""
     down, right, backward, position = np.moveaxis(poses, 2, 0)
     return np.stack([right, down, -backward, position], axis=2)
 
 
 def _read_poses(root: Path) -> _Poses:
-    """Reads both variants of the format."""
+    """Read both variants of the format."""
     if not (root / _POSES_FILE).exists():
         raise UserError(
             f"{root / _POSES_FILE}: expected the camera poses in this file, found no such file. "
@@ -104,14 +105,14 @@ def _read_poses(root: Path) -> _Poses:
         intrinsics = np.tile(_read_shared_intrinsics(root / _INTRINSICS_FILE), (len(rows), 1))
     else:
         intrinsics = _centred_intrinsics(matrices[:, :, 4])
-    lenses = tuple(Lens(width, height, *rest) for height, width, *rest in intrinsics.tolist())
+    lenses = tuple(CameraIntrinsics(width, height, *rest) for height, width, *rest in intrinsics.tolist())
     for row, lens in enumerate(lenses):
         check_lens(f"{root / (_INTRINSICS_FILE if has_intrinsics else _POSES_FILE)}, row {row}", lens)
     return _Poses(c2w=opencv_from_llff(matrices[:, :, :4]), lenses=lenses, bounds=rows[:, -2:])
 
 
 def _read_shared_intrinsics(path: Path) -> Float[np.ndarray, "6"]:
-    """Reads ``hwf_cxcy.npy``: six numbers, as a row or a column, or height, width and focal length alone."""
+    """Read ``hwf_cxcy.npy``: six numbers, as a row or a column, or height, width and focal length alone."""
     values = _read_array(path)
     if values.size not in (3, 6) or max(values.shape) != values.size:
         raise UserError(
@@ -122,13 +123,13 @@ def _read_shared_intrinsics(path: Path) -> Float[np.ndarray, "6"]:
 
 
 def _centred_intrinsics(hwf: Float[np.ndarray, "view 3"]) -> Float[np.ndarray, "view 6"]:
-    """Completes height, width and focal length by a principal point in the centre of the image."""
+    """Complete height, width and focal length by a principal point in the centre of the image."""
     height, width, focal = hwf.T
     return np.stack([height, width, focal, focal, width / 2, height / 2], axis=1)
 
 
 def _read_array(path: Path) -> Float[np.ndarray, "..."]:
-    """Reads a plain array of numbers as float64; never unpickles."""
+    """Read a plain array of numbers as float64; never unpickles."""
     try:
         with path.open("rb") as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
@@ -148,5 +149,5 @@ def _read_array(path: Path) -> Float[np.ndarray, "..."]:
 
 
 def _shape_text(array: Float[np.ndarray, "..."]) -> str:
-    """Says a shape as people write it."""
+    """Say a shape as people write it."""
     return " x ".join(map(str, array.shape)) or "a single number"

@@ -10,7 +10,7 @@ from normnex_pl.data.photos.images import PHOTO_ENDINGS, photo_folders, read_siz
 
 
 def find_photos(root: Path, names: Sequence[str], width: int | None) -> tuple[Path, ...]:
-    """Finds photos that a scene's files call by name, in the best of the folders that hold them all.
+    """Find photos that a scene's files call by name, in the best of the folders that hold them all.
 
     Smaller copies may have another ending than the name says. Which folder is the best, see `find_folder`.
 
@@ -41,7 +41,7 @@ def find_photos(root: Path, names: Sequence[str], width: int | None) -> tuple[Pa
 
 
 def existing_photo(root: Path, name: str, where: str) -> Path:
-    """Finds a photo by its path below a scene's folder.
+    """Find a photo by its path below a scene's folder.
 
     Args:
         root: The scene's folder.
@@ -61,7 +61,7 @@ def existing_photo(root: Path, name: str, where: str) -> Path:
 
 
 def locate_photo(path: Path) -> Path | None:
-    """Finds a photo by its path: with another ending, or with one at all where the path has none."""
+    """Find a photo by its path: with another ending, or with one at all where the path has none."""
     if path.is_file() and path.suffix.lower() in PHOTO_ENDINGS:
         return path
     endings = [ending for lower in PHOTO_ENDINGS for ending in (lower, lower.upper())]

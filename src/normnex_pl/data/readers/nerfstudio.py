@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.images import read_size
-from normnex_pl.data.photos.lenses import Lens, check_lens
+from normnex_pl.data.photos.lenses import CameraIntrinsics, check_lens
 from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.planes.unit import scene_unit
 from normnex_pl.data.readers.base import SceneReader, check_folder
@@ -64,7 +65,7 @@ class _Frame:
 
 
 class NerfstudioReader(SceneReader):
-    """Reads ``transforms.json``; photos are undistorted where there are distortion coefficients.
+    """Read ``transforms.json``; photos are undistorted where there are distortion coefficients.
 
     Args:
         percentiles: Of the depths of the points in a view's picture, between which its bounds lie.
@@ -80,12 +81,12 @@ class NerfstudioReader(SceneReader):
         self.percentiles = percentiles
         self.bounds = bounds
 
+    @override
     def recognises(self, root: Path) -> bool:
-        """See the base class."""
         return (root / _FILE).exists()
 
+    @override
     def read(self, root: Path, width: int | None) -> PosedPhotos:
-        """See the base class."""
         check_folder(root)
         content = _read_content(root / _FILE)
         frames = _frames(root / _FILE, content)
@@ -116,7 +117,7 @@ class NerfstudioReader(SceneReader):
         ply: Path,
         points: Float[np.ndarray, "point 3"] | None,
         frames: list[_Frame],
-        lenses: tuple[Lens, ...],
+        lenses: tuple[CameraIntrinsics, ...],
         c2w: Float[np.ndarray, "view 3 4"],
     ) -> Float[np.ndarray, "view 2"]:
         """Given, or robust depths of what each view sees, or those of the planes."""
@@ -141,7 +142,7 @@ class NerfstudioReader(SceneReader):
 
 
 def _read_content(path: Path) -> Mapping[str, Any]:
-    """The object at the top of the file."""
+    """Return the object at the top of the file."""
     content = read_json(path)
     if not isinstance(content, dict):
         refuse(str(path), "an object with 'frames'", type(content).__name__)
@@ -149,7 +150,7 @@ def _read_content(path: Path) -> Mapping[str, Any]:
 
 
 def _frames(path: Path, content: Mapping[str, Any]) -> list[_Frame]:
-    """The entries of all photos."""
+    """Return the entries of all photos."""
     frames = []
     shared = {key: value for key, value in content.items() if key != "frames"}
     for index, frame in enumerate(read_list(f"{path}, 'frames'", content.get("frames"), dict, "frames")):
@@ -159,15 +160,15 @@ def _frames(path: Path, content: Mapping[str, Any]) -> list[_Frame]:
 
 
 def _find_files(root: Path, frames: list[_Frame], width: int | None) -> list[Path]:
-    """The photos; those below ``images/`` may be replaced by smaller copies in ``images_<n>/``."""
+    """Return the photos; those below ``images/`` may be replaced by smaller copies in ``images_<n>/``."""
     paths = [frame.path.replace("\\", "/").removeprefix("./") for frame in frames]
     if all(path.startswith(_PHOTOS) for path in paths):
         return list(find_photos(root, [path.removeprefix(_PHOTOS) for path in paths], width))
     return [existing_photo(root, path, frame.where) for path, frame in zip(paths, frames, strict=True)]
 
 
-def _lens(frame: _Frame, root: Path, file: Path) -> Lens:
-    """The lens of a frame; what the file leaves out is taken from the photo."""
+def _lens(frame: _Frame, root: Path, file: Path) -> CameraIntrinsics:
+    """Return the lens of a frame; what the file leaves out is taken from the photo."""
     model = frame.fields.get("camera_model")
     if model not in _CAMERA_MODELS:
         known = ", ".join(filter(None, _CAMERA_MODELS))
@@ -177,7 +178,7 @@ def _lens(frame: _Frame, root: Path, file: Path) -> Lens:
     # Sizes that aren't given are those of the photo that the frame names, not of a smaller copy.
     width, height = _stored_size(frame, locate_photo(root / frame.path) or file)
     fx = _focal_length(frame, "x", width)
-    lens = Lens(
+    lens = CameraIntrinsics(
         width=width,
         height=height,
         fx=fx,
@@ -209,7 +210,7 @@ def _focal_length(frame: _Frame, axis: str, size: float) -> float:
 
 
 def _optional(frame: _Frame, key: str, default: float) -> float:
-    """A number that may be left out."""
+    """Return a number that may be left out."""
     return read_number(frame.where, frame.fields, key) if key in frame.fields else default
 
 
@@ -226,7 +227,7 @@ def _pose(frame: _Frame) -> Float[np.ndarray, "3 4"]:
 
 
 def _stored_split(path: Path, content: Mapping[str, Any], frames: list[_Frame]) -> Split | None:
-    """The split that the file lists, if it does: what isn't listed at all is left out.
+    """Return the split that the file lists, if it does: what isn't listed at all is left out.
 
     Held out are ``test_filenames`` or else ``val_filenames``. With one of the lists for training and testing
     missing, all views that no list has are in the missing one.
@@ -252,5 +253,5 @@ def _stored_split(path: Path, content: Mapping[str, Any], frames: list[_Frame]) 
 
 
 def _normalised(path: str) -> str:
-    """One spelling for paths that mean the same."""
+    """Return one spelling for paths that mean the same."""
     return Path(path.replace("\\", "/")).as_posix()

@@ -25,7 +25,7 @@ _HEADER = re.compile(rb"ply\r?\n(.*?)end_header\r?\n", re.DOTALL)
 
 
 def read_ply_points(path: Path) -> Float[np.ndarray, "point 3"]:
-    """Reads the positions of the vertices.
+    """Read the positions of the vertices.
 
     Args:
         path: A PLY file.

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import Lens
+from normnex_pl.data.photos.lenses import CameraIntrinsics
 from normnex_pl.data.readers.bounds import depths_from, points_in_picture
 from normnex_pl.data.readers.colmap import MODEL_FOLDERS
 from normnex_pl.data.readers.colmap_binary import read_binary_points
@@ -27,10 +27,10 @@ _SMALLEST_AGREEMENT = 0.9
 def points_beside(
     root: Path,
     c2w: Float[np.ndarray, "view 3 4"],
-    lenses: tuple[Lens, ...],
+    lenses: tuple[CameraIntrinsics, ...],
     bounds: Float[np.ndarray, "view 2"],
 ) -> Float[np.ndarray, "point 3"] | None:
-    """Reads the points of a COLMAP model in a scene whose poses are stored otherwise.
+    """Read the points of a COLMAP model in a scene whose poses are stored otherwise.
 
     The scene can do without them: what is damaged, or in another frame than the poses, is left out with a
     warning.
@@ -68,7 +68,7 @@ def points_beside(
 def _agreement(
     points: Float[np.ndarray, "point 3"],
     c2w: Float[np.ndarray, "view 3 4"],
-    lenses: tuple[Lens, ...],
+    lenses: tuple[CameraIntrinsics, ...],
     bounds: Float[np.ndarray, "view 2"],
 ) -> float:
     """Share of the points that are in the picture and between the bounds of some view; 0 without points."""

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from kornia.geometry.conversions import axis_angle_to_rotation_matrix
+from typing_extensions import override
 
-from normnex_pl.data.photos.lenses import Lens, check_lens
+from normnex_pl.data.photos.lenses import CameraIntrinsics, check_lens
 from normnex_pl.data.planes.unit import scene_unit
 from normnex_pl.data.readers.base import SceneReader, check_folder
 from normnex_pl.data.readers.bounds import FixedBounds
@@ -32,7 +33,7 @@ _FILE = "models.json"
 
 
 class SpacesReader(SceneReader):
-    """Reads ``models.json``.
+    """Read ``models.json``.
 
     Args:
         near: Depth of the nearest content in metres, where ``planes.txt`` doesn't say.
@@ -43,12 +44,12 @@ class SpacesReader(SceneReader):
     def __init__(self, near: float = 1.0, far: float = 100.0) -> None:
         self.default_bounds = FixedBounds(near, far)
 
+    @override
     def recognises(self, root: Path) -> bool:
-        """See the base class."""
         return (root / _FILE).exists()
 
+    @override
     def read(self, root: Path, width: int | None) -> PosedPhotos:
-        """See the base class."""
         check_folder(root)
         cameras = _read_cameras(root / _FILE)
         files = [
@@ -71,7 +72,7 @@ class SpacesReader(SceneReader):
 
 
 def _read_cameras(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    """The cameras of all rig positions, each with its place for messages."""
+    """Return the cameras of all rig positions, each with its place for messages."""
     positions = read_list(str(path), read_json(path), list, "rig positions")
     return [
         (f"{path}, rig position {i}, camera {j}", camera)
@@ -80,11 +81,11 @@ def _read_cameras(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     ]
 
 
-def _lens(where: str, camera: Mapping[str, Any]) -> Lens:
-    """The intrinsics of a camera, whose pixels need not be square."""
+def _lens(where: str, camera: Mapping[str, Any]) -> CameraIntrinsics:
+    """Return the intrinsics of a camera, whose pixels need not be square."""
     focal = read_number(where, camera, "focal_length")
     cx, cy = read_numbers(where, camera, "principal_point", (2,))
-    lens = Lens(
+    lens = CameraIntrinsics(
         width=read_number(where, camera, "width"),
         height=read_number(where, camera, "height"),
         fx=focal,

@@ -71,7 +71,7 @@ class Split:
 def build_scene(
     capture: Capture, split: Split, placement: PlanePlacement, given: Mapping[str, PlaneOverrides]
 ) -> Scene:
-    """Validates a capture and brings it into the world that training uses.
+    """Validate a capture and bring it into the world that training uses.
 
     Args:
         capture: Cameras, bounds and photos as the files have them.
@@ -132,7 +132,7 @@ def _training_views(
 
 
 def _source_from_world(c2w: Float[np.ndarray, "3 4"], unit: float) -> Float[np.ndarray, "4 4"]:
-    """The matrix that undoes `relative_cameras` for points, given the reference camera's pose."""
+    """Return the matrix that undoes `relative_cameras` for points, given the reference camera's pose."""
     matrix = np.eye(4)
     matrix[:3, :3] = c2w[:, :3] * unit
     matrix[:3, 3] = c2w[:, 3]
@@ -142,7 +142,7 @@ def _source_from_world(c2w: Float[np.ndarray, "3 4"], unit: float) -> Float[np.n
 def _camera(
     K: Float[np.ndarray, "3 3"], c2w: Float[np.ndarray, "3 4"], image: UInt8[Tensor, "height width 3"]
 ) -> Camera:
-    """A camera in float32 for the size of its image."""
+    """Return a camera in float32 for the size of its image."""
     height, width, _ = image.shape
     return Camera(
         K=torch.from_numpy(K).float(), c2w=torch.from_numpy(c2w).float(), width=width, height=height
@@ -150,19 +150,19 @@ def _camera(
 
 
 def _nearest_rotations(matrices: Float[np.ndarray, "view 3 3"]) -> Float[np.ndarray, "view 3 3"]:
-    """Removes the rounding of the file, so that transposing inverts exactly (orthogonal Procrustes)."""
+    """Remove the rounding of the file, so that transposing inverts exactly (orthogonal Procrustes)."""
     u, _, vt = np.linalg.svd(matrices)
     return np.asarray(u @ vt)
 
 
 def check_view_count(root: Path, count: int) -> None:
-    """Raises a UserError if there are too few views to learn from one and test on another."""
+    """Raise a UserError if there are too few views to learn from one and test on another."""
     if count < 2:
         raise UserError(f"{root}: expected at least 2 views, found {count}. Add photos of the scene.")
 
 
 def _check_views(capture: Capture, split: Split) -> None:
-    """Raises a UserError unless counts, names, sizes and the split are as a scene needs them."""
+    """Raise a UserError unless counts, names, sizes and the split are as a scene needs them."""
     count = len(capture.names)
     if not count == len(capture.images) == len(capture.c2w):
         raise UserError(
@@ -186,7 +186,7 @@ def _check_views(capture: Capture, split: Split) -> None:
 
 
 def _check_cameras(capture: Capture) -> None:
-    """Raises a UserError that names the first view whose camera or bounds are impossible."""
+    """Raise a UserError that names the first view whose camera or bounds are impossible."""
     for name, K, c2w, bounds in zip(capture.names, capture.K, capture.c2w, capture.bounds, strict=True):
         problem = _camera_problem(K, c2w, bounds)
         if problem:
@@ -194,7 +194,7 @@ def _check_cameras(capture: Capture) -> None:
 
 
 def check_pose(where: str, c2w: Float[np.ndarray, "3 4"]) -> None:
-    """Raises a UserError if a pose is impossible, for readers that compute with it before `build_scene`.
+    """Raise a UserError if a pose is impossible, for readers that compute with it before `build_scene`.
 
     Args:
         where: File and place in it, for the message.
@@ -208,7 +208,7 @@ def check_pose(where: str, c2w: Float[np.ndarray, "3 4"]) -> None:
 def _camera_problem(
     K: Float[np.ndarray, "3 3"], c2w: Float[np.ndarray, "3 4"], bounds: Float[np.ndarray, "2"]
 ) -> str | None:
-    """Says what was expected of a camera and what was found, or None if all is well."""
+    """Say what was expected of a camera and what was found, or None if all is well."""
     if problem := _number_problem(np.concatenate([K.ravel(), c2w.ravel(), bounds])):
         return problem
     if min(K[0, 0], K[1, 1]) < _SMALLEST:
@@ -222,7 +222,7 @@ def _camera_problem(
 
 
 def _number_problem(numbers: Float[np.ndarray, "number"]) -> str | None:
-    """Says what is wrong with numbers that nothing can be computed with, or None."""
+    """Say what is wrong with numbers that nothing can be computed with, or None."""
     if not np.isfinite(numbers).all():
         return "expected finite numbers, found NaN or infinity"
     if np.abs(numbers).max() > _LARGEST:
@@ -231,7 +231,7 @@ def _number_problem(numbers: Float[np.ndarray, "number"]) -> str | None:
 
 
 def _rotation_problem(rotation: Float[np.ndarray, "3 3"]) -> str | None:
-    """Says why a matrix is no rotation, or None."""
+    """Say why a matrix is no rotation, or None."""
     if np.abs(rotation.T @ rotation - np.eye(3)).max() > _ROTATION_TOLERANCE:
         return "expected a rotation matrix, found columns that are not perpendicular or not of length 1"
     if np.linalg.det(rotation) < 0:

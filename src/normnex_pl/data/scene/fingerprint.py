@@ -32,7 +32,7 @@ _SOURCES = ("src", "experiments")
 
 
 def fingerprint(config: str, scene: Path, package: Path = Path(__file__).parents[2]) -> dict[str, str]:
-    """Hashes what a run depends on.
+    """Hash what a run depends on.
 
     Args:
         config: The resolved configuration, as YAML.
@@ -49,12 +49,12 @@ def fingerprint(config: str, scene: Path, package: Path = Path(__file__).parents
 
 
 def differences(stored: dict[str, str] | None, now: dict[str, str]) -> list[str]:
-    """Names the hashes in which a stored fingerprint isn't today's: all of them, if none is stored."""
+    """Name the hashes in which a stored fingerprint isn't today's: all of them, if none is stored."""
     return [name for name, value in now.items() if (stored or {}).get(name) != value]
 
 
 def read_fingerprint(path: Path) -> dict[str, str] | None:
-    """Reads a stored fingerprint; None where there is none, or something else than one."""
+    """Read a stored fingerprint; None where there is none, or something else than one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -63,12 +63,12 @@ def read_fingerprint(path: Path) -> dict[str, str] | None:
 
 
 def write_fingerprint(path: Path, value: dict[str, str]) -> None:
-    """Stores a fingerprint, whole or not at all."""
+    """Store a fingerprint, whole or not at all."""
     write_json(path, value)
 
 
 def _hash_config(config: str) -> str:
-    """Hashes settings by their values; where the run and the scene are says nothing about the result.
+    """Hash settings by their values; where the run and the scene are says nothing about the result.
 
     Nor do logs beside the run folder, nor ``weights_only``, which the command line sets itself on the way to
     a run's ``config.yaml``.
@@ -82,7 +82,10 @@ def _hash_config(config: str) -> str:
 
 
 def _sources(package: Path) -> str:
-    """The commit, followed by a hash of what differs from it; outside a checkout a hash of the sources."""
+    """Return the commit, followed by a hash of what differs from it.
+
+    Outside a checkout a hash of the sources.
+    """
     top = _git(package, "rev-parse", "--show-toplevel")
     # An installed package may lie in a checkout of something else, which doesn't track it.
     if top is None or _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
@@ -102,7 +105,7 @@ def _sources(package: Path) -> str:
 
 
 def _hash_data(scene: Path) -> str:
-    """Hashes the files that a scene is read from."""
+    """Hash the files that a scene is read from."""
     if not scene.is_dir():
         raise UserError(f"{scene}: expected a folder with a scene, found none there. Check the path.")
     files = [scene / name for name in _DATA_FILES if (scene / name).is_file()]
@@ -114,7 +117,10 @@ def _hash_data(scene: Path) -> str:
 
 
 def _may_be_read(path: Path) -> bool:
-    """Whether a file is one that scenes of other kinds than LLFF have: photos anywhere, a model, points."""
+    """Return whether a file is one that scenes of other kinds than LLFF have.
+
+    Photos anywhere, a model, points.
+    """
     folders, ending = path.parts[:-1], path.suffix.lower()
     if any(part.startswith(".") for part in path.parts):
         return False
@@ -126,7 +132,7 @@ def _may_be_read(path: Path) -> bool:
 
 
 def _hash_files(root: Path, files: Iterable[Path]) -> str:
-    """Hashes names within ``root``, sizes and contents."""
+    """Hash names within ``root``, sizes and contents."""
     total = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:

@@ -20,7 +20,13 @@ from torch import Tensor
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
 from normnex_pl.data.photos.images import load_photos
-from normnex_pl.data.photos.lenses import Lens, check_aspect, intrinsic_matrix, undistort, undistortion
+from normnex_pl.data.photos.lenses import (
+    CameraIntrinsics,
+    check_aspect,
+    intrinsic_matrix,
+    undistort,
+    undistortion,
+)
 from normnex_pl.data.planes.choice import PlaneOverrides
 from normnex_pl.data.planes.placement import PlanePlacement, PlanesFromBounds
 from normnex_pl.data.scene.build import Capture, Split, build_scene
@@ -54,7 +60,7 @@ class PosedPhotos:
     root: Path
     source: Path
     files: tuple[Path, ...]
-    lenses: tuple[Lens, ...]
+    lenses: tuple[CameraIntrinsics, ...]
     c2w: Float[np.ndarray, "view 3 4"]
     bounds: Float[np.ndarray, "view 2"]
     split: Split | None
@@ -81,7 +87,7 @@ def load_scene(
     overrides: PlaneOverrides | None = None,
     placement: PlanePlacement | None = None,
 ) -> Scene:
-    """Loads the photos and builds the scene.
+    """Load the photos and build the scene.
 
     Args:
         posed: What a reader found.
@@ -122,7 +128,7 @@ def load_scene(
 def _load_pinholes(
     posed: PosedPhotos, width: int | None
 ) -> tuple[tuple[UInt8[Tensor, "_ _ 3"], ...], Float[np.ndarray, "view 3 3"]]:
-    """Loads the photos and removes their distortion; sizes may differ where the lenses' sizes do."""
+    """Load the photos and remove their distortion; sizes may differ where the lenses' sizes do."""
     images = _load_by_size(posed, width)
     K = np.zeros((len(images), 3, 3))
     # Lens by lens, since finding where pixels come from takes longer than moving them.
@@ -142,7 +148,7 @@ def _load_pinholes(
 
 
 def _load_by_size(posed: PosedPhotos, width: int | None) -> list[UInt8[Tensor, "_ _ 3"]]:
-    """Loads the photos; those whose lenses are given for one size must be of one size."""
+    """Load the photos; those whose lenses are given for one size must be of one size."""
     sizes = [(lens.width, lens.height) for lens in posed.lenses]
     loaded: dict[int, Tensor] = {}
     for size in dict.fromkeys(sizes):
@@ -155,7 +161,7 @@ def _load_by_size(posed: PosedPhotos, width: int | None) -> list[UInt8[Tensor, "
 def _crop_to_one_size(
     root: Path, images: tuple[UInt8[Tensor, "_ _ 3"], ...], K: Float[np.ndarray, "view 3 3"]
 ) -> tuple[tuple[UInt8[Tensor, "_ _ 3"], ...], Float[np.ndarray, "view 3 3"]]:
-    """Cuts equal borders off photos that are a little larger than the smallest height and width.
+    """Cut equal borders off photos that are a little larger than the smallest height and width.
 
     Raises:
         UserError: Some photos would lose too much by that.

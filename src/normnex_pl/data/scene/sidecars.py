@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
-from normnex_pl.data.planes.choice import PlaneOverrides, scale_offset, unscale_offset
+from normnex_pl.data.planes.choice import PlaneOverrides, scale_padding, unscale_padding
 from normnex_pl.data.scene.build import Split, check_view_count
 
 logger = logging.getLogger(__name__)
@@ -22,14 +22,14 @@ _COMMENT = "#"
 _REFERENCE = "reference"
 _TRAIN_FILE = "train_image.txt"
 _TEST_FILE = "val_image.txt"
-_LARGEST_OFFSET = 1e5
+_LARGEST_PADDING = 1e5
 
 
 def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
-    """Reads ``planes.txt``: ``near far [inverse [offset]]``, and perhaps ``reference`` and a photo's name.
+    """Read ``planes.txt``: ``near far [inverse [padding]]``, and perhaps ``reference`` and a photo's name.
 
     ``inverse`` is 1 for planes uniform in disparity and 0, or absent, for planes uniform in depth.
-    ``offset`` is the padding in pixels of photos 1008 wide, to which the NeX trainer scales LLFF scenes.
+    ``padding`` is the padding in pixels of photos 1008 wide, to which the NeX trainer scales LLFF scenes.
     Lines that begin with # are comments; other lines behind the first are ignored but for ``reference``, as
     that trainer ignores all of them.
 
@@ -53,15 +53,15 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
         return PlaneOverrides()
     lines = [line.strip() for line in _read_lines(path)]
     line, *others = [line for line in lines if not line.startswith(_COMMENT)] or [""]
-    near, far, inverse, offset, *more = [*_numbers(line), *[math.nan] * 4]
+    near, far, inverse, padding, *more = [*_numbers(line), *[math.nan] * 4]
     count = len(more)
     inverse = 0 if count == 2 else inverse
-    offset = 0 if count < 4 else offset
+    padding = 0 if count < 4 else padding
     depths_ordered = 0 < near < far < math.inf
-    if count > 4 or not depths_ordered or inverse not in (0, 1) or not 0 <= offset <= _LARGEST_OFFSET:
+    if count > 4 or not depths_ordered or inverse not in (0, 1) or not 0 <= padding <= _LARGEST_PADDING:
         raise UserError(
-            f"{path}: expected 'near far [inverse [offset]]' in the first line, with 0 < near < far, "
-            f"inverse 0 or 1 and offset 0 or more pixels, found '{line[:80]}'. "
+            f"{path}: expected 'near far [inverse [padding]]' in the first line, with 0 < near < far, "
+            f"inverse 0 or 1 and padding 0 or more pixels, found '{line[:80]}'. "
             "Correct or remove the file."
         )
     names = [name for key, _, name in (other.partition(" ") for other in others) if key == _REFERENCE]
@@ -69,7 +69,7 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
         near=near / unit,
         far=far / unit,
         spacing="disparity" if inverse else "depth",
-        offset=scale_offset(offset, width) if count == 4 else None,
+        padding=scale_padding(padding, width) if count == 4 else None,
         reference=names[0].strip() if names else None,
     )
 
@@ -81,18 +81,18 @@ def planes_text(scene: Scene) -> str:
     """
     geometry, unit, reasons = scene.geometry, scene.planes_unit, scene.reasons
     inverse = int(geometry.spacing == "disparity")
-    offset = unscale_offset(geometry.offset, geometry.width)
+    padding = unscale_padding(geometry.padding, geometry.width)
     world = "the scaled world, where the nearest bound is 4/3" if unit == 1 else "units of the scene's files"
     return "\n".join(
         [
-            f"{geometry.near * unit!r} {geometry.far * unit!r} {inverse} {offset}",
+            f"{geometry.near * unit!r} {geometry.far * unit!r} {inverse} {padding}",
             f"{_REFERENCE} {scene.views[scene.reference].name}",
             f"{_COMMENT} Near and far plane ({world}),",
             f"{_COMMENT} 1: uniform in disparity, 0: in depth; canvas padding (pixels of photos 1008 wide).",
             f"{_COMMENT} Below: the view in whose frame the planes stand. Why:",
             f"{_COMMENT} near, far: {reasons.depths}",
             f"{_COMMENT} spacing: {reasons.spacing}",
-            f"{_COMMENT} padding: {reasons.offset}",
+            f"{_COMMENT} padding: {reasons.padding}",
             f"{_COMMENT} reference: {reasons.reference}",
             "",
         ]
@@ -100,7 +100,7 @@ def planes_text(scene: Scene) -> str:
 
 
 def _numbers(line: str) -> list[float]:
-    """The numbers of a line; none if there is anything else."""
+    """Return the numbers of a line; none if there is anything else."""
     try:
         return [float(word) for word in line.split()]
     except ValueError:
@@ -108,7 +108,7 @@ def _numbers(line: str) -> list[float]:
 
 
 def read_split(root: Path, names: Sequence[str], holdout: int, stored: Split | None = None) -> Split:
-    """Divides the views into those to learn from and those held out.
+    """Divide the views into those to learn from and those held out.
 
     ``train_image.txt`` and ``val_image.txt`` list photos, one a line, with or without folder and ending.
     If one of them is missing, all other views are the missing part; if both are, the split that the scene's
@@ -147,7 +147,7 @@ def read_split(root: Path, names: Sequence[str], holdout: int, stored: Split | N
 
 
 def _check_split(root: Path, names: Sequence[str], train: set[int], test: set[int]) -> None:
-    """Raises a UserError unless both parts hold views and none is in both."""
+    """Raise a UserError unless both parts hold views and none is in both."""
     if both := sorted(train & test):
         raise UserError(
             f"{root / _TEST_FILE}: expected photos that {_TRAIN_FILE} doesn't list, found "
@@ -164,7 +164,7 @@ def _check_split(root: Path, names: Sequence[str], train: set[int], test: set[in
 
 
 def _read_list(path: Path, names: Sequence[str]) -> set[int] | None:
-    """Reads the indices of the photos that a file lists; None if there is no such file."""
+    """Read the indices of the photos that a file lists; None if there is no such file."""
     if not path.exists():
         return None
     index = {name: position for position, name in enumerate(names)}
@@ -183,7 +183,7 @@ def _read_list(path: Path, names: Sequence[str]) -> set[int] | None:
 
 
 def _read_lines(path: Path) -> list[str]:
-    """Reads a text file; a byte order mark is dropped."""
+    """Read a text file; a byte order mark is dropped."""
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

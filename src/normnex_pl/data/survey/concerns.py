@@ -23,7 +23,7 @@ _NAMED = 4
 
 
 def concerns(survey: Survey) -> list[str]:
-    """All that speaks against training on a scene as it is; nothing, at best."""
+    """Return all that speaks against training on a scene as it is; nothing, at best."""
     checks: tuple[Callable[[Survey], str | None], ...] = (
         _few_views,
         _facing_apart,
@@ -114,7 +114,7 @@ def _outside(survey: Survey) -> str | None:
         return None
     return (
         f"more than {_MOST_OUTSIDE:.0%} of what {_named(outside)} see lies outside of the canvas, and stays "
-        "black. Raise the padding (--data.planes.offset), or leave these views out."
+        "black. Raise the padding (--data.planes.padding), or leave these views out."
     )
 
 
@@ -138,7 +138,7 @@ def _exposure(survey: Survey) -> str | None:
 
 
 def _named(views: Iterable[ViewSurvey]) -> str:
-    """Names of some views, and how many there are besides."""
+    """Name some views, and how many there are besides."""
     names = [view.name for view in views]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

@@ -28,7 +28,7 @@ _PLANES, _POINTS = "tab:green", "0.45"
 
 
 def write_diagram(path: Path, scene: Scene, num_planes: int) -> None:
-    """Draws a scene.
+    """Draw a scene.
 
     Args:
         path: Of the PNG file.
@@ -49,7 +49,7 @@ def write_diagram(path: Path, scene: Scene, num_planes: int) -> None:
     geometry = scene.geometry
     figure.suptitle(
         f"{scene.name}: {num_planes} planes from {geometry.near:.3g} to {geometry.far:.3g}, uniform in "
-        f"{geometry.spacing}; padding {geometry.offset} pixels. Units: the nearest depth bound is 4/3."
+        f"{geometry.spacing}; padding {geometry.padding} pixels. Units: the nearest depth bound is 4/3."
     )
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
@@ -96,7 +96,7 @@ def _draw_positions(axes: Axes, scene: Scene) -> None:
 
 
 def _style(scene: Scene, index: int) -> tuple[str, str]:
-    """A view's colour, and what it stands for."""
+    """Return a view's colour, and what it stands for."""
     if index == scene.reference:
         return _REFERENCE, f"reference, {scene.views[index].name}"
     return (_TRAINING, "training views") if index in scene.train else (_HELD_OUT, "held-out views")
@@ -116,7 +116,7 @@ def _canvas_ends(geometry: MPIGeometry, depth: float, axis: int) -> tuple[float,
         if axis == 0
         else (geometry.fy, geometry.cy, geometry.height)
     )
-    begin, end = -geometry.offset - centre, size + geometry.offset - centre
+    begin, end = -geometry.padding - centre, size + geometry.padding - centre
     return begin * depth / focal, end * depth / focal
 
 

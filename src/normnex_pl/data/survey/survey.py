@@ -1,4 +1,4 @@
-"""Measures a scene: views, depths, planes and padding, in the units in which people can judge them."""
+"""Measure a scene: views, depths, planes and padding, in the units in which people can judge them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Survey:
         far: Depth of the last plane.
         spacing: What is uniform between neighbouring planes.
         num_planes: How many there will be.
-        offset: Padding of the canvas on each side, in pixels.
+        padding: Padding of the canvas on each side, in pixels.
         reasons: For the planes.
         points: How many points the training views see; None if the scene has none.
         points_between: Share of these between the first and the last plane.
@@ -86,7 +86,7 @@ class Survey:
     far: float
     spacing: PlaneSpacing
     num_planes: int
-    offset: int
+    padding: int
     reasons: PlaneReasons
     points: int | None
     points_between: float | None
@@ -111,7 +111,7 @@ class Survey:
 
 
 def survey(scene: Scene, num_planes: int) -> Survey:
-    """Measures a scene.
+    """Measure a scene.
 
     Args:
         scene: With its planes.
@@ -139,7 +139,7 @@ def survey(scene: Scene, num_planes: int) -> Survey:
         far=geometry.far,
         spacing=geometry.spacing,
         num_planes=num_planes,
-        offset=geometry.offset,
+        padding=geometry.padding,
         reasons=scene.reasons,
         points=None if scene.points is None else len(scene.points),
         points_between=_share_between(scene.points, geometry.near, geometry.far),
@@ -155,7 +155,7 @@ def survey(scene: Scene, num_planes: int) -> Survey:
 
 
 def middle_of(scene: Scene) -> Float[Tensor, "3"]:
-    """A point on the reference view's axis: at the points' median depth, else midway in disparity."""
+    """Return a point on the reference view's axis: at the points' median depth, else midway in disparity."""
     near, far = scene.geometry.near, scene.geometry.far
     depth = 2 / (1 / near + 1 / far)
     if scene.points is not None and len(scene.points):
@@ -164,7 +164,7 @@ def middle_of(scene: Scene) -> Float[Tensor, "3"]:
 
 
 def largest_angle(centres: Float[Tensor, "view 3"], point: Float[Tensor, "3"]) -> float:
-    """The largest angle between two of the centres as seen from a point, in degrees."""
+    """Return the largest angle between two of the centres as seen from a point, in degrees."""
     directions = torch.nn.functional.normalize(centres - point, dim=1)
     return float(torch.rad2deg((directions @ directions.T).clamp(-1, 1).acos().max()))
 
@@ -177,7 +177,7 @@ def median_neighbour_distance(centres: Float[Tensor, "view 3"]) -> float:
 
 
 def brightness(views: Sequence[View]) -> list[float]:
-    """Mean linear luma of photos, over the median of these means."""
+    """Return the mean linear luma of photos, over the median of these means."""
     means = torch.tensor([float((view.image[::4, ::4].float() / 255).pow(_GAMMA).mean()) for view in views])
     return (means / means.median().clamp(min=1e-6)).tolist()
 
@@ -195,8 +195,8 @@ def _survey_views(scene: Scene) -> tuple[ViewSurvey, ...]:
                 held_out=index in scene.test,
                 position=(position[0], position[1], position[2]),
                 turned=math.degrees(math.acos(min(1.0, max(-1.0, float(view.camera.c2w[2, 2]))))),
-                outside=share_outside(beyond, scene.geometry.offset),
-                nothing_behind=share_outside(beyond[:, -1], scene.geometry.offset),
+                outside=share_outside(beyond, scene.geometry.padding),
+                nothing_behind=share_outside(beyond[:, -1], scene.geometry.padding),
                 brightness=relative,
             )
         )
@@ -204,7 +204,7 @@ def _survey_views(scene: Scene) -> tuple[ViewSurvey, ...]:
 
 
 def _beyond(scene: Scene, camera: Camera) -> Float[Tensor, "ray plane"]:
-    """How far outside of the reference picture a camera's rays meet planes, in pixels."""
+    """Return how far outside of the reference picture a camera's rays meet planes, in pixels."""
     pixels = pixel_grid(camera.width, camera.height, _COLUMNS, _ROWS)
     rays = pixel_rays(camera.K.double(), camera.c2w.double(), pixels)
     return pixels_beyond_picture(rays, plane_depths(scene.geometry, _PLANES).double(), scene.geometry)

@@ -41,26 +41,26 @@ _TEXT_SIZE = 18
 
 
 def to_bytes(image: Float[Tensor, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
-    """Rounds colours in [0, 1] to bytes."""
+    """Round colours in [0, 1] to bytes."""
     return (image.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
 
 def error_map(
     image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"]
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Shows where an image differs from the truth; see the module's docstring for the colours."""
+    """Show where an image differs from the truth; see the module's docstring for the colours."""
     error = (image - truth).abs().mean(dim=-1) / ERROR_SCALE
     return to_bytes(torch.from_numpy(colormaps["magma"](error.clamp(0, 1).cpu().numpy())[..., :3]))
 
 
 def write_png(path: Path, pixels: UInt8[np.ndarray, "height width 3"]) -> None:
-    """Writes a PNG, whole or not at all."""
+    """Write a PNG, whole or not at all."""
     with replacing(path) as temporary:
         Image.fromarray(pixels).save(temporary)
 
 
 def _error_legend(width: int) -> Image.Image:
-    """A colour bar from no error to the largest one shown."""
+    """Return a colour bar from no error to the largest one shown."""
     ramp = colormaps["magma"](np.linspace(0, 1, width))[None, :, :3].repeat(_TEXT_SIZE // 2, axis=0)
     return Image.fromarray((ramp * 255).round().astype(np.uint8))
 
@@ -70,7 +70,7 @@ def contact_sheet(
     titles: Sequence[str],
     labels: Sequence[str],
 ) -> UInt8[np.ndarray, "sheet_height sheet_width 3"]:
-    """Puts pictures of one size into a table: a row a view; the last column holds error maps.
+    """Put pictures of one size into a table: a row a view; the last column holds error maps.
 
     Args:
         rows: The pictures.

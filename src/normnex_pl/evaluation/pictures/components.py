@@ -28,7 +28,7 @@ Picture = UInt8[np.ndarray, "height width 3"]
 def normals_picture(
     normals: Float[Tensor, "height width 3"], rotation: Float[Tensor, "3 3"]
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Shows normals as the view's camera sees them.
+    """Show normals as the view's camera sees them.
 
     Args:
         normals: In the reference frame; zero where there are none.
@@ -42,14 +42,14 @@ def normals_picture(
 def depth_picture(
     depth: Float[Tensor, "height width"], geometry: MPIGeometry
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Shows depths in world units along the reference camera's axis."""
+    """Show depths in world units along the reference camera's axis."""
     return _viridis((geometry.far - depth) / (geometry.far - geometry.near))
 
 
 def disparity_picture(
     disparity: Float[Tensor, "height width"], geometry: MPIGeometry
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Shows inverse depths, per world unit."""
+    """Show inverse depths, per world unit."""
     near, far = 1 / geometry.near, 1 / geometry.far
     return _viridis((disparity - far) / (near - far))
 
@@ -57,7 +57,7 @@ def disparity_picture(
 def specular_picture(
     specular: Float[Tensor, "height width 3"], signed: bool
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Shows the part of a colour that depends on the view.
+    """Show the part of a colour that depends on the view.
 
     Args:
         specular: In [-1, 1], or more in a layer before anything clamps.
@@ -67,17 +67,17 @@ def specular_picture(
 
 
 def chroma_picture(chroma: Float[Tensor, "height width 2"]) -> UInt8[np.ndarray, "height width 3"]:
-    """Shows (Cb, Cr) in [-0.5, 0.5]."""
+    """Show (Cb, Cr) in [-0.5, 0.5]."""
     return to_bytes(0.5 * chroma_to_rgb(chroma))
 
 
 def grey_picture(values: Float[Tensor, "height width"]) -> UInt8[np.ndarray, "height width 3"]:
-    """Shows values in [0, 1]."""
+    """Show values in [0, 1]."""
     return to_bytes(values[..., None].expand(-1, -1, 3))
 
 
 def specular_legend(signed: bool) -> UInt8[np.ndarray, "height width 3"]:
-    """The bar of `specular_picture`."""
+    """Return the bar of `specular_picture`."""
 
     def show(values: Float[Tensor, "height width"]) -> Picture:
         return specular_picture(values[..., None].expand(-1, -1, 3), signed)
@@ -88,7 +88,7 @@ def specular_legend(signed: bool) -> UInt8[np.ndarray, "height width 3"]:
 def component_panels(
     shown: dict[str, Tensor], view: View, geometry: MPIGeometry, signed: bool
 ) -> list[Panel]:
-    """Shows all that a model has of a view.
+    """Show all that a model has of a view.
 
     Args:
         shown: What `MPI.render_image` gives, and ``target_normals`` where they are estimated; what isn't
@@ -113,7 +113,7 @@ def component_panels(
 
 
 def _makers(view: View, geometry: MPIGeometry, signed: bool) -> dict[str, Callable[[Tensor], Panel]]:
-    """How to show components that not every model has, or whose colours need a legend."""
+    """Return how to show components that not every model has, or whose colours need a legend."""
     near, far = geometry.near, geometry.far
     depth, disparity = (partial(show, geometry=geometry) for show in (depth_picture, disparity_picture))
     specular = "specular (grey is zero)" if signed else f"specular (x {SPECULAR_GAIN:g})"
@@ -140,7 +140,7 @@ def _normals_panel(name: str, title: str, normals: Tensor, view: View) -> Panel:
 
 
 def _normals_legend() -> Picture:
-    """A sphere, on the paper's white."""
+    """Return a sphere, on the paper's white."""
     normals = sphere_normals()
     sphere = normals_picture(normals, torch.eye(3)).copy()
     sphere[(normals == 0).all(dim=-1).numpy()] = 255

@@ -45,7 +45,7 @@ class LayerTextures:
 
 
 def check_layers(name: str, layers: Sequence[int] | None, num_layers: int) -> None:
-    """Raises a UserError, by the name of a setting, unless layers are some that there are, or None."""
+    """Raise a UserError, by the name of a setting, unless layers are some that there are, or None."""
     if layers is not None and (not layers or not all(0 <= layer < num_layers for layer in layers)):
         raise UserError(f"{name}: expected some of 0 to {num_layers - 1}, found {list(layers)}.")
 
@@ -61,14 +61,16 @@ def spread_layers(num_layers: int) -> list[int]:
 
 
 @torch.no_grad()
-def layer_textures(mpi: MPI, layers: Sequence[int], width: int = _WIDTH, chunk: int = 16384) -> LayerTextures:
-    """Evaluates layers where the rays of the reference camera through the canvas meet them.
+def layer_textures(
+    mpi: MPI, layers: Sequence[int], width: int = _WIDTH, chunk_size: int = 16384
+) -> LayerTextures:
+    """Evaluate layers where the rays of the reference camera through the canvas meet them.
 
     Args:
         mpi: The model.
         layers: Which ones.
         width: Pixels that a texture may have at most; the canvas itself may be smaller.
-        chunk: Rays at once.
+        chunk_size: Rays at once.
     """
     size = mpi.geometry.canvas_width, mpi.geometry.canvas_height
     shrink = max(1.0, size[0] / width)
@@ -78,7 +80,7 @@ def layer_textures(mpi: MPI, layers: Sequence[int], width: int = _WIDTH, chunk: 
     grid = canvas_grid(rows, columns, mpi.depths.device)
     directions = canvas_points(grid, torch.ones_like(grid[..., 0]), mpi.geometry).flatten(0, 1)
     parts: list[list[Tensor]] = []
-    for some in directions.split(chunk):
+    for some in directions.split(chunk_size):
         rays = Rays(torch.zeros_like(some), some)
         met = mpi.intersect(rays)
         stored = mpi.field(met)
@@ -99,7 +101,7 @@ def layer_textures(mpi: MPI, layers: Sequence[int], width: int = _WIDTH, chunk: 
 
 
 def _of_layers(mpi: MPI, stored: FieldOutput, rendered: RenderOutput) -> list[Tensor]:
-    """The attributes of `LayerTextures`, each ``[ray, layer, value]``."""
+    """Return the attributes of `LayerTextures`, each ``[ray, layer, value]``."""
     base_color = rearrange(stored.base_color, "ray (layer sub) rgb -> ray layer sub rgb", sub=mpi.sublayers)
     weights = composite_weights(
         rearrange(rendered.alpha, "ray (layer sub) -> ray layer sub", sub=mpi.sublayers)
@@ -111,17 +113,17 @@ def _of_layers(mpi: MPI, stored: FieldOutput, rendered: RenderOutput) -> list[Te
 
 
 def mpi_sheet(
-    mpi: MPI, layers: Sequence[int] | None = None, chunk: int = 16384
+    mpi: MPI, layers: Sequence[int] | None = None, chunk_size: int = 16384
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Shows layers in rows, front to back.
+    """Show layers in rows, front to back.
 
     Args:
         mpi: The model.
         layers: Which ones; None for `spread_layers`.
-        chunk: Rays at once.
+        chunk_size: Rays at once.
     """
     chosen = spread_layers(mpi.num_layers) if layers is None else layers
-    textures = layer_textures(mpi, chosen, chunk=chunk)
+    textures = layer_textures(mpi, chosen, chunk_size=chunk_size)
     signed = mpi.color.signed
     scale = "(grey is zero)" if signed else f"(x {SPECULAR_GAIN:g})"
     rows = []

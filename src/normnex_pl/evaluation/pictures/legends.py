@@ -44,7 +44,7 @@ class Panel:
 def bar_legend(
     show: Callable[[Float[Tensor, "height width"]], Pixels], left: float, right: float, unit: str = ""
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """A colour bar with the numbers at its ends and in its middle.
+    """Return a colour bar with the numbers at its ends and in its middle.
 
     Args:
         show: Gives values their colours: the function that made the picture, so that they can't differ.
@@ -69,7 +69,7 @@ def bar_legend(
 def symbol_legend(
     symbol: UInt8[np.ndarray, "size size 3"], lines: Sequence[str]
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """A small picture with lines of text beside it."""
+    """Return a small picture with lines of text beside it."""
     page = _page(max(len(symbol), len(lines) * (_TEXT_SIZE + 4)))
     page.paste(Image.fromarray(symbol))
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(_TEXT_SIZE)
@@ -88,14 +88,14 @@ def sphere_normals(size: int = SYMBOL_SIZE) -> Float[Tensor, "size size 3"]:
 
 
 def chroma_plane(size: int = SYMBOL_SIZE) -> Float[Tensor, "size size 2"]:
-    """All chromas: Cb grows to the right and Cr upwards, from -0.5 to 0.5."""
+    """Return all chromas: Cb grows to the right and Cr upwards, from -0.5 to 0.5."""
     across = (torch.arange(size) + 0.5) / size - 0.5
     cr, cb = torch.meshgrid(-across, across, indexing="ij")
     return torch.stack([cb, cr], dim=-1)
 
 
 def panel_sheet(rows: Sequence[Sequence[Panel]]) -> UInt8[np.ndarray, "height width 3"]:
-    """Lays panels out in rows, each with its title above and its legend below.
+    """Lay panels out in rows, each with its title above and its legend below.
 
     Args:
         rows: Their pictures have one size, apart from legends; rows may be of different lengths.
@@ -128,7 +128,7 @@ def panel_sheet(rows: Sequence[Sequence[Panel]]) -> UInt8[np.ndarray, "height wi
 
 
 def _small(picture: Pixels) -> Image.Image:
-    """The picture itself, or a smaller one if it is too wide for a sheet."""
+    """Return the picture itself, or a smaller one if it is too wide for a sheet."""
     image = Image.fromarray(picture)
     if image.width <= _LARGEST_WIDTH:
         return image

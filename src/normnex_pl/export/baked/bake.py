@@ -1,4 +1,4 @@
-"""Bakes a run's multiplane image to files, and judges them: ``make bake RUN=path``."""
+"""Bake a run's multiplane image to files, and judge them: ``make bake RUN=path``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from normnex_pl.training.trained_run import TrainedRun, find_device, read_run
 def bake_run(
     run: TrainedRun, settings: BakeSettings, device: torch.device, renderer: Renderer
 ) -> dict[str, Any]:
-    """Bakes a run into its folder, judges the files and adds the scores to the run's."""
+    """Bake a run into its folder, judge the files and add the scores to the run's."""
     check_metrics(run.folder)
     scene = run.data.scene
     cameras = [scene.views[i].to(device).camera for i in run.data.train_views]
@@ -47,7 +47,7 @@ def bake_run(
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     result = argparse.ArgumentParser(
         prog="bake", description="Bakes a run's multiplane image into its folder mpi/.", allow_abbrev=False
     )
@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, or 2 for bad input."""
+    """Return 0, or 2 for bad input."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     options = parser().parse_args(arguments)
     try:
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _settings(options: argparse.Namespace) -> BakeSettings:
-    """Checks the options."""
+    """Check the options."""
     for name in ("alpha_pixels", "feature_pixels"):
         value = getattr(options, name)
         if value is not None and not value >= 0.5:

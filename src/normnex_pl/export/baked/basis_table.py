@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.model.appearance import Basis, DirectionQuery, ReflectionQuery, ViewQuery
@@ -52,7 +53,9 @@ class TableQuery(ABC):
     def inputs(
         self, coordinates: Float[Tensor, "sample axis"]
     ) -> tuple[Float[Tensor, "sample 3"], Float[Tensor, "sample 1 3"] | None]:
-        """A viewing direction, and a normal if there are any, that are looked up at coordinates of the table.
+        """Return a viewing direction, and a normal if there are any.
+
+        That are looked up at coordinates of the table.
 
         Args:
             coordinates: In [0, 1], the fastest axis first.
@@ -80,10 +83,10 @@ class ViewTable(TableQuery):
         z = (1 - xy.square().sum(dim=-1, keepdim=True)).clamp(min=0).sqrt()
         return torch.cat([xy, z], dim=-1), None
 
+    @override
     def coordinates(
         self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray 3"] | None
     ) -> Float[Tensor, "ray axis"]:
-        """See the base class."""
         return (viewdirs[:, :2] + 1) / 2
 
 
@@ -109,10 +112,10 @@ class ReflectionTable(TableQuery):
         normals = cosines * reflected + (1 - cosines.square()).clamp(min=0).sqrt() * across
         return reflected - 2 * cosines * normals, normals[:, None]
 
+    @override
     def coordinates(
         self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray 3"] | None
     ) -> Float[Tensor, "ray axis"]:
-        """See the base class."""
         assert normals is not None
         facing = face_camera(normals, viewdirs)
         cosines = -(facing * viewdirs).sum(dim=-1, keepdim=True)
@@ -124,7 +127,7 @@ TABLES: dict[str, type[TableQuery]] = {table.name: table for table in (ViewTable
 
 @singledispatch
 def table_query(query: DirectionQuery) -> TableQuery:
-    """The table that suits a query.
+    """Return the table that suits a query.
 
     Raises:
         UserError: There is none.
@@ -154,7 +157,7 @@ def octahedral_coordinates(directions: Float[Tensor, "sample 3"]) -> Float[Tenso
 
 
 def octahedral_direction(coordinates: Float[Tensor, "sample 2"]) -> Float[Tensor, "sample 3"]:
-    """The unit vector at a point of the unit square; the inverse of `octahedral_coordinates`."""
+    """Return the unit vector at a point of the unit square; the inverse of `octahedral_coordinates`."""
     p = 2 * coordinates - 1
     z = p.abs().sum(dim=-1, keepdim=True) - 1
     unfolded = (1 - p.abs().flip(-1)) * torch.where(p < 0, -1.0, 1.0)
@@ -164,7 +167,7 @@ def octahedral_direction(coordinates: Float[Tensor, "sample 2"]) -> Float[Tensor
 def read_table(
     table: Float[Tensor, "basis *cells"], coordinates: Float[Tensor, "sample axis"]
 ) -> Float[Tensor, "sample basis"]:
-    """Reads a table linearly.
+    """Read a table linearly.
 
     Args:
         table: Samples at the corners of cells.
@@ -179,7 +182,7 @@ def read_table(
 def bake_table(
     basis: Basis, query: TableQuery, shape: Shape, device: torch.device
 ) -> Float[Tensor, "basis *cells"]:
-    """Evaluates the functions on a grid, rounded to half precision."""
+    """Evaluate the functions on a grid, rounded to half precision."""
     axes = [torch.linspace(0, 1, size, device=device) for size in shape]
     grid = torch.stack([axis.flatten() for axis in torch.meshgrid(*axes, indexing="ij")][::-1], dim=-1)
     values = torch.cat([_evaluate(basis, query, part) for part in grid.split(1 << 16)])
@@ -189,7 +192,7 @@ def bake_table(
 def fit_table(
     basis: Basis, query: TableQuery, device: torch.device
 ) -> tuple[Float[Tensor, "basis *cells"], float]:
-    """The smallest table whose error is below `TOLERANCE`, or else the largest; and its error."""
+    """Return the smallest table whose error is below `TOLERANCE`, or else the largest; and its error."""
     for shape in query.shapes:
         table = bake_table(basis, query, shape, device)
         error = table_error(basis, query, table)
@@ -200,7 +203,7 @@ def fit_table(
 
 @torch.no_grad()
 def table_error(basis: Basis, query: TableQuery, table: Float[Tensor, "basis *cells"]) -> float:
-    """The largest difference between table and functions, at random places."""
+    """Return the largest difference between table and functions, at random places."""
     generator = torch.Generator().manual_seed(0)
     places = torch.rand(_CHECKED, table.ndim - 1, generator=generator).to(table.device)
     return float((read_table(table, places) - _evaluate(basis, query, places)).abs().max())

@@ -1,4 +1,4 @@
-"""Renders a baked multiplane image from its files alone: front to back, until no light is left."""
+"""Render a baked multiplane image from its files alone: front to back, until no light is left."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class BakedMPI(nn.Module):
 
     @classmethod
     def read(cls, folder: Path) -> BakedMPI:
-        """Reads the files.
+        """Read the files.
 
         Args:
             folder: ``mpi/`` of a run.
@@ -91,7 +91,7 @@ class BakedMPI(nn.Module):
 
     @torch.no_grad()
     def render(self, rays: Rays, least_light: float = LEAST_LIGHT) -> dict[str, Tensor]:
-        """Renders rays, with the components of `MPI.components`.
+        """Render rays, with the components of `MPI.components`.
 
         Args:
             rays: In the reference frame.
@@ -152,7 +152,7 @@ class BakedMPI(nn.Module):
         return values, alpha
 
     def _features(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray 3"], dict[str, Tensor]]:
-        """The specular part of a layer, and what else there is to show of it."""
+        """Return the specular part of a layer, and what else there is to show of it."""
         coordinates = _meet(rays, self.layer_depths[layer : layer + 1], self.geometry)[:, 0]
         features, present = self.features.read(torch.tensor(layer, device=coordinates.device), coordinates)
         colors = features[:, None, : self.num_color_features]

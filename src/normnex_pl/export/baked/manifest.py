@@ -1,9 +1,9 @@
-"""The files of a baked multiplane image: ``mpi/manifest.json`` and what it names. Version 1.
+"""The files of a baked multiplane image: ``mpi/manifest.json`` and what it names. Version 2.
 
 ``manifest.json`` (all lengths in world units, the world being the reference camera's frame in OpenCV axes):
 
-    format, version     "normnex-mpi", 1. Another version may differ in anything.
-    geometry            fx, fy, cx, cy, width, height, offset, near, far, spacing: the fields of `MPIGeometry`
+    format, version     "normnex-mpi", 2. Another version may differ in anything.
+    geometry            fx, fy, cx, cy, width, height, padding, near, far, spacing: see `MPIGeometry`
     depths              of the planes, front to back; layer_depths: of the layers, where features are read
     sublayers           planes a layer: plane p belongs to layer p // sublayers
     background          "clear", or "opaque_last_plane": alpha of the last plane is 1 on the canvas
@@ -31,7 +31,7 @@
 How a ray is rendered, from plane p = 0 on, T = 1:
 
     X = o + t v with t = (d_p - o_z) / v_z > 0
-    x = 2 (fx X_x / d_p + cx + offset) / (width + 2 offset) - 1, y likewise
+    x = 2 (fx X_x / d_p + cx + padding) / (width + 2 padding) - 1, y likewise
     a sample exists where |x|, |y| <= 1 and its tiles of alpha (not on an opaque last plane) and base_color do
     color = clamp(base_color + specular of layer l, 0, 1), alpha and base_color read at (x, y)
     rgb += T alpha color; T *= 1 - alpha
@@ -56,14 +56,14 @@ from typing import Any
 from normnex_pl.core.errors import UserError
 
 FORMAT = "normnex-mpi"
-VERSION = 1
+VERSION = 2
 FOLDER = "mpi"  # of a run
 MANIFEST = "manifest.json"
 AGAIN = "Bake the run again (make bake RUN=...)."
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Reads the manifest of a baked multiplane image.
+    """Read the manifest of a baked multiplane image.
 
     Raises:
         UserError: There is none, it is damaged, or it is of another format or version.
@@ -93,7 +93,7 @@ def describe_file(path: Path) -> dict[str, Any]:
 
 
 def read_file(folder: Path, entry: dict[str, Any]) -> bytes:
-    """Reads a file that the manifest names.
+    """Read a file that the manifest names.
 
     Raises:
         UserError: It is missing, or isn't what was baked.
@@ -112,7 +112,7 @@ def read_file(folder: Path, entry: dict[str, Any]) -> bytes:
 
 
 def files_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries of all files that a manifest names."""
+    """Return the entries of all files that a manifest names."""
     entries: list[dict[str, Any]] = [manifest["basis"]]
     for texture in manifest["textures"].values():
         entries += [texture["table"], *_flat(texture["files"])]

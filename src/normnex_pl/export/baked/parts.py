@@ -57,7 +57,7 @@ def _(color: AdditiveYCbCrColor) -> dict[str, Any]:
 
 
 def make_color(description: dict[str, Any]) -> ColorModel:
-    """The colour model that `describe_color` described."""
+    """Return the colour model that `describe_color` described."""
     luma = SignedLuma() if description["signed"] else NonnegativeLuma()
     models: dict[str, ColorModel] = {
         "rgb": RGBColor(),
@@ -77,7 +77,7 @@ def background_name(background: Background) -> str:
 
 
 def make_background(name: str) -> Background:
-    """The background of that name."""
+    """Return the background of that name."""
     return _BACKGROUNDS[name]()
 
 
@@ -91,7 +91,7 @@ def normals_name(normals: NormalModel) -> str:
 
 
 def make_normals(name: str) -> NormalModel:
-    """The model of normals of that name."""
+    """Return the model of normals of that name."""
     return _NORMALS[name]()
 
 

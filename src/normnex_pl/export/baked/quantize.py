@@ -14,7 +14,7 @@ _LEAST_WIDTH = 1e-6
 def value_ranges(
     values: Float[Tensor, "texture channel height width"], used: Bool[Tensor, "texture height width"]
 ) -> Float[Tensor, "texture channel 2"]:
-    """The smallest and the largest value of each channel of each texture.
+    """Return the smallest and the largest value of each channel of each texture.
 
     Args:
         values: Of the textures.
@@ -31,7 +31,7 @@ def value_ranges(
 def quantize(
     values: Float[Tensor, "texture channel height width"], ranges: Float[Tensor, "texture channel 2"]
 ) -> UInt8[Tensor, "texture channel height width"]:
-    """Rounds to the nearest of 256 levels between the ends of the range; what lies beyond is clamped."""
+    """Round to the nearest of 256 levels between the ends of the range; what lies beyond is clamped."""
     low, high = ranges[..., None, None].unbind(dim=2)
     return ((values - low) / (high - low) * LEVELS).round().clamp(0, LEVELS).to(torch.uint8)
 

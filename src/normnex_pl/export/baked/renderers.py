@@ -26,26 +26,26 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True)
 class TorchRenderer:
-    """Renders on any device, by `BakedMPI.render`.
+    """Render on any device, by `BakedMPI.render`.
 
     Attributes:
         least_light: See there.
-        chunk: Rays at once; 300 bytes each for each plane of a layer, about.
+        chunk_size: Rays at once; 300 bytes each for each plane of a layer, about.
     """
 
     name: ClassVar[str] = "torch"
 
     least_light: float = LEAST_LIGHT
-    chunk: int = 1 << 16
+    chunk_size: int = 1 << 16
 
     def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
         """See `Renderer`."""
-        parts = image_rays(camera).split(self.chunk)
+        parts = image_rays(camera).split(self.chunk_size)
         return join_image(camera, [baked.render(rays, self.least_light) for rays in parts])
 
 
 def find_renderer(device: torch.device) -> Renderer:
-    """The fastest renderer of a device: Triton's kernel on a GPU, if Triton is there."""
+    """Return the fastest renderer of a device: Triton's kernel on a GPU, if Triton is there."""
     if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
         from normnex_pl.export.baked.triton_renderer import TritonRenderer  # can't be imported everywhere
 

@@ -28,7 +28,7 @@ def texel_grid(grid: TileGrid) -> TileGrid:
 def pool_weights(
     weights: Float[Tensor, "texture height width"], grid: TileGrid
 ) -> Float[Tensor, "texture row column"]:
-    """The largest weight of a texel on each tile."""
+    """Return the largest weight of a texel on each tile."""
     below, beside = grid.rows * grid.shown - grid.height, grid.columns * grid.shown - grid.width
     filled = F.pad(weights, (0, beside, 0, below), value=-torch.inf)
     return F.max_pool2d(filled, grid.shown)
@@ -39,7 +39,7 @@ def round_colors(
     weights: Float[Tensor, "texture height width"],
     tolerance: float,
 ) -> Float[Tensor, "texture channel height width"]:
-    """Rounds values to as few levels as their weights allow.
+    """Round values to as few levels as their weights allow.
 
     Args:
         values: In [0, 1].

@@ -1,4 +1,4 @@
-"""Judges a baked multiplane image by its files: held-out views, bytes, frames a second."""
+"""Judge a baked multiplane image by its files: held-out views, bytes, frames a second."""
 
 from __future__ import annotations
 

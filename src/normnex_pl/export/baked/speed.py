@@ -35,7 +35,7 @@ def spiral_cameras(baked: BakedMPI, frames: int, size: tuple[int, int] | None = 
 
 
 def frames_per_second(baked: BakedMPI, cameras: Sequence[Camera], renderer: Renderer) -> float:
-    """Renders frames one after another; nothing waits for a frame before the next one is begun.
+    """Render frames one after another; nothing waits for a frame before the next one is begun.
 
     Returns:
         By the median time from the end of a frame to that of the next one.
@@ -53,7 +53,7 @@ def frames_per_second(baked: BakedMPI, cameras: Sequence[Camera], renderer: Rend
 
 
 def peak_megabytes(work: Callable[[], object], device: torch.device, before: int = 0) -> float | None:
-    """The most memory that is allocated on a GPU while something is done; None without a GPU.
+    """Return the most memory that is allocated on a GPU while something is done; None without a GPU.
 
     Args:
         work: What is done.

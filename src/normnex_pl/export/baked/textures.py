@@ -37,7 +37,10 @@ class TextureSizes:
 
 @singledispatch
 def natural_sizes(field: Field, geometry: MPIGeometry) -> TextureSizes:
-    """The sizes that a field's values have by themselves: a texel a pixel of the canvas, if it has none."""
+    """Return the sizes that a field's values have by themselves.
+
+    A texel a pixel of the canvas, if it has none.
+    """
     canvas = geometry.canvas_height, geometry.canvas_width
     return TextureSizes(canvas, _size(field.base_color.raw), canvas)
 
@@ -59,7 +62,7 @@ def _size(texture: Tensor) -> Size:
 
 
 def coarser(geometry: MPIGeometry, pixels: float) -> Size:
-    """The size whose texels are so many pixels of the canvas wide."""
+    """Return the size whose texels are so many pixels of the canvas wide."""
     height, width = geometry.canvas_height, geometry.canvas_width
     return max(1, round(height / pixels)), max(1, round(width / pixels))
 
@@ -81,7 +84,7 @@ def bake_features(mpi: MPI, size: Size) -> Float[Tensor, "layer feature height w
 
 @torch.no_grad()
 def _evaluate(mpi: MPI, size: Size, read: Callable[[PlaneSamples], Tensor]) -> Tensor:
-    """Evaluates at all texels' centres; a ray here is a line of points at one place of the canvas."""
+    """Evaluate at all texels' centres; a ray here is a line of points at one place of the canvas."""
     grid = canvas_grid(*size, mpi.depths.device).flatten(0, 1)
     planes, layers = len(mpi.depths), mpi.num_layers
     result: Tensor | None = None

@@ -48,7 +48,7 @@ class Encoding:
     quality: int | None = None
 
     def write(self, pixels: UInt8[np.ndarray, "height width channel"], path: Path) -> Path:
-        """Writes a picture of one or three channels, at the path with its ending."""
+        """Write a picture of one or three channels, at the path with its ending."""
         image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
         path = path.with_suffix(f".{self.format}")
         if self.format == "png":
@@ -69,7 +69,7 @@ def write_texture(
     grid: TileGrid,
     encoding: Encoding,
 ) -> dict[str, Any]:
-    """Writes the tiles that have a slot, and says what the manifest says of them."""
+    """Write the tiles that have a slot, and say what the manifest says of them."""
     codes = torch.stack([quantize(*one) for one in zip(values[:, None], ranges[:, None], strict=True)])[:, 0]
     tiles = cut_tiles(codes, slots, grid)
     layout = layout_pages(len(tiles), grid.size)
@@ -107,7 +107,7 @@ def _in_parallel(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> li
 
 
 def _pictures(pixels: UInt8[np.ndarray, "height width channel"]) -> list[np.ndarray]:
-    """Groups of three channels, the last one filled up with zeros; a single channel stays alone."""
+    """Return groups of three channels, the last one filled up with zeros; a single channel stays alone."""
     channels = pixels.shape[-1]
     if channels == 1:
         return [pixels]
@@ -151,7 +151,7 @@ class TiledTexture(nn.Module):
     def read(
         self, textures: Int[Tensor, "*#sample"], coordinates: Float[Tensor, "*sample 2"]
     ) -> tuple[Float[Tensor, "*sample channel"], Bool[Tensor, "*sample"]]:
-        """Reads bilinearly.
+        """Read bilinearly.
 
         Args:
             textures: Which ones.
@@ -180,7 +180,7 @@ def texel_bytes(channels: int) -> int:
 
 
 def read_texture(folder: Path, name: str, entry: dict[str, Any]) -> TiledTexture:
-    """Reads what `write_texture` wrote.
+    """Read what `write_texture` wrote.
 
     Raises:
         UserError: A file is missing, or isn't what was baked.
@@ -211,7 +211,7 @@ def read_texture(folder: Path, name: str, entry: dict[str, Any]) -> TiledTexture
 
 
 def _decode(folder: Path, entry: dict[str, Any], size: tuple[int, int]) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Decodes a picture of a known height and width; grey ones get three channels."""
+    """Decode a picture of a known height and width; grey ones get three channels."""
     content = read_file(folder, entry)
     try:
         with Image.open(io.BytesIO(content)) as image:

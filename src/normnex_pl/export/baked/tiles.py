@@ -92,7 +92,7 @@ class PageLayout:
 
 
 def layout_pages(slots: int, size: int) -> PageLayout:
-    """Fits tiles onto as few pages as can be, of about the same fill; one without tiles, if there are none.
+    """Fit tiles onto as few pages as can be, of about the same fill; one without tiles, if there are none.
 
     Raises:
         UserError: They need more pages than a texture array may have layers.
@@ -113,7 +113,7 @@ def layout_pages(slots: int, size: int) -> PageLayout:
 def locate(
     grid: TileGrid, coordinates: Float[Tensor, "*sample 2"]
 ) -> tuple[Int[Tensor, "*sample"], Int[Tensor, "*sample"], Float[Tensor, "*sample 2"]]:
-    """Finds the tiles of points.
+    """Find the tiles of points.
 
     Args:
         grid: How the textures are cut.
@@ -166,7 +166,7 @@ def cut_tiles(
     slots: Int[Tensor, "texture row column"],
     grid: TileGrid,
 ) -> UInt8[Tensor, "slot size size channel"]:
-    """Cuts the tiles that have a slot, in the order of their slots, with padding."""
+    """Cut the tiles that have a slot, in the order of their slots, with padding."""
     present = (slots != ABSENT).nonzero()
     texture, row, column = present[slots[slots != ABSENT].argsort()].unbind(dim=-1)
     reach = torch.arange(grid.size, device=slots.device) - PADDING
@@ -179,7 +179,7 @@ def cut_tiles(
 def pack_pages(
     tiles: UInt8[Tensor, "slot size size channel"], layout: PageLayout
 ) -> UInt8[Tensor, "page height width channel"]:
-    """Lays tiles onto pages; what is left over is zero."""
+    """Lay tiles onto pages; what is left over is zero."""
     places = layout.pages * layout.rows_per_page * layout.tiles_per_row
     padded = torch.cat([tiles, tiles.new_zeros(places - len(tiles), *tiles.shape[1:])])
     by_place = padded.view(layout.pages, layout.rows_per_page, layout.tiles_per_row, *tiles.shape[1:])
@@ -190,7 +190,7 @@ def pack_pages(
 def unpack_page(
     page: UInt8[np.ndarray, "height width channel"], layout: PageLayout
 ) -> UInt8[np.ndarray, "place size size channel"]:
-    """The tiles of a page, in the order of their slots."""
+    """Return the tiles of a page, in the order of their slots."""
     size = layout.size
     rows = page.reshape(layout.rows_per_page, size, layout.tiles_per_row, size, page.shape[-1])
     return rows.swapaxes(1, 2).reshape(-1, size, size, page.shape[-1])

@@ -1,4 +1,4 @@
-"""Renders a baked multiplane image by `triton_kernels`: an image is one launch, and nothing is copied."""
+"""Render a baked multiplane image by `triton_kernels`: an image is one launch, and nothing is copied."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _NUM_CHANNELS = 18
 
 @dataclass(frozen=True)
 class TritonRenderer:
-    """Renders with the components of `TorchRenderer`.
+    """Render with the components of `TorchRenderer`.
 
     Attributes:
         least_light: See `BakedMPI.render`.
@@ -100,15 +100,15 @@ class TritonRenderer:
 
 
 def _scene(baked: BakedMPI) -> dict[str, Any]:
-    """The kernel's arguments that are the same for all cameras."""
+    """Return the kernel's arguments that are the same for all cameras."""
     geometry, planes = baked.geometry, len(baked.depths)
     *table_depth, table_height, table_width, num_basis = baked.table.shape
     luma_may_be_negative = baked.manifest["color"]["signed"]
     return {
         "focal_x": geometry.fx / geometry.canvas_width,
         "focal_y": geometry.fy / geometry.canvas_height,
-        "centre_x": (geometry.cx + geometry.offset) / geometry.canvas_width,
-        "centre_y": (geometry.cy + geometry.offset) / geometry.canvas_height,
+        "centre_x": (geometry.cx + geometry.padding) / geometry.canvas_width,
+        "centre_y": (geometry.cy + geometry.padding) / geometry.canvas_height,
         "depths": baked.depths,
         "layer_depths": baked.layer_depths,
         **_texture("alpha", "alpha_texels", baked.alpha.tiles, baked.alpha),
@@ -132,7 +132,7 @@ def _scene(baked: BakedMPI) -> dict[str, Any]:
 
 
 def _texture(name: str, texels: str, tiles: Tensor, texture: TiledTexture) -> dict[str, Any]:
-    """The arguments about one kind of texture."""
+    """Return the arguments about one kind of texture."""
     return {
         texels: tiles,
         f"{name}_slots": texture.slots,

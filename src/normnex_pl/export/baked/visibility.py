@@ -56,7 +56,10 @@ class TileWeights:
 
 
 def viewpoints(cameras: Sequence[Camera]) -> list[Camera]:
-    """The cameras, and one between each of them and the nearest other, with a margin around the picture."""
+    """Return the cameras, and one between each of them and the nearest other.
+
+    With a margin around the picture.
+    """
     centres = torch.stack([camera.c2w[:, 3] for camera in cameras])
     between = []
     if len(cameras) > 1:
@@ -69,7 +72,10 @@ def viewpoints(cameras: Sequence[Camera]) -> list[Camera]:
 
 
 def widened(camera: Camera, margin: float, step: int) -> Camera:
-    """A camera that sees more on all sides, by a share of its picture, with pixels ``step`` times as wide."""
+    """Return a camera that sees more on all sides.
+
+    By a share of its picture, with pixels ``step`` times as wide.
+    """
     K = camera.K.clone()
     K[0, 2] += margin * camera.width
     K[1, 2] += margin * camera.height
@@ -79,21 +85,23 @@ def widened(camera: Camera, margin: float, step: int) -> Camera:
 
 
 @torch.no_grad()
-def tile_weights(mpi: MPI, cameras: Sequence[Camera], grids: TileGrids, chunk: int = 16384) -> TileWeights:
-    """Renders views and keeps the largest weight that each tile has in a pixel.
+def tile_weights(
+    mpi: MPI, cameras: Sequence[Camera], grids: TileGrids, chunk_size: int = 16384
+) -> TileWeights:
+    """Render views and keep the largest weight that each tile has in a pixel.
 
     Args:
         mpi: The model.
         cameras: See `viewpoints`, on the model's device.
         grids: How its textures are cut.
-        chunk: Rays at once.
+        chunk_size: Rays at once.
     """
     device = mpi.depths.device
     seen = [
         torch.full(grid.shape, _UNSEEN, device=device)
         for grid in (grids.alpha, grids.base_color, grids.features)
     ]
-    for rays in (some for camera in cameras for some in image_rays(camera).split(chunk)):
+    for rays in (some for camera in cameras for some in image_rays(camera).split(chunk_size)):
         samples = mpi.intersect(rays)
         weights = mpi.shade(rays, samples, mpi.field(samples)).weights
         inside = (samples.planes.abs() <= 1).all(dim=-1)
@@ -116,7 +124,7 @@ def _largest(
     coordinates: Float[Tensor, "ray texture 2"],
     weights: Float[Tensor, "ray texture"],
 ) -> None:
-    """Raises the weights of tiles to those of the points that lie on them, in place."""
+    """Raise the weights of tiles to those of the points that lie on them, in place."""
     row, column, _ = locate(grid, coordinates)
     texture = torch.arange(grid.textures, device=seen.device)
     index = ((texture * grid.rows + row) * grid.columns + column).flatten()

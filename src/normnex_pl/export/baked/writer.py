@@ -1,4 +1,4 @@
-"""Writes a baked multiplane image: evaluates a model, drops what no view can see, stores the rest."""
+"""Write a baked multiplane image: evaluate a model, drop what no view can see, store the rest."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class BakeSettings:
 def bake(
     mpi: MPI, cameras: Sequence[Camera], folder: Path, settings: BakeSettings, provenance: dict[str, Any]
 ) -> dict[str, Any]:
-    """Writes a baked multiplane image, whole or not at all.
+    """Write a baked multiplane image, whole or not at all.
 
     Args:
         mpi: The model.
@@ -90,7 +90,7 @@ def bake(
 
 
 def _describe(mpi: MPI, cameras: Sequence[Camera]) -> dict[str, Any]:
-    """All of the manifest that isn't in other files."""
+    """Return all of the manifest that isn't in other files."""
     first = cameras[0]
     intrinsics = {"fx": first.K[0, 0], "fy": first.K[1, 1], "cx": first.K[0, 2], "cy": first.K[1, 2]}
     return {
@@ -112,7 +112,7 @@ def _describe(mpi: MPI, cameras: Sequence[Camera]) -> dict[str, Any]:
 def _write_textures(
     mpi: MPI, cameras: Sequence[Camera], folder: Path, settings: BakeSettings
 ) -> dict[str, Any]:
-    """Writes what views can see of all textures."""
+    """Write what views can see of all textures."""
     sizes = _sizes(mpi, settings)
     alpha_grid = _grid(mpi, len(mpi.depths), sizes.alpha)
     base_grid = _grid(mpi, mpi.num_layers, sizes.base_color)
@@ -173,7 +173,7 @@ def _grid(mpi: MPI, textures: int, size: tuple[int, int]) -> TileGrid:
 
 
 def _write_basis(mpi: MPI, folder: Path) -> dict[str, Any]:
-    """Writes the table of the basis functions."""
+    """Write the table of the basis functions."""
     query = table_query(mpi.basis.query)
     table, error = fit_table(mpi.basis, query, mpi.depths.device)
     path = folder / "basis.bin"

@@ -1,4 +1,4 @@
-"""Shows a baked multiplane image in the browser: ``make view RUN=path``."""
+"""Show a baked multiplane image in the browser: ``make view RUN=path``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
 
 def baked_folder(run: Path) -> Path:
-    """The baked multiplane image of a run.
+    """Return the baked multiplane image of a run.
 
     Args:
         run: Folder of the run.
@@ -40,7 +40,7 @@ def baked_folder(run: Path) -> Path:
 
 
 def export_site(baked: Path, target: Path) -> Path:
-    """Writes a folder for any static host: the viewer, and the image in ``mpi/``.
+    """Write a folder for any static host: the viewer, and the image in ``mpi/``.
 
     Args:
         baked: The image; all of its files are checked.
@@ -66,7 +66,7 @@ def export_site(baked: Path, target: Path) -> Path:
 
 
 def make_server(baked: Path, address: str, port: int | None) -> ViewServer:
-    """A server of the viewer and one image, which listens already.
+    """Return a server of the viewer and one image, which listens already.
 
     Args:
         baked: The image.
@@ -91,7 +91,7 @@ def make_server(baked: Path, address: str, port: int | None) -> ViewServer:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     result = argparse.ArgumentParser(
         prog="view", description="Shows a baked multiplane image in the browser.", allow_abbrev=False
     )
@@ -107,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, or 2 for bad input."""
+    """Return 0, or 2 for bad input."""
     options = parser().parse_args(arguments)
     try:
         if options.port is not None and not 0 <= options.port < 1 << 16:

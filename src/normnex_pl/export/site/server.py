@@ -28,7 +28,7 @@ _INDEX = "index.html"
 
 
 def find_file(target: str, roots: Mapping[str, Path]) -> Path | None:
-    """The file that a request asks for.
+    """Return the file that a request asks for.
 
     Args:
         target: Of the request: a path, encoded as in addresses, and perhaps a query.
@@ -64,15 +64,15 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30  # seconds that a silent connection is kept
 
     def do_GET(self) -> None:
-        """Sends a file."""
+        """Send a file."""
         self._answer(with_content=True)
 
     def do_HEAD(self) -> None:
-        """Sends what `do_GET` would, without the content."""
+        """Send what `do_GET` would, without the content."""
         self._answer(with_content=False)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: what is asked for is in the browser's own tools."""
+        """Say nothing: what is asked for is in the browser's own tools."""
 
     def _answer(self, with_content: bool) -> None:
         if not self.server.knows(self.headers.get("Host", "")):
@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class ViewServer(ThreadingHTTPServer):
-    """Serves folders at an address of this computer.
+    """Serve folders at an address of this computer.
 
     Args:
         address: Address and port; port 0 takes a free one.
@@ -122,7 +122,7 @@ class ViewServer(ThreadingHTTPServer):
         return f"http://{name}:{self.server_port}/"
 
     def knows(self, host: str) -> bool:
-        """Whether a request means this server, by its header ``Host``.
+        """Return whether a request means this server, by its header ``Host``.
 
         On the loopback address only its own names count: a site elsewhere whose name is made to point
         here can't read the files by a visitor's browser.

@@ -49,7 +49,7 @@ class Encoding:
 
 @contextmanager
 def mp4_writer(path: Path, encoding: Encoding) -> Iterator[FrameSink]:
-    """Encodes frames of one size as H.264 in yuv420p, which browsers and phones play.
+    """Encode frames of one size as H.264 in yuv420p, which browsers and phones play.
 
     Args:
         path: The file; it is replaced when the last frame is encoded, and kept if anything goes wrong before.
@@ -84,7 +84,7 @@ class _Encoder:
         self._log: IO[bytes] | None = None
 
     def add(self, frame: UInt8[np.ndarray, "height width 3"]) -> None:
-        """Hands a frame to ffmpeg."""
+        """Hand a frame to ffmpeg."""
         frame = even_sized(frame)
         if self._process is None:
             self._start(*frame.shape[:2])
@@ -96,7 +96,7 @@ class _Encoder:
             self.finish()
 
     def finish(self) -> None:
-        """Waits for the end of the file.
+        """Wait for the end of the file.
 
         Raises:
             UserError: ffmpeg failed.
@@ -113,7 +113,7 @@ class _Encoder:
             )
 
     def abort(self) -> None:
-        """Ends ffmpeg, if it still runs."""
+        """End ffmpeg, if it still runs."""
         if self._process is not None and self._log is not None:
             if self._process.poll() is None:
                 self._process.kill()
@@ -141,7 +141,7 @@ class _Encoder:
 
 @contextmanager
 def gif_writer(path: Path, encoding: Encoding) -> Iterator[FrameSink]:
-    """Writes frames of one size as a GIF that plays for ever; one palette for all, so that none flickers.
+    """Write frames of one size as a GIF that plays for ever; one palette for all, so that none flickers.
 
     Args:
         path: The file; it is replaced at the end, and kept if anything goes wrong before.
@@ -173,7 +173,7 @@ WRITERS: Mapping[str, Callable[[Path, Encoding], AbstractContextManager[FrameSin
 def even_sized(
     frame: UInt8[np.ndarray, "height width 3"],
 ) -> UInt8[np.ndarray, "even_height even_width 3"]:
-    """Repeats the last row or column where their number is odd: chroma has half of the resolution."""
+    """Repeat the last row or column where their number is odd: chroma has half of the resolution."""
     height, width, _ = frame.shape
     return np.pad(frame, [(0, height % 2), (0, width % 2), (0, 0)], mode="edge")
 
@@ -185,7 +185,7 @@ def gif_durations(count: int, rate: float) -> list[int]:
 
 
 def _save_gif(path: Path, frame: Callable[[int], Image.Image], count: int, rate: float) -> None:
-    """Quantises all frames by what is in some of them."""
+    """Quantise all frames by what is in some of them."""
     sampled = sorted({index * count // _PALETTE_FRAMES for index in range(_PALETTE_FRAMES)})
     seen = np.concatenate([np.asarray(frame(index)) for index in sampled])
     # Median cut would leave out colours that are rare, such as those of a small red ball.
@@ -202,7 +202,7 @@ def _stored_frame(file: IO[bytes], index: int, size: tuple[int, int]) -> Image.I
 
 
 def _ffmpeg() -> str:
-    """The program that imageio-ffmpeg brings, or the user's own (``IMAGEIO_FFMPEG_EXE``)."""
+    """Return the program that imageio-ffmpeg brings, or the user's own (``IMAGEIO_FFMPEG_EXE``)."""
     try:
         import imageio_ffmpeg  # an extra: only videos need it
 

@@ -28,7 +28,7 @@ _ALWAYS = {"rgb", "diffuse"}
 
 
 def frame_camera(geometry: MPIGeometry, c2w: Float[Tensor, "3 4"], width: int, height: int) -> Camera:
-    """A camera of a path, with the reference camera's horizontal field of view.
+    """Return a camera of a path, with the reference camera's horizontal field of view.
 
     Another shape than the reference photo's shows less or more above and below.
 
@@ -46,9 +46,9 @@ def frame_camera(geometry: MPIGeometry, c2w: Float[Tensor, "3 4"], width: int, h
 
 @torch.no_grad()
 def render_seen_from(
-    mpi: MPI, camera: Camera, eye: Float[Tensor, "3"], chunk: int = 16384
+    mpi: MPI, camera: Camera, eye: Float[Tensor, "3"], chunk_size: int = 16384
 ) -> dict[str, Tensor]:
-    """Renders the geometry that a camera sees in the colours that are seen from elsewhere.
+    """Render the geometry that a camera sees in the colours that are seen from elsewhere.
 
     A pixel shows the surface at its expected depth; the basis is looked up by the direction from ``eye`` to
     that surface. From the camera's own position this is `MPI.render_image`.
@@ -57,13 +57,13 @@ def render_seen_from(
         mpi: The model.
         camera: In the reference frame, on the model's device.
         eye: In the reference frame, in front of all planes as the camera, so that both see the same ones.
-        chunk: Rays at once.
+        chunk_size: Rays at once.
 
     Returns:
         As `MPI.render_image`.
     """
     parts = []
-    for own in image_rays(camera).split(chunk):
+    for own in image_rays(camera).split(chunk_size):
         samples = mpi.intersect(own)
         stored = mpi.field(samples)
         depth = mpi.shade(own, samples, stored).depth
@@ -74,7 +74,7 @@ def render_seen_from(
 
 
 def available_components(mpi: MPI) -> list[str]:
-    """Names of the components that a video can show, in the order of a sheet."""
+    """Return the names of the components that a video can show, in the order of a sheet."""
     camera = frame_camera(mpi.geometry, torch.eye(3, 4), 2, 2)
     shown = _on_cpu(mpi.render_image(_moved(camera, mpi.depths.device)))
     view = View(PHOTO, camera, torch.zeros(2, 2, 3, dtype=torch.uint8))
@@ -91,17 +91,17 @@ class FrameSource:
         scene: Has the photos, if they are at hand.
         width: Of a picture in pixels.
         height: Of a picture in pixels.
-        chunk: Rays rendered at once.
+        chunk_size: Rays rendered at once.
     """
 
     mpi: MPI
     scene: Scene | None
     width: int
     height: int
-    chunk: int
+    chunk_size: int
 
     def panels(self, path: CameraPath, names: Sequence[str]) -> Iterator[list[Panel]]:
-        """Renders a path.
+        """Render a path.
 
         Args:
             path: Where to look from.
@@ -126,11 +126,14 @@ class FrameSource:
         device = self.mpi.depths.device
         moved = _moved(camera, device)
         if torch.equal(eye, c2w[:, 3]):
-            return self.mpi.render_image(moved, self.chunk)
-        return render_seen_from(self.mpi, moved, eye.float().to(device), self.chunk)
+            return self.mpi.render_image(moved, self.chunk_size)
+        return render_seen_from(self.mpi, moved, eye.float().to(device), self.chunk_size)
 
     def _photo(self, camera: Camera, eye: Float[Tensor, "3"]) -> UInt8[Tensor, "height width 3"]:
-        """The training photo taken nearest to the eye, as wide as the picture; black without a scene."""
+        """Return the training photo taken nearest to the eye, as wide as the picture.
+
+        Black without a scene.
+        """
         if self.scene is None:
             return torch.zeros(self.height, self.width, 3, dtype=torch.uint8)
         from_eye = Camera(
@@ -143,7 +146,7 @@ class FrameSource:
 def fit_photo(
     photo: UInt8[np.ndarray, "_ _ 3"], width: int, height: int
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Scales a photo to a width; cuts it above and below, or adds black there, as `frame_camera` has it."""
+    """Scale a photo to a width; cut it above and below, or add black there, as `frame_camera` has it."""
     scaled_height = max(1, round(photo.shape[0] * width / photo.shape[1]))
     scaled = Image.fromarray(photo).resize((width, scaled_height), Image.Resampling.LANCZOS)
     page = Image.new("RGB", (width, height))
@@ -152,7 +155,7 @@ def fit_photo(
 
 
 def _titled(panel: Panel) -> Panel:
-    """Says of the photo that it was not taken from where the camera is."""
+    """Say of the photo that it was not taken from where the camera is."""
     return replace(panel, title="nearest training photo") if panel.name == PHOTO else panel
 
 

@@ -1,4 +1,4 @@
-"""Makes a video of a trained run: `make video RUN=path`."""
+"""Make a video of a trained run: `make video RUN=path`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, or 2 for bad input."""
+    """Return 0, or 2 for bad input."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     options = parser().parse_args(arguments)
     try:
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the options."""
     result = argparse.ArgumentParser(
         prog="python -m normnex_pl.export.video.make",
         description="Renders a loop through a trained run into <run>/video/<path>_<components>.mp4.",
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def make_videos(options: argparse.Namespace) -> list[Path]:
-    """Renders a path once and writes all formats.
+    """Render a path once and write all formats.
 
     Returns:
         The files.
@@ -97,7 +97,7 @@ def make_videos(options: argparse.Namespace) -> list[Path]:
     names = choose_components(options.components, available_components(mpi), options.run, scene is not None)
     columns = options.columns or columns_for(len(names))
     width, height = picture_size(mpi.geometry, options.width, options.height, columns)
-    source = FrameSource(mpi, scene, width, height, module.chunk)
+    source = FrameSource(mpi, scene, width, height, module.eval_chunk_size)
     num_frames = options.frames or max(1, round(options.seconds * options.rate))
     path = PATHS[options.path](find_rig(scene, mpi.geometry).scaled(options.reach), num_frames)
     folder, stem = options.out or options.run / "video", f"{options.path}_{'-'.join(names)}"
@@ -107,7 +107,7 @@ def make_videos(options: argparse.Namespace) -> list[Path]:
 
 
 def load(options: argparse.Namespace) -> tuple[NormNeXModule, Scene | None]:
-    """The model of a run, and its scene unless the user does without."""
+    """Return the model of a run, and its scene unless the user does without."""
     device = find_device(options.device)
     if options.no_scene:
         return load_alone(options.run, device), None
@@ -122,7 +122,7 @@ def write_videos(
     columns: int,
     encoding: Encoding,
 ) -> None:
-    """Renders a path once and writes all formats.
+    """Render a path once and write all formats.
 
     Args:
         files: By format.
@@ -145,7 +145,7 @@ def write_videos(
 def choose_components(
     wanted: Sequence[str], available: Sequence[str], run: Path, has_photos: bool
 ) -> list[str]:
-    """The components to show, each once; `ALL` stands for all that there are.
+    """Return the components to show, each once; `ALL` stands for all that there are.
 
     Raises:
         UserError: The model doesn't have one, or there are no photos to show.
@@ -193,7 +193,7 @@ def find_rig(scene: Scene | None, geometry: MPIGeometry) -> Rig:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Raises a UserError if a number is out of range."""
+    """Raise a UserError if a number is out of range."""
     fastest = LARGEST_GIF_RATE if "gif" in options.formats else _LARGEST_RATE
     positive = (sys.float_info.min, sys.float_info.max, "a positive number")
     ranges = {

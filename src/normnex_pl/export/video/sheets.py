@@ -30,7 +30,7 @@ class Sheet:
     corners: tuple[tuple[int, int], ...]
 
     def fill(self, panels: Sequence[Panel]) -> UInt8[np.ndarray, "page_height page_width 3"]:
-        """A frame: the page with pictures of the size that it was made for."""
+        """Return a frame: the page with pictures of the size that it was made for."""
         frame = self.page.copy()
         for (top, left), panel in zip(self.corners, panels, strict=True):
             height, width, _ = panel.picture.shape
@@ -39,12 +39,12 @@ class Sheet:
 
 
 def plain_sheet(panel: Panel) -> Sheet:
-    """A page that is all picture."""
+    """Return a page that is all picture."""
     return Sheet(np.zeros_like(panel.picture), ((0, 0),))
 
 
 def labelled_sheet(panels: Sequence[Panel], columns: int) -> Sheet:
-    """A page with a title above each picture, and below it what its colours mean.
+    """Return a page with a title above each picture, and below it what its colours mean.
 
     Args:
         panels: Of any frame; their pictures have one size.
@@ -80,7 +80,7 @@ def labelled_sheet(panels: Sequence[Panel], columns: int) -> Sheet:
 
 
 def sheet_for(panels: Sequence[Panel], columns: int) -> Sheet:
-    """The page of a video: only a single picture whose colours speak for themselves needs no words."""
+    """Return the page of a video: only a single picture whose colours speak for themselves needs no words."""
     alone = len(panels) == 1 and panels[0].legend is None
     return plain_sheet(panels[0]) if alone else labelled_sheet(panels, columns)
 

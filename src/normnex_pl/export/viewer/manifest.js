@@ -5,7 +5,7 @@ import { damaged } from "./files.js";
 
 export const MANIFEST = "manifest.json";
 const FORMAT = "normnex-mpi";
-const VERSION = 1;
+const VERSION = 2;
 
 // What has to be there, by the type of its leaves; `[kind]` is a list of them.
 const TEXTURE = {
@@ -17,7 +17,7 @@ const TEXTURE = {
 };
 const CAMERA = { fx: "number", fy: "number", cx: "number", cy: "number", width: "number", height: "number" };
 const SHAPE = {
-  geometry: { ...CAMERA, offset: "number", near: "number", far: "number" },
+  geometry: { ...CAMERA, padding: "number", near: "number", far: "number" },
   depths: ["number"], layer_depths: ["number"], sublayers: "number", gate: "number",
   background: ["clear", "opaque_last_plane"],
   color: { model: ["rgb", "ycbcr", "additive_ycbcr"], signed: "boolean" },

@@ -12,16 +12,16 @@ const FOCUS_SHARE = 0.75; // where between the planes the camera looks, linear i
 
 /**
  * Bounds of the state: the box around the training cameras, and a little to each side of the reference camera,
- * even if all cameras stood in a row. Moving sideways by offset near / focal shifts the first plane by all of the
+ * even if all cameras stood in a row. Moving sideways by padding near / focal shifts the first plane by all of the
  * canvas's padding.
  */
 export function limitsOf(manifest) {
-  const { near, far, offset, fx, fy } = manifest.geometry;
+  const { near, far, padding, fx, fy } = manifest.geometry;
   const span = (axis, least) => {
     const values = [-least, least, ...manifest.viewpoints.map((c2w) => c2w[axis][3])];
     return [Math.min(...values), Math.max(...values)];
   };
-  const sideways = LEAST_REACH * offset * near;
+  const sideways = LEAST_REACH * padding * near;
   const depth = span(2, 0);
   return {
     x: span(0, sideways / fx),

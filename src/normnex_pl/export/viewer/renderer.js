@@ -137,8 +137,8 @@ export class Renderer {
   #setGeometry() {
     const { gl, uniforms, manifest: { geometry: g } } = this;
     gl.uniform2f(uniforms.canvasFocal, g.fx, g.fy);
-    gl.uniform2f(uniforms.canvasCentre, g.cx + g.offset, g.cy + g.offset);
-    gl.uniform2f(uniforms.canvasSize, g.width + 2 * g.offset, g.height + 2 * g.offset);
+    gl.uniform2f(uniforms.canvasCentre, g.cx + g.padding, g.cy + g.padding);
+    gl.uniform2f(uniforms.canvasSize, g.width + 2 * g.padding, g.height + 2 * g.padding);
     gl.uniform2f(uniforms.depthRange, g.near, g.far);
     for (const [name, short] of Object.entries(TILED)) {
       const { entry, width, height } = this.tiled[name];

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
 from normnex_pl.model.appearance.lookup import DirectionQuery
 from normnex_pl.model.encoding import fourier_features
@@ -27,7 +28,7 @@ class Basis(nn.Module, ABC):
     def forward(
         self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
     ) -> Float[Tensor, "ray _ basis"]:
-        """Evaluates all functions.
+        """Evaluate all functions.
 
         Args:
             viewdirs: Unit directions of the reference frame, from the camera to the scene.
@@ -69,10 +70,10 @@ class NeuralBasis(Basis):
             nn.Linear(width, num_basis),
         )
 
+    @override
     def forward(
         self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
     ) -> Float[Tensor, "ray _ basis"]:
-        """See the base class."""
         inputs = self.query(viewdirs, normals)
         # One axis of samples: a linear layer would look at more of them through a view.
         values = torch.tanh(self.network(fourier_features(inputs, self.octaves).flatten(0, 1)))

@@ -8,6 +8,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
 from normnex_pl.model.clamp import clamp
 
@@ -29,7 +30,9 @@ class ColorModel(nn.Module, ABC):
     def specular(
         self, features: Float[Tensor, "ray layer feature"], basis: Float[Tensor, "ray #layer basis"]
     ) -> Float[Tensor, "ray layer 3"]:
-        """The part of the colour that depends on the view; added to the base colour of the layer's planes.
+        """Return the part of the colour that depends on the view.
+
+        Added to the base colour of the layer's planes.
 
         Args:
             features: Raw outputs of the field, before any activation.
@@ -60,8 +63,8 @@ class SignedLuma(Luma):
 
     signed = True
 
+    @override
     def forward(self, total: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """See the base class."""
         return total
 
 
@@ -70,8 +73,8 @@ class NonnegativeLuma(Luma):
 
     signed = False
 
+    @override
     def forward(self, total: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """See the base class."""
         return clamp(total, minimum=0.0)
 
 
@@ -80,20 +83,20 @@ class RGBColor(ColorModel):
 
     signed = True
 
+    @override
     def num_features(self, num_basis: int) -> int:
-        """See the base class."""
         return 3 * num_basis
 
+    @override
     def specular(
         self, features: Float[Tensor, "ray layer feature"], basis: Float[Tensor, "ray #layer basis"]
     ) -> Float[Tensor, "ray layer 3"]:
-        """See the base class."""
         coefficients = torch.tanh(rearrange(features, "ray layer (rgb basis) -> ray layer rgb basis", rgb=3))
         # Not by einsum: mixed precision would round the colour to bf16.
         return (coefficients * basis[:, :, None]).sum(dim=-1)
 
+    @override
     def parts(self, features: Float[Tensor, "ray layer feature"]) -> dict[str, Tensor]:
-        """See the base class."""
         return {}
 
 
@@ -112,19 +115,19 @@ class YCbCrColor(ColorModel):
         self.luma = luma
         self.signed = luma.signed
 
+    @override
     def num_features(self, num_basis: int) -> int:
-        """See the base class."""
         return 1 + 2 + num_basis
 
+    @override
     def specular(
         self, features: Float[Tensor, "ray layer feature"], basis: Float[Tensor, "ray #layer basis"]
     ) -> Float[Tensor, "ray layer 3"]:
-        """See the base class."""
         parts = self.parts(features)
         return parts["tint"] * self.luma(luma_sum(features, basis)) * chroma_to_rgb(parts["chroma"])
 
+    @override
     def parts(self, features: Float[Tensor, "ray layer feature"]) -> dict[str, Tensor]:
-        """See the base class."""
         return tint_and_chroma(features)
 
 
@@ -142,24 +145,24 @@ class AdditiveYCbCrColor(ColorModel):
         self.luma = luma
         self.signed = True  # whatever the luma: a chroma alone darkens a channel
 
+    @override
     def num_features(self, num_basis: int) -> int:
-        """See the base class."""
         return 1 + 2 + num_basis
 
+    @override
     def specular(
         self, features: Float[Tensor, "ray layer feature"], basis: Float[Tensor, "ray #layer basis"]
     ) -> Float[Tensor, "ray layer 3"]:
-        """See the base class."""
         parts = self.parts(features)
         return parts["tint"] * self.luma(luma_sum(features, basis)) + chroma_to_rgb(parts["chroma"]) - 1
 
+    @override
     def parts(self, features: Float[Tensor, "ray layer feature"]) -> dict[str, Tensor]:
-        """See the base class."""
         return tint_and_chroma(features)
 
 
 def tint_and_chroma(features: Float[Tensor, "*sample feature"]) -> dict[str, Tensor]:
-    """The first three features: ``tint`` in [0, 1] and ``chroma`` (Cb, Cr) in [-0.5, 0.5]."""
+    """Return the first three features: ``tint`` in [0, 1] and ``chroma`` (Cb, Cr) in [-0.5, 0.5]."""
     return {"tint": torch.sigmoid(features[..., :1]), "chroma": 0.5 * torch.tanh(features[..., 1:3])}
 
 

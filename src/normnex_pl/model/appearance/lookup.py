@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
 
 class DirectionQuery(nn.Module, ABC):
@@ -28,7 +29,7 @@ class DirectionQuery(nn.Module, ABC):
     def forward(
         self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
     ) -> Float[Tensor, "ray _ input"]:
-        """Makes the inputs of a ray (one for all layers), or of a ray on each layer."""
+        """Make the inputs of a ray (one for all layers), or of a ray on each layer."""
 
 
 class ViewQuery(DirectionQuery):
@@ -37,10 +38,10 @@ class ViewQuery(DirectionQuery):
     num_inputs = 2
     needs_normals = False
 
+    @override
     def forward(
         self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
     ) -> Float[Tensor, "ray 1 2"]:
-        """See the base class."""
         return viewdirs[:, None, :2]
 
 
@@ -50,10 +51,10 @@ class ReflectionQuery(DirectionQuery):
     num_inputs = 4
     needs_normals = True
 
+    @override
     def forward(
         self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
     ) -> Float[Tensor, "ray layer 4"]:
-        """See the base class."""
         assert normals is not None
         facing = face_camera(normals, viewdirs[:, None])
         cosines = -(facing * viewdirs[:, None]).sum(dim=-1, keepdim=True)
@@ -63,7 +64,7 @@ class ReflectionQuery(DirectionQuery):
 def face_camera(
     normals: Float[Tensor, "*#batch 3"], viewdirs: Float[Tensor, "*#batch 3"]
 ) -> Float[Tensor, "*batch 3"]:
-    """Flips normals that point away from the camera."""
+    """Flip normals that point away from the camera."""
     away = (normals * viewdirs).sum(dim=-1, keepdim=True) > 0
     return torch.where(away, -normals, normals)
 

@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
 
 class NormalModel(nn.Module, ABC):
-    """Reads normals from a layer's features.
+    """Read normals from a layer's features.
 
     Attributes:
         num_features: Channels that a layer has to store for it, behind those of the colour model.
@@ -29,8 +30,8 @@ class NoNormals(NormalModel):
 
     num_features = 0
 
+    @override
     def forward(self, features: Float[Tensor, "ray layer feature"]) -> None:
-        """See the base class."""
         return
 
 
@@ -44,8 +45,8 @@ class PredictedNormals(NormalModel):
 
     num_features = 3
 
+    @override
     def forward(self, features: Float[Tensor, "ray layer feature"]) -> Float[Tensor, "ray layer 3"]:
-        """See the base class."""
         facing = torch.zeros_like(features)
         facing[..., 2] = -_START
         return F.normalize(features + facing, dim=-1)
@@ -56,6 +57,6 @@ class FlatNormals(NormalModel):
 
     num_features = 3
 
+    @override
     def forward(self, features: Float[Tensor, "ray layer feature"]) -> Float[Tensor, "ray layer 3"]:
-        """See the base class."""
         return PredictedNormals()(torch.zeros_like(features))

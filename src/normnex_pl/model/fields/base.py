@@ -27,7 +27,7 @@ class Field(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, samples: PlaneSamples) -> FieldOutput:
-        """Evaluates the field where rays meet the planes."""
+        """Evaluate the field where rays meet the planes."""
 
     @abstractmethod
     def optical_depth(
@@ -49,11 +49,14 @@ class Field(nn.Module, ABC):
 
     @abstractmethod
     def stored_values(self) -> int:
-        """How many numbers the multiplane image has: opacities of all planes on the canvas, and textures."""
+        """Return how many numbers the multiplane image has.
+
+        Opacities of all planes on the canvas, and textures.
+        """
 
     @abstractmethod
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """All parameters, by the name under which a preset gives their learning rate."""
+        """Return all parameters, by the name under which a preset gives their learning rate."""
 
     @abstractmethod
     def regularizers(self) -> dict[str, Regularizer]:
@@ -65,7 +68,7 @@ FieldFactory = Callable[[MPIGeometry, int, int, int], Field]
 
 
 def inside_canvas(coordinates: Float[Tensor, "*sample 2"]) -> Bool[Tensor, "*sample"]:
-    """Whether canvas coordinates lie on the canvas. Beyond it there is nothing to see."""
+    """Return whether canvas coordinates lie on the canvas. Beyond it there is nothing to see."""
     return (coordinates.abs() <= 1).all(dim=-1)
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
 from normnex_pl.core.types import FieldOutput, MPIGeometry, PlaneSamples
 from normnex_pl.kernels import runs_on
@@ -92,8 +93,8 @@ class GridField(Field):
             raw = raw + F.grid_sample(level[None, None], grid, padding_mode="border", align_corners=False)
         return rearrange(raw, "1 1 plane 1 ray -> ray plane")
 
+    @override
     def forward(self, samples: PlaneSamples) -> FieldOutput:
-        """See the base class."""
         return FieldOutput(
             self._plane_alpha(samples.planes),
             self.base_color(samples.planes),
@@ -110,25 +111,25 @@ class GridField(Field):
         alpha = torch.sigmoid(self._raw_alpha(coordinates, z) - ALPHA_OFFSET)
         return alpha * inside_canvas(coordinates)
 
+    @override
     def optical_depth(
         self,
         coordinates: Float[Tensor, "ray plane 2"],
         shift: Float[Tensor, "ray plane"],
         detail: int | None = None,
     ) -> Float[Tensor, "ray plane"]:
-        """See the base class."""
         z = self.plane_centres[:, None] + shift.T * (2 / self.num_planes)
         return raw_to_optical_depth(self._raw_alpha(coordinates, z, detail)) * inside_canvas(coordinates)
 
+    @override
     def stored_values(self) -> int:
-        """See the base class."""
         return self.num_planes * self.canvas_size + self.features.numel() + self.base_color.raw.numel()
 
+    @override
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """See the base class."""
         return {"alpha": list(self.alpha), "features": [self.features], "base_color": [self.base_color.raw]}
 
+    @override
     def regularizers(self) -> dict[str, Regularizer]:
-        """See the base class."""
         variation = Regularizer(volume_variation, list(self.alpha))
         return {"tv_base_color": self.base_color.variation, "tv_alpha": variation}

@@ -8,6 +8,7 @@ import torch
 from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
 from normnex_pl.core.types import FieldOutput, MPIGeometry, PlaneSamples
 from normnex_pl.kernels import runs_on
@@ -118,8 +119,8 @@ class MLPField(Field):
         raw = rearrange(raw, "(plane ray) 1 -> ray plane", plane=planes)
         return raw_to_optical_depth(raw) * inside_canvas(coordinates)
 
+    @override
     def forward(self, samples: PlaneSamples) -> FieldOutput:
-        """See the base class."""
         raw = self._network(samples.planes, self.plane_index, self.alpha_head)
         features = self._network(samples.layers, self.layer_index, self.feature_head)
         raw = rearrange(raw, "(plane ray) 1 -> ray plane", plane=len(self.plane_index))
@@ -135,17 +136,17 @@ class MLPField(Field):
         features = len(self.layer_index) * self.feature_head.out_features
         return (len(self.plane_index) + features) * self.canvas_size + self.base_color.raw.numel()
 
+    @override
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """See the base class."""
         heads = [*self.alpha_head.parameters(), *self.feature_head.parameters()]
         return {"network": [*self.trunk.parameters(), *heads], "base_color": [self.base_color.raw]}
 
+    @override
     def regularizers(self) -> dict[str, Regularizer]:
-        """See the base class."""
         return {"tv_base_color": self.base_color.variation}
 
 
 def _rounds_to_bfloat16(tensor: Tensor) -> bool:
-    """Whether ``torch.autocast`` has products of a tensor done in bfloat16."""
+    """Return whether ``torch.autocast`` has products of a tensor done in bfloat16."""
     device = tensor.device.type
     return torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.bfloat16

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def everything() -> list[slice]:
-    """All rows of a parameter."""
+    """Return all rows of a parameter."""
     return [slice(None)]
 
 
@@ -42,11 +42,11 @@ class Regularizer:
         self.add = add
 
     def __call__(self) -> Float[Tensor, ""]:
-        """The loss, differentiable in the usual way."""
+        """Return the loss, differentiable in the usual way."""
         return torch.stack([self._mean(parameter, self.draw()) for parameter in self.parameters]).sum()
 
     def add_gradient(self, weight: float) -> Float[Tensor, ""]:
-        """Adds the loss's gradient, times a weight, to the parameters' and returns the loss.
+        """Add the loss's gradient, times a weight, to the parameters' and return the loss.
 
         Args:
             weight: Of the loss.

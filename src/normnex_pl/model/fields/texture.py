@@ -16,7 +16,7 @@ from normnex_pl.model.fields.variation import total_variation
 def sample_layers(
     textures: Float[Tensor, "layer channel height width"], coordinates: Float[Tensor, "ray plane 2"]
 ) -> Float[Tensor, "ray plane channel"]:
-    """Reads each layer's texture where rays meet the layer's planes, bilinearly; borders are repeated.
+    """Read each layer's texture where rays meet the layer's planes, bilinearly; borders are repeated.
 
     Args:
         textures: One a layer.
@@ -70,7 +70,7 @@ class BaseColorTexture(nn.Module):
 
     @torch.no_grad()
     def start_layer(self, layer: int, colors: Float[Tensor, "3 height width"]) -> None:
-        """Has a layer start with given colours, kept from the ends of the range, where nothing would move.
+        """Have a layer start with given colours, kept from the ends of the range, where nothing would move.
 
         Args:
             layer: Counted from the front.

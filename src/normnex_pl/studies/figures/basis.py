@@ -45,7 +45,7 @@ class Lookup:
 
 @singledispatch
 def lookup_of(query: DirectionQuery, xy: Float[Tensor, "sample 2"]) -> Lookup:
-    """The lookups whose directions have these x and y: a new query registers its own way.
+    """Return the lookups whose directions have these x and y: a new query registers its own way.
 
     Args:
         query: Of the basis.
@@ -72,7 +72,7 @@ def _(query: ReflectionQuery, xy: Float[Tensor, "sample 2"]) -> Lookup:
 
 @torch.no_grad()
 def basis_figure(run: TrainedRun) -> Figure:
-    """Shows each function over a half sphere of directions, seen as a disc: red above zero, blue below.
+    """Show each function over a half sphere of directions, seen as a disc: red above zero, blue below.
 
     For functions of the viewing direction, a frame shows where the scene's photos look.
     """

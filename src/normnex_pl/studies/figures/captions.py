@@ -10,7 +10,7 @@ from normnex_pl.studies.comparison import Run
 
 
 def finished(runs: Sequence[Run]) -> list[Run]:
-    """Those of some runs that have something to show.
+    """Return those of some runs that have something to show.
 
     Raises:
         UserError: None has.
@@ -37,5 +37,5 @@ def runs_caption(runs: Sequence[Run]) -> str:
 
 
 def _listed(values: Iterable[Any]) -> str:
-    """Each value once, in the order of their coming."""
+    """Return each value once, in the order of their coming."""
     return " / ".join(dict.fromkeys(map(str, values)))

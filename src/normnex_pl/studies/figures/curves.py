@@ -16,7 +16,7 @@ from normnex_pl.training.run_folder import RunFolder
 
 
 def quality_figure(runs: Sequence[Run]) -> Figure:
-    """Shows the PSNR of left-out training views over the seconds of training, and over the steps.
+    """Show the PSNR of left-out training views over the seconds of training, and over the steps.
 
     Args:
         runs: Of one scene, with ``data.num_validation_views``; failed ones are passed over.
@@ -55,7 +55,7 @@ def quality_figure(runs: Sequence[Run]) -> Figure:
 def training_figure(
     runs: Sequence[Run], published: Mapping[str, tuple[float, float]] | None = None
 ) -> Figure:
-    """Shows the PSNR of a training's rays over its seconds, and at its end that of the held-out views.
+    """Show the PSNR of a training's rays over its seconds, and at its end that of the held-out views.
 
     What lies between the two is what the model has learned of the photos and not of the scene. Each step is
     taken to last as long as another.

@@ -20,7 +20,7 @@ _COLUMNS = 3
 
 
 def components_figure(run: TrainedRun, view: str | None = None) -> Figure:
-    """Shows all that a model has of a view, with legends.
+    """Show all that a model has of a view, with legends.
 
     Args:
         run: The model and its scene.
@@ -37,7 +37,7 @@ def components_figure(run: TrainedRun, view: str | None = None) -> Figure:
 
 
 def planes_figure(run: TrainedRun, layers: Sequence[int] | None = None) -> Figure:
-    """Shows what layers store, as the reference camera sees them, front to back.
+    """Show what layers store, as the reference camera sees them, front to back.
 
     Args:
         run: The model.
@@ -48,11 +48,11 @@ def planes_figure(run: TrainedRun, layers: Sequence[int] | None = None) -> Figur
     """
     mpi = run.module.mpi
     check_layers("layers", layers, mpi.num_layers)
-    return _sheet(mpi_sheet(mpi, layers, run.module.chunk), f"Layers of {run.label}")
+    return _sheet(mpi_sheet(mpi, layers, run.module.eval_chunk_size), f"Layers of {run.label}")
 
 
 def relighting_figure(run: TrainedRun, gains: Sequence[int | float], view: str | None = None) -> Figure:
-    """Shows a view with the specular part of each plane multiplied by a gain, before anything clamps.
+    """Show a view with the specular part of each plane multiplied by a gain, before anything clamps.
 
     Args:
         run: The model and its scene.
@@ -66,7 +66,7 @@ def relighting_figure(run: TrainedRun, gains: Sequence[int | float], view: str |
     pictures = []
     for gain in gains:
         with run.module.mpi.scaling_specular(gain), torch.no_grad():
-            rendered = run.module.mpi.render_image(shown.camera, run.module.chunk)
+            rendered = run.module.mpi.render_image(shown.camera, run.module.eval_chunk_size)
         pictures.append(to_bytes(rendered["rgb"]))
     titles = [f"specular gain {gain:g}" for gain in gains]
     return picture_table([pictures], f"{shown.name} of {run.label}", titles)[0]

@@ -33,7 +33,7 @@ _SHOWN = {"target_normals": "estimated n", "normals": "predicted n'"}
 
 
 def normal_maps_figure(runs: Sequence[TrainedRun], view: str | None = None) -> Figure:
-    """Shows the truth, and for each model estimated and predicted normals and how far they are off.
+    """Show the truth, and for each model estimated and predicted normals and how far they are off.
 
     Args:
         runs: Models with normals and an estimator, of one scene with truth.
@@ -63,7 +63,7 @@ def normal_maps_figure(runs: Sequence[TrainedRun], view: str | None = None) -> F
 
 
 def normal_error_figure(runs: Sequence[TrainedRun], view: str | None = None) -> Figure:
-    """Shows for each kind of surface which share of its pixels is less than so many degrees off.
+    """Show for each kind of surface which share of its pixels is less than so many degrees off.
 
     Full lines: predicted normals; dotted ones: estimated; grey: the constant (0, 0, -1). Pixels count by
     their opacity.
@@ -103,7 +103,7 @@ def normal_error_figure(runs: Sequence[TrainedRun], view: str | None = None) -> 
 
 
 def _known(runs: Sequence[TrainedRun], view: str | None) -> tuple[View, ViewTruth]:
-    """The view and the truth about it.
+    """Return the view and the truth about it.
 
     Raises:
         UserError: There is no run, no such view, or no truth.

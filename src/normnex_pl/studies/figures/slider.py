@@ -33,7 +33,7 @@ _PAGE = """<figure style="margin:0;width:{width}px">
 
 @dataclass(frozen=True)
 class PictureSlider:
-    """Shows itself in a notebook; where a page can't run scripts, as two halves.
+    """Show itself in a notebook; where a page can't run scripts, as two halves.
 
     Attributes:
         left: The picture at the left of the border.
@@ -72,7 +72,7 @@ class PictureSlider:
 
 
 def slider_of_runs(left: Run, right: Run | None, view: str | None = None) -> PictureSlider:
-    """Compares what two runs make of a held-out view, or a run and the photo.
+    """Compare what two runs make of a held-out view, or a run and the photo.
 
     Args:
         left: A finished run.

@@ -22,7 +22,7 @@ def picture_table(
     labels: Sequence[str] | None = None,
     width: float = WIDTH,
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Lays pictures out.
+    """Lay pictures out.
 
     Args:
         rows: As many pictures in each; nothing is drawn for None. The pictures of a row have one shape.

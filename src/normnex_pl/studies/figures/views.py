@@ -54,13 +54,13 @@ class Crop:
         return left, top, max(1, round(self.width * width)), max(1, round(self.height * height))
 
     def of(self, picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "rows columns 3"]:
-        """The detail."""
+        """Return the detail."""
         left, top, width, height = self.box(picture)
         return picture[top : top + height, left : left + width]
 
 
 def views_figure(runs: Sequence[Run], view: str | None = None, crops: Sequence[Crop] = ()) -> Figure:
-    """Shows what runs make of a held-out view: a column a run, the first one the photo.
+    """Show what runs make of a held-out view: a column a run, the first one the photo.
 
     Args:
         runs: Of one scene; failed ones are passed over.

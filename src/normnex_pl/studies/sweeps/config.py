@@ -20,7 +20,7 @@ _ENVIRONMENT = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 
 
 def read_sweep(path: Path, arguments: Sequence[str]) -> Config:
-    """Reads a sweep.
+    """Read a sweep.
 
     Args:
         path: The YAML file.
@@ -59,12 +59,12 @@ def read_sweep(path: Path, arguments: Sequence[str]) -> Config:
 
 
 def metric_of(config: Config) -> tuple[str, bool]:
-    """The name of what the sweep improves, and whether more is better."""
+    """Return the name of what the sweep improves, and whether more is better."""
     return str(config["metric"]["name"]), config["metric"].get("goal", "minimize") == "maximize"
 
 
 def command_line(config: Config, values: Mapping[str, Any]) -> list[str]:
-    """The words that start a run, as W&B's agent would.
+    """Return the words that start a run, as W&B's agent would.
 
     Args:
         config: The sweep.
@@ -84,5 +84,5 @@ def command_line(config: Config, values: Mapping[str, Any]) -> list[str]:
 
 
 def searched(config: Config) -> list[str]:
-    """The parameters that differ between runs."""
+    """Return the parameters that differ between runs."""
     return [name for name, entry in config["parameters"].items() if "value" not in entry]

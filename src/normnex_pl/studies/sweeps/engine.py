@@ -1,4 +1,4 @@
-"""Asks W&B's engine for sweeps, which lives in an environment of its own since it needs an older numpy."""
+"""Ask W&B's engine for sweeps, which lives in an environment of its own since it needs an older numpy."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Engine:
         return values
 
     def to_stop(self, config: Config, runs: Sequence[dict[str, Any]]) -> list[str]:
-        """Names of running runs that aren't worth their time."""
+        """Name running runs that aren't worth their time."""
         return list(self._ask("stop", config=config, runs=list(runs))["stop"])
 
     def importance(self, rows: Sequence[dict[str, Any]], scores: Sequence[float]) -> dict[str, Importance]:
@@ -99,7 +99,7 @@ def prepare(
     report: Callable[[str], None],
     folder: Path = Path(sys.prefix) / "sweeps",
 ) -> Engine:
-    """Sets up the engine's environment, once; ``requirements.txt`` beside the script says what it needs.
+    """Set up the engine's environment, once; ``requirements.txt`` beside the script says what it needs.
 
     Raises:
         UserError: It can't be installed.

@@ -1,4 +1,4 @@
-"""Runs a sweep on this machine: W&B's engine proposes, one run a GPU at a time, bad ones end early."""
+"""Run a sweep on this machine: W&B's engine proposes, one run a GPU at a time, bad ones end early."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class LocalSweep:
     _exhausted: bool = field(default=False, init=False)
 
     def go(self) -> None:
-        """Starts what is missing, and waits for it.
+        """Start what is missing, and wait for it.
 
         Raises:
             UserError: Another process has this sweep under way.
@@ -91,7 +91,7 @@ class LocalSweep:
                 self._leave()
 
     def _next(self, waiting: list[SweepRun]) -> SweepRun | None:
-        """A run that was interrupted, or a new one."""
+        """Return a run that was interrupted, or a new one."""
         if waiting:
             return waiting.pop(0)
         if self._exhausted or (self.count is not None and len(self.state.runs) >= self.count):
@@ -133,7 +133,7 @@ class LocalSweep:
         return [one.gpu for one in over]
 
     def _note(self, one: _Process) -> None:
-        """Says how a run ended. A run that somebody else has stopped is left for the next call."""
+        """Say how a run ended. A run that somebody else has stopped is left for the next call."""
         run, status = one.run, one.process.returncode
         if one.told_at is not None:
             run.state = "stopped"
@@ -151,7 +151,7 @@ class LocalSweep:
         self.report(f"{run.name}: {run.state}, {shown}")
 
     def _stop_early(self) -> None:
-        """Tells runs to stop that the engine gives up; those that don't listen are killed."""
+        """Tell runs to stop that the engine gives up; those that don't listen are killed."""
         for one in self._under_way:
             if one.told_at is not None and time.monotonic() - one.told_at > _PATIENCE:
                 _signal(one.process, signal.SIGKILL)
@@ -167,7 +167,7 @@ class LocalSweep:
                 _signal(one.process, signal.SIGTERM)
 
     def _leave(self) -> None:
-        """Has runs that are under way save and end; they go on with the next call."""
+        """Have runs that are under way save and end; they go on with the next call."""
         for one in self._under_way:
             _signal(one.process, signal.SIGTERM)
         for one in self._under_way:
@@ -186,7 +186,7 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 
 @contextmanager
 def _sole(folder: Path) -> Iterator[int]:
-    """Makes sure that nobody else runs the sweep, nor any of its runs: they hold the lock with it."""
+    """Make sure that nobody else runs the sweep, nor any of its runs: they hold the lock with it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "sweep.lock").open("w") as file:
         try:
@@ -201,7 +201,7 @@ def _sole(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Makes an interruption, by the user or by a cluster, one message."""
+    """Make an interruption, by the user or by a cluster, one message."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise RunStoppedError(

@@ -24,7 +24,7 @@ _TITLE = 100  # characters a line
 def write_plot(
     path: Path, title: str, config: Config, found: Mapping[str, Importance], runs: Comparable
 ) -> None:
-    """Writes the picture as a PNG.
+    """Write the picture as a PNG.
 
     Args:
         path: The file.

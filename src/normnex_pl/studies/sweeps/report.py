@@ -36,7 +36,7 @@ class Row:
 
 
 def rows_of(state: SweepState) -> list[Row]:
-    """The runs, the best first, those without a score last."""
+    """Return the runs, the best first, those without a score last."""
     _, maximize = metric_of(state.config)
     choose = max if maximize else min
     rows = []
@@ -52,7 +52,7 @@ def rows_of(state: SweepState) -> list[Row]:
 
 
 def markdown_report(state: SweepState) -> str:
-    """The table, means over seeds if there are several, the best run's options, and failures."""
+    """Return the table, means over seeds if there are several, the best run's options, and failures."""
     rows = rows_of(state)
     name, _ = metric_of(state.config)
     names = searched(state.config)
@@ -73,7 +73,7 @@ def markdown_report(state: SweepState) -> str:
 
 
 def csv_report(state: SweepState) -> str:
-    """A line a run, with all digits."""
+    """Return a line a run, with all digits."""
     text = io.StringIO()
     name, _ = metric_of(state.config)
     names = list(state.config["parameters"])
@@ -89,7 +89,7 @@ def csv_report(state: SweepState) -> str:
 
 @dataclass(frozen=True)
 class Comparable:
-    """Runs where all of them have come.
+    """Run where all of them have come.
 
     Attributes:
         step: The last that all have been judged at.
@@ -103,7 +103,7 @@ class Comparable:
 
 
 def comparable(state: SweepState) -> Comparable | None:
-    """Takes all runs at the last validation that each of them has seen: some were stopped early.
+    """Take all runs at the last validation that each of them has seen: some were stopped early.
 
     Returns:
         None if there are fewer than three, or nothing differs between them.
@@ -125,19 +125,19 @@ def comparable(state: SweepState) -> Comparable | None:
 
 
 def short_name(name: str) -> str:
-    """A parameter's last word, which a column has room for."""
+    """Return a parameter's last word, which a column has room for."""
     return name.rpartition(".")[2]
 
 
 def format_number(value: Any, digits: int = 3) -> str:
-    """A value for people: numbers with so many digits, others as they are."""
+    """Return a value for people: numbers with so many digits, others as they are."""
     if value is None:
         return "-"
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def _over_seeds(rows: Sequence[Row], names: Sequence[str], metric: str) -> str:
-    """A line a set of values, with the mean and the standard deviation (with n - 1) over its seeds."""
+    """Return a line a set of values, with the mean and the standard deviation (with n - 1) over its seeds."""
     others = [name for name in names if name != _SEED]
     groups: dict[str, list[Row]] = {}
     for row in rows:

@@ -49,7 +49,7 @@ class SweepState:
 
     @classmethod
     def of(cls, folder: Path, config: Config) -> SweepState:
-        """A sweep that begins, or goes on where it was.
+        """Return a sweep that begins, or go on where it was.
 
         Raises:
             UserError: The folder holds another sweep.
@@ -67,25 +67,25 @@ class SweepState:
         return cls(folder, config, [SweepRun(**run) for run in content["runs"]])
 
     def save(self) -> None:
-        """Writes the file."""
+        """Write the file."""
         runs = [asdict(run) for run in self.runs]
         write_json(self.folder / "sweep.json", {"config": self.config, "runs": runs})
 
     def add(self, values: dict[str, Any]) -> SweepRun:
-        """A new run."""
+        """Return a new run."""
         self.runs.append(SweepRun(f"run_{len(self.runs) + 1:03d}", values))
         return self.runs[-1]
 
     def folder_of(self, run: SweepRun) -> Path:
-        """The run folder."""
+        """Return the run folder."""
         return self.folder / "runs" / run.name
 
     def history(self, run: SweepRun) -> list[tuple[int, float]]:
-        """Steps, and what the sweep improves, as far as the run has come."""
+        """Step, and what the sweep improves, as far as the run has come."""
         return read_history(self.folder_of(run) / "metrics.csv", self.config["metric"]["name"])
 
     def for_engine(self) -> list[dict[str, Any]]:
-        """The runs as W&B's engine takes them; early stopped ones count with what they had reached."""
+        """Return the runs as W&B's engine takes them; early stopped ones count with what they had reached."""
         states = {"stopped": "finished"}
         return [
             {

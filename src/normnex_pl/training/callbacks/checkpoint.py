@@ -1,4 +1,4 @@
-"""Keeps the newest checkpoint."""
+"""Keep the newest checkpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from normnex_pl.core.files import leftovers, replacing
 
 
 class LastCheckpoint(pl.Callback):
-    """Replaces one file every few steps; the last of the callbacks, so that the others have seen the step.
+    """Replace one file every few steps; the last of the callbacks, so that the others have seen the step.
 
     Lightning's ModelCheckpoint keeps a list of files and their folder; a run folder may be moved.
 
@@ -28,23 +28,23 @@ class LastCheckpoint(pl.Callback):
         self._kept_step: int | None = None  # of the file, whichever process wrote it
 
     def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Removes what a process that was killed left half-written: each may be as large as the file."""
+        """Remove what a process that was killed left half-written: each may be as large as the file."""
         self._kept_step = trainer.global_step if self.path.exists() else None
         if trainer.is_global_zero:
             for stale in leftovers(self.path):
                 stale.unlink(missing_ok=True)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
-        """Saves after each ``every_n_steps`` steps."""
+        """Save after each ``every_n_steps`` steps."""
         if trainer.global_step % self.every_n_steps == 0:
             self.save(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Saves the last step; behind it Lightning takes the model off the device, but not the optimiser."""
+        """Save the last step; behind it Lightning takes the model off the device, but not the optimiser."""
         self.save(trainer)
 
     def save(self, trainer: pl.Trainer) -> None:
-        """Writes the checkpoint of this step whole or not at all, once.
+        """Write the checkpoint of this step whole or not at all, once.
 
         All ranks have to call it; the first one writes. The logged rows go first: a resumed run won't log the
         steps before the checkpoint again.

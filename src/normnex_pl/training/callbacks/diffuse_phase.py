@@ -11,7 +11,7 @@ from normnex_pl.training.module import NormNeXModule
 
 
 class DiffusePhase(pl.Callback):
-    """Closes the gate of the specular part for the first steps, so that the base colour learns all it can.
+    """Close the gate of the specular part for the first steps, so that the base colour learns all it can.
 
     The gate depends on the global step alone: it is the same on all ranks, and after resuming. It is a
     buffer of the model, so that a checkpoint from within the phase renders what was trained.
@@ -46,13 +46,13 @@ class DiffusePhase(pl.Callback):
         return round(self.fraction * trainer.estimated_stepping_batches)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Computes the length once."""
+        """Compute the length once."""
         self._steps = self.length(trainer)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Closes or opens the gate."""
+        """Close or open the gate."""
         assert isinstance(pl_module, NormNeXModule)
         # Filled, not replaced: no copy from the host, and it stays the buffer that is saved.
         pl_module.mpi.gate.fill_(float(trainer.global_step >= self._steps))

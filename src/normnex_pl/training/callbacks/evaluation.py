@@ -1,4 +1,4 @@
-"""Judges held-out views and writes what the run folder holds of them."""
+"""Judge held-out views and write what the run folder holds of them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class _Judged:
 
 
 class EvaluationWriter(pl.Callback):
-    """Writes pictures of each held-out view, a contact sheet and ``metrics.json``.
+    """Write pictures of each held-out view, a contact sheet and ``metrics.json``.
 
     Several ranks take turns: each judges the views that it has rendered, as one rank alone would, and the
     first one writes the summary.
@@ -98,7 +98,7 @@ class EvaluationWriter(pl.Callback):
         self._judged: list[_Judged] = []
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Reads the truth about the held-out views once, so that a bad file is refused before the training.
+        """Read the truth about the held-out views once, so that a bad file is refused before the training.
 
         Raises:
             UserError: A file of the scene's ``truth/`` is bad.
@@ -110,7 +110,7 @@ class EvaluationWriter(pl.Callback):
             read_truth(scene.root, view.name, view.camera.height, view.camera.width)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Forgets an earlier evaluation."""
+        """Forget an earlier evaluation."""
         self._judged = []
 
     def on_test_batch_end(
@@ -122,7 +122,7 @@ class EvaluationWriter(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Judges a view that this rank has rendered, and writes its pictures."""
+        """Judge a view that this rank has rendered, and write its pictures."""
         if outputs is None:
             return
         truth = batch.rgb
@@ -139,7 +139,7 @@ class EvaluationWriter(pl.Callback):
         self._judged.append(_Judged(batch_idx, scores, pictures, warp, specular, known))
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Gathers what the ranks have judged, writes the summary and prints it."""
+        """Gather what the ranks have judged, write the summary and print it."""
         everything = [view for judged in gather(trainer, self._judged) for view in judged]
         if not trainer.is_global_zero:
             return
@@ -168,7 +168,7 @@ def _datamodule(trainer: pl.Trainer) -> SceneDataModule:
 
 
 def summarize(name: RunName, module: NormNeXModule, views: list[dict[str, Any]]) -> dict[str, Any]:
-    """The content of ``metrics.json``."""
+    """Return the content of ``metrics.json``."""
     record = module.record
     paths = {metric: (metric,) for metric in METRICS} | _TRUTH_METRICS
     return {

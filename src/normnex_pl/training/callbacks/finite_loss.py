@@ -1,4 +1,4 @@
-"""Stops a run whose loss is no longer a number, before a checkpoint is overwritten by it."""
+"""Stop a run whose loss is no longer a number, before a checkpoint is overwritten by it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from normnex_pl.training.ranks import stop_all
 
 
 class FiniteLossGuard(pl.Callback):
-    """Looks at the loss every few steps, and before each checkpoint.
+    """Look at the loss every few steps, and before each checkpoint.
 
     Reading a number off the device waits for it, so the steps only leave a mark there.
 
@@ -31,7 +31,7 @@ class FiniteLossGuard(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any, **__: Any
     ) -> None:
-        """Marks a loss that isn't finite."""
+        """Mark a loss that isn't finite."""
         finite = torch.isfinite(outputs["loss"].detach())
         self._all_finite = finite if self._all_finite is None else self._all_finite & finite
         if trainer.global_step % self.every_n_steps == 0:
@@ -40,7 +40,7 @@ class FiniteLossGuard(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Refuses to save weights that aren't finite: the last step can spoil them behind a finite loss."""
+        """Refuse to save weights that aren't finite: the last step can spoil them behind a finite loss."""
         # By their extremes, which NaN passes through: `isfinite` would copy each texture.
         values = [value.detach() for value in pl_module.parameters() if value.numel()]
         extremes = [torch.stack(torch.aminmax(value)) for value in values]

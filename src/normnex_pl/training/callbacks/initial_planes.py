@@ -1,4 +1,4 @@
-"""Gives the planes their first colours, before training starts."""
+"""Give the planes their first colours, before training starts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class InitialPlanes(pl.Callback):
         self.initialization = initialization
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Runs once, on the device that training will use."""
+        """Run once, on the device that training will use."""
         if stage != "fit":
             return
         assert isinstance(pl_module, NormNeXModule)

@@ -1,4 +1,4 @@
-"""Shows while and after training what a model has learned: its components, and its layers."""
+"""Show while and after training what a model has learned: its components, and its layers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PictureSettings:
 
 
 class ComponentPictures(pl.Callback):
-    """Writes and logs the pictures of ``components/step_<step>/`` every few epochs and after the last step.
+    """Write and log the pictures of ``components/step_<step>/`` every few epochs and after the last step.
 
     The first rank alone renders, by the model itself and without anything that needs the other ranks; they
     wait for it in their next step. Training goes on as if nothing had happened: no gradient, no state of an
@@ -70,7 +70,7 @@ class ComponentPictures(pl.Callback):
         self._written_step = -1
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Looks for the views and the layers, so that an unknown one is refused before the training.
+        """Look for the views and the layers, so that an unknown one is refused before the training.
 
         Raises:
             UserError: There is no such view, or no such layer.
@@ -83,7 +83,7 @@ class ComponentPictures(pl.Callback):
             check_layers("pictures.layers", self.settings.layers, pl_module.mpi.num_layers)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Shows the model every few epochs."""
+        """Show the model every few epochs."""
         every = self.settings.every_n_epochs
         if not every or (trainer.current_epoch + 1) % every:
             return
@@ -94,7 +94,7 @@ class ComponentPictures(pl.Callback):
                 self._show(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Shows the trained model, unless its last step was the last of such an epoch."""
+        """Show the trained model, unless its last step was the last of such an epoch."""
         self._show(trainer, pl_module)
 
     def _show(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -115,7 +115,7 @@ class ComponentPictures(pl.Callback):
 def _pictures(
     module: NormNeXModule, views: Sequence[View], layers: Sequence[int] | None
 ) -> Iterator[tuple[str, UInt8[np.ndarray, "height width 3"]]]:
-    """All pictures of a model with their names, one view after the other."""
+    """Return all pictures of a model with their names, one view after the other."""
     mpi = module.mpi
     # A copy: what the training keeps of its estimates must not be newer than without pictures.
     estimator = copy.deepcopy(module.estimator)
@@ -123,13 +123,13 @@ def _pictures(
         estimator.refresh(mpi)
     for stored in views:
         view = stored.to(module.device)
-        shown = view_components(mpi, estimator, view, module.chunk)
+        shown = view_components(mpi, estimator, view, module.eval_chunk_size)
         panels = component_panels(shown, view, mpi.geometry, mpi.color.signed)
         for panel in panels:
             yield f"{view.name}_{panel.name}", panel.picture
         rows = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
         yield f"{view.name}_components", panel_sheet(rows)
-    yield "mpi_sheet", mpi_sheet(mpi, layers, module.chunk)
+    yield "mpi_sheet", mpi_sheet(mpi, layers, module.eval_chunk_size)
 
 
 def find_views(scene: Scene, names: Sequence[str] | None) -> list[View]:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 
 class RunProgressBar(pl.callbacks.ProgressBar):
-    """Counts all steps of the run: an epoch here has only as many as there are views.
+    """Count all steps of the run: an epoch here has only as many as there are views.
 
     Args:
         refresh_every: Steps between two looks at the PSNR, each of which waits for the device.
@@ -25,7 +25,7 @@ class RunProgressBar(pl.callbacks.ProgressBar):
         self.refresh_every = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Opens the bar where the run stands."""
+        """Open the bar where the run stands."""
         if self.refresh_every:
             total = int(trainer.estimated_stepping_batches)
             self._bar = tqdm(total=total, initial=trainer.global_step, desc="train", unit="step")
@@ -33,13 +33,13 @@ class RunProgressBar(pl.callbacks.ProgressBar):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any, **__: Any
     ) -> None:
-        """Moves the bar."""
+        """Move the bar."""
         if self._bar is not None and trainer.global_step % self.refresh_every == 0:
             self._bar.set_postfix_str(f"PSNR {outputs['psnr'].item():.2f} dB", refresh=False)
             self._bar.update(trainer.global_step - self._bar.n)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Closes the bar at its last step."""
+        """Close the bar at its last step."""
         if self._bar is not None:
             self._bar.update(trainer.global_step - self._bar.n)
         self._close()
@@ -47,21 +47,21 @@ class RunProgressBar(pl.callbacks.ProgressBar):
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Leaves the terminal to the message."""
+        """Leave the terminal to the message."""
         self._close()
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Opens a bar over the held-out views."""
+        """Open a bar over the held-out views."""
         if self.refresh_every:
             self._bar = tqdm(total=int(sum(trainer.num_test_batches)), desc="held-out views", unit="view")
 
     def on_test_batch_end(self, *_: Any, **__: Any) -> None:
-        """Moves the bar by one view."""
+        """Move the bar by one view."""
         if self._bar is not None:
             self._bar.update()
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Closes the bar."""
+        """Close the bar."""
         self._close()
 
     def _close(self) -> None:

@@ -23,7 +23,7 @@ _PATIENCE = 5.0  # seconds
 
 
 class RankCheck(pl.Callback):
-    """Compares what the ranks hold, and stops the run if it isn't the same to the last bit.
+    """Compare what the ranks hold, and stop the run if it isn't the same to the last bit.
 
     Each rank applies the same mean gradient to its own copy of the model, and nothing brings copies together
     again that once differ: a gate that opens a step late, another layer drawn for a regulariser, a card that
@@ -42,7 +42,7 @@ class RankCheck(pl.Callback):
         self._checked_step = -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Says how many rays a step has, and compares the ranks where they start or go on."""
+        """Say how many rays a step has, and compare the ranks where they start or go on."""
         if trainer.world_size == 1:
             return
         data: SceneDataModule = trainer.datamodule  # type: ignore[attr-defined]
@@ -53,21 +53,21 @@ class RankCheck(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any, **__: Any
     ) -> None:
-        """Compares every few steps."""
+        """Compare every few steps."""
         if trainer.world_size > 1 and trainer.global_step % self.every_n_steps == 0:
             self._compare(trainer, pl_module)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Compares before the file is written."""
+        """Compare before the file is written."""
         if trainer.world_size > 1 and trainer.global_step != self._checked_step:
             self._compare(trainer, pl_module)
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Has the first rank take those along that it started, which might wait for it for half an hour."""
+        """Have the first rank take those along that it started, which might wait for it for half an hour."""
         launcher = trainer.strategy.launcher
         if isinstance(launcher, _SubprocessScriptLauncher):
             atexit.register(_end, launcher.procs)
@@ -104,7 +104,7 @@ class RankCheck(pl.Callback):
 
 
 def _end(processes: Sequence[subprocess.Popen[Any]]) -> None:
-    """Gives processes time to leave by themselves, and then kills them."""
+    """Give processes time to leave by themselves, and then kills them."""
     for process in processes:
         try:
             process.wait(_PATIENCE)

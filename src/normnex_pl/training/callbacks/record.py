@@ -1,4 +1,4 @@
-"""Keeps the training record: steps, seconds, rays, memory."""
+"""Keep the training record: steps, seconds, rays, memory."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _PEAK_EVERY = 100  # steps between two looks at the memory's peak, which a check
 
 
 class RecordKeeper(pl.Callback):
-    """Updates ``module.record`` after each step; a resumed run goes on counting, and drawing."""
+    """Update ``module.record`` after each step; a resumed run goes on counting, and drawing."""
 
     def __init__(self) -> None:
         self._last = 0.0
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The state of the random numbers, so that a resumed run draws what an uninterrupted one would."""
+        """Return the state of the random numbers: a resumed run draws what an uninterrupted one would."""
         return {"random_state": torch.get_rng_state()}
 
     def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
@@ -33,7 +33,7 @@ class RecordKeeper(pl.Callback):
         torch.set_rng_state(state_dict["random_state"].cpu())
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the clock."""
+        """Start the clock."""
         assert isinstance(pl_module, NormNeXModule)
         record = pl_module.record
         if record.steps and record.ranks != trainer.world_size:
@@ -49,7 +49,7 @@ class RecordKeeper(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Counts a step and the time since the last one."""
+        """Count a step and the time since the last one."""
         assert isinstance(pl_module, NormNeXModule)
         pl_module.record.steps = trainer.global_step
         pl_module.record.rays += batch.rgb.shape[:-1].numel() * trainer.world_size
@@ -58,22 +58,22 @@ class RecordKeeper(pl.Callback):
             _record_peak(pl_module)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stops the clock of the training."""
+        """Stop the clock of the training."""
         if trainer.state.fn == "fit":
             self.pause(pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts it again."""
+        """Start it again."""
         if trainer.state.fn == "fit":
             self.resume(pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stops the clock for good."""
+        """Stop the clock for good."""
         self.pause(pl_module)
 
     @contextmanager
     def paused(self, module: pl.LightningModule) -> Iterator[None]:
-        """Counts neither the time nor the memory of what is done meanwhile: it is no part of the training."""
+        """Count neither the time nor the memory of what is done meanwhile: it is no part of the training."""
         self.pause(module)
         try:
             yield
@@ -81,7 +81,7 @@ class RecordKeeper(pl.Callback):
             self.resume(module)
 
     def pause(self, module: pl.LightningModule) -> None:
-        """Stops the clock, behind the steps that the device still works on: they count too."""
+        """Stop the clock, behind the steps that the device still works on: they count too."""
         assert isinstance(module, NormNeXModule)
         if module.device.type == "cuda":
             torch.cuda.synchronize(module.device)
@@ -89,7 +89,7 @@ class RecordKeeper(pl.Callback):
         self._tick(module)
 
     def resume(self, module: pl.LightningModule) -> None:
-        """Starts the clock."""
+        """Start the clock."""
         if module.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(module.device)
         self._last = time.monotonic()
@@ -101,7 +101,7 @@ class RecordKeeper(pl.Callback):
 
 
 def _record_peak(module: NormNeXModule) -> None:
-    """Keeps the largest allocation of all parts of a resumed run."""
+    """Keep the largest allocation of all parts of a resumed run."""
     if module.device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(module.device) / 2**30
         module.record.peak_gpu_gib = max(peak, module.record.peak_gpu_gib or 0.0)

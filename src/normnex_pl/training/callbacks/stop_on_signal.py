@@ -1,4 +1,4 @@
-"""Saves and stops when the machine is wanted back."""
+"""Save and stop when the machine is wanted back."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class StopOnSignal(pl.Callback):
         self._saved = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Listens from the first step on; Lightning restores the old handlers in the end."""
+        """Listen from the first step on; Lightning restores the old handlers in the end."""
         self.received = None
         self._saved = False
         _listen(self._note)
         trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _nothing  # type: ignore[method-assign]
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
-        """Saves if any rank was told to stop."""
+        """Save if any rank was told to stop."""
         told = self.received is not None
         if trainer.world_size > 1:
             if trainer.global_step % self.every_n_steps:
@@ -61,7 +61,7 @@ class StopOnSignal(pl.Callback):
             self._saved = True
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
-        """Stops in front of the next step: Lightning logs a step behind the callbacks of its end."""
+        """Stop in front of the next step: Lightning logs a step behind the callbacks of its end."""
         if not self._saved:
             return
         why = "another rank" if self.received is None else signal.Signals(self.received).name
@@ -95,4 +95,4 @@ def _stop_at_once(number: int, frame: FrameType | None) -> None:
 
 
 def _nothing() -> None:
-    """Stands for Lightning's broadcast."""
+    """Stand for Lightning's broadcast."""

@@ -14,7 +14,7 @@ from normnex_pl.training.module import NormNeXModule
 
 
 class ValidationWriter(pl.Callback):
-    """Writes ``validation.json``: the PSNR of each left-out training view at the newest validated step.
+    """Write ``validation.json``: the PSNR of each left-out training view at the newest validated step.
 
     The history of their mean is ``val/psnr`` in ``metrics.csv``, which is brought up to date too, so that who
     watches a run from outside sees it.
@@ -29,7 +29,7 @@ class ValidationWriter(pl.Callback):
         self._views: list[dict[str, Any]] = []
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Forgets an earlier validation."""
+        """Forget an earlier validation."""
         self._views = []
 
     def on_validation_batch_end(
@@ -45,7 +45,7 @@ class ValidationWriter(pl.Callback):
         self._views.append({"name": batch.name, "psnr": outputs["psnr"]})
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the scores; one rank does, since all have seen all views."""
+        """Write the scores; one rank does, since all have seen all views."""
         assert isinstance(pl_module, NormNeXModule)
         self.validated_step = pl_module.record.steps
         if trainer.is_global_zero:

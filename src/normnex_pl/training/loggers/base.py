@@ -18,7 +18,7 @@ _LONGEST = 48  # of an id's readable part: W&B takes 64 characters in all
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """Names of a run that follow from what it is: who starts it again, also elsewhere, finds the same ones.
+    """Names of a run that follow from what it is: who starts it again, also elsewhere, find the same ones.
 
     Attributes:
         scene: The scene folder's name.
@@ -65,11 +65,11 @@ class RunIdentity:
 
 
 class RunLogger(ABC):
-    """Opens a logger for a run; one a kind of log, named in the configuration's list ``loggers``."""
+    """Open a logger for a run; one a kind of log, named in the configuration's list ``loggers``."""
 
     @abstractmethod
     def open(self, run: RunIdentity, config: Mapping[str, Any]) -> Logger:
-        """Makes the logger; nothing is asked, and nothing waited for.
+        """Make the logger; nothing is asked, and nothing waited for.
 
         Args:
             run: What it shall be called.

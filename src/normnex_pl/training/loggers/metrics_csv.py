@@ -15,7 +15,7 @@ from normnex_pl.core.files import replacing
 
 
 def read_history(path: Path, name: str) -> list[tuple[int, float]]:
-    """Steps and values of one metric, as far as they have been written; none if there is no such file."""
+    """Step and values of one metric, as far as they have been written; none if there is no such file."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -64,7 +64,7 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Adds a row; rows of later steps, left from before a resume, are dropped."""
+        """Add a row; rows of later steps, left from before a resume, are dropped."""
         step = step or 0
         self._rows = [row for row in self._rows if int(row["step"]) <= step]
         if self._rows and int(self._rows[-1]["step"]) == step:
@@ -77,7 +77,7 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Writes all rows."""
+        """Write all rows."""
         if not self._unsaved:
             return
         columns = list(dict.fromkeys(key for row in self._rows for key in row))
@@ -89,5 +89,5 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Writes what is left."""
+        """Write what is left."""
         self.save()

@@ -12,7 +12,7 @@ from normnex_pl.training.loggers.base import RunIdentity, RunLogger
 
 
 class TensorBoard(RunLogger):
-    """Writes to ``<run folder>/tensorboard/``; a run that goes on adds a file there."""
+    """Write to ``<run folder>/tensorboard/``; a run that goes on adds a file there."""
 
     def open(self, run: RunIdentity, config: Mapping[str, Any]) -> Logger:
         """See `RunLogger.open`."""
@@ -27,7 +27,7 @@ class _OwnFiles(TensorBoardLogger):
         self._begin_file()
 
     def finalize(self, status: str) -> None:
-        """Closes the file; what is logged later goes to another one."""
+        """Close the file; what is logged later goes to another one."""
         super().finalize(status)
         self._experiment = None  # it would open its file anew, under the name that it had
         self._begin_file()

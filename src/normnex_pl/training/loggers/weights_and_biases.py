@@ -29,7 +29,7 @@ _TAG_LENGTH = 64
 
 
 class WandB(RunLogger):
-    """Logs to W&B, or for it: an offline run lies in ``<run folder>/wandb/`` until ``wandb sync`` uploads it.
+    """Log to W&B, or for it: an offline run lies in ``<run folder>/wandb/`` until ``wandb sync`` uploads it.
 
     Offline are runs without an account (no ``WANDB_API_KEY``, no ``wandb login``), and those with one whose
     server doesn't answer within seconds. ``WANDB_MODE`` is stronger. A run that goes on, such as a requeued
@@ -98,7 +98,7 @@ class _RunAtWandB(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Logs as long as W&B's own process lives: without it the training goes on, at least to a checkpoint.
+        """Log as long as W&B's own process lives: without it the training goes on, at least to a checkpoint.
 
         Who ends a job tells all of its processes at once, and that one doesn't wait for the training.
         """
@@ -122,7 +122,7 @@ class _RunAtWandB(WandbLogger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Stores the last checkpoint, if asked to, once the training has ended."""
+        """Store the last checkpoint, if asked to, once the training has ended."""
         if status == "success" and self._checkpoints and self._checkpoint is not None:
             import wandb
 
@@ -155,7 +155,10 @@ def choose_mode(patience: float = _PATIENCE) -> str:
 
 
 def has_account(settings: Any) -> bool:
-    """Whether W&B would find credentials where it looks for them; asking it would ask the server too."""
+    """Return whether W&B would find credentials where it looks for them.
+
+    Asking it would ask the server too.
+    """
     if settings.api_key or settings.identity_token_file:
         return True
     path = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
@@ -167,7 +170,7 @@ def has_account(settings: Any) -> bool:
 
 
 def answers(url: str, patience: float) -> bool:
-    """Whether a web server says anything at all in time, through proxies where there are any.
+    """Return whether a web server says anything at all in time, through proxies where there are any.
 
     In a thread, since looking up a name can't be given a limit.
     """
@@ -190,7 +193,7 @@ def answers(url: str, patience: float) -> bool:
 
 @contextmanager
 def ending_run() -> Iterator[None]:
-    """Ends the process's W&B run, if there then is one, and waits until all of it is written or sent."""
+    """End the process's W&B run, if there then is one, and wait until all of it is written or sent."""
     failed = True
     try:
         yield

@@ -15,7 +15,7 @@ Count = Callable[[int, int | None], MemoryNeed]
 
 
 def describe(need: MemoryNeed) -> str:
-    """A need and its parts in words."""
+    """Return a need and its parts in words."""
     parts = {
         "parameters": need.parameters,
         "optimiser": need.optimizer,
@@ -33,7 +33,7 @@ def gib(size: int) -> str:
 
 
 def parts_that_fit(count: Count, rays: int, target: int) -> int | None:
-    """The most rays that can be rendered at once, in equal parts, within ``target`` bytes.
+    """Return the most rays that can be rendered at once, in equal parts, within ``target`` bytes.
 
     What a step takes is nearly linear in them: two counts tell about how many, and another one makes sure.
 
@@ -54,7 +54,7 @@ def parts_that_fit(count: Count, rays: int, target: int) -> int | None:
 
 
 def rays_that_fit(count: Count, rays: int, target: int) -> int:
-    """The most rays a step within ``target`` bytes, or zero."""
+    """Return the most rays a step within ``target`` bytes, or zero."""
     few = max(3, rays // 4 // 3 * 3)
     needs = [(number, count(number, None).total) for number in (few, rays)]
     if rays <= few or needs[0][1] >= needs[1][1]:
@@ -77,7 +77,7 @@ def training_advice(count: Count, rays: int, width: int, target: int) -> str:
     fewer = rays_that_fit(count, rays, target)
     narrower = width_that_fits(count, rays, width, target)
     ways = [
-        f"--model.rays_at_once={at_once} (the same result, slower)" if at_once else "",
+        f"--model.train_chunk_size={at_once} (the same result, slower)" if at_once else "",
         f"--data.width={narrower}" if width / 8 <= narrower < width else "",
         f"--data.rays_per_step={fewer}" if rays / 8 <= fewer < rays else "",
     ]
@@ -96,6 +96,8 @@ def out_of_memory_message(error: BaseException) -> str:
     reason = str(error).split("\n")[0].split(". GPU")[0].strip().rstrip(".")
     notes = getattr(error, "__notes__", None)
     advice = (
-        " ".join(notes) if notes else "Lower data.width, data.rays_per_step, or in evaluation model.chunk."
+        " ".join(notes)
+        if notes
+        else "Lower data.width, data.rays_per_step, or in evaluation model.eval_chunk_size."
     )
     return f"Out of memory: {reason}. {advice}"

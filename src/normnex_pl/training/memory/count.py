@@ -84,7 +84,7 @@ def training_need(
     precision: str = "32-true",
     on_gpu: bool = True,
 ) -> MemoryNeed:
-    """Counts what a training takes.
+    """Count what a training takes.
 
     Args:
         module: On any device; it isn't changed.
@@ -109,7 +109,7 @@ def training_need(
 
 
 def rendering_need(module: NormNeXModule, rays: int, precision: str = "32-true", on_gpu: bool = True) -> int:
-    """Counts the bytes that rendering takes beside the parameters.
+    """Count the bytes that rendering takes beside the parameters.
 
     Args:
         module: On any device; it isn't changed.
@@ -125,13 +125,13 @@ def rendering_need(module: NormNeXModule, rays: int, precision: str = "32-true",
         return allocations.peak - parameters + _workspace(module, on_gpu)
 
 
-def rays_in_pictures(chunk: int, device: torch.device) -> int:
+def rays_in_pictures(chunk_size: int, device: torch.device) -> int:
     """Rays to be rendered at once, of as many as a GPU shall: on a CPU more take memory and save no time."""
-    return chunk if device.type == "cuda" else min(chunk, _MOST_ON_CPU)
+    return chunk_size if device.type == "cuda" else min(chunk_size, _MOST_ON_CPU)
 
 
 def largest(fits_up_to: int, need: Sequence[tuple[int, int]], most: int) -> int:
-    """The largest number of rays whose need fits, where the need grows linearly with them.
+    """Return the largest number of rays whose need fits, where the need grows linearly with them.
 
     Args:
         fits_up_to: Bytes.
@@ -150,7 +150,7 @@ def largest(fits_up_to: int, need: Sequence[tuple[int, int]], most: int) -> int:
 
 
 class Allocations(TorchDispatchMode):
-    """Adds up the memory of all tensors that live while it is entered.
+    """Add up the memory of all tensors that live while it is entered.
 
     Args:
         known: Tensors that live already.
@@ -169,7 +169,7 @@ class Allocations(TorchDispatchMode):
             self._add(tensor)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs an operation and looks at what it returns."""
+        """Run an operation and look at what it returns."""
         out = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(out):
             if isinstance(leaf, Tensor):
@@ -198,7 +198,7 @@ _HOST = "DefaultCPUAllocator: can't allocate memory"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the host had no memory left: PyTorch has several ways to say so."""
+    """Return whether a device or the host had no memory left: PyTorch has several ways to say so."""
     text = str(error)
     return isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and (_HOST in text or "CUBLAS_STATUS_ALLOC_FAILED" in text)

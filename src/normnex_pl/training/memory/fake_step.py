@@ -56,7 +56,7 @@ class HollowTraining:
         self.optimizer.step()
 
     def precise(self) -> Any:
-        """The context in which Lightning computes the losses."""
+        """Return the context in which Lightning computes the losses."""
         dtype = _AUTOCAST.get(self.precision)
         return nullcontext() if dtype is None else torch.autocast("cpu", dtype)
 
@@ -65,7 +65,7 @@ class HollowTraining:
 def hollow_training(
     module: NormNeXModule, rays_per_step: int, precision: str = "32-true", on_gpu: bool = True
 ) -> Iterator[HollowTraining]:
-    """Copies a module without the content of its tensors; operations on them compute nothing meanwhile.
+    """Copy a module without the content of its tensors; operations on them compute nothing meanwhile.
 
     The copy lies on the host, wherever the module is: it takes no memory of a device, even of a full one.
 
@@ -93,13 +93,13 @@ def _hollow(tensor: Tensor) -> Tensor:
 
 
 class _Guesses(TorchDispatchMode):
-    """Answers what only content could tell: the first of all choices, and nothing that can be left out.
+    """Answer what only content could tell: the first of all choices, and nothing that can be left out.
 
     Yes, where it is asked whether something holds: most ask whether all is well.
     """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs an operation."""
+        """Run an operation."""
         if func is torch.ops.aten._local_scalar_dense.default:
             dtype = args[0].dtype
             return True if dtype == torch.bool else 0.0 if dtype.is_floating_point else 0

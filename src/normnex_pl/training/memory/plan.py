@@ -1,4 +1,4 @@
-"""Says before a run what memory it needs, picks numbers of rays that fit, and advises where none does."""
+"""Say before a run what memory it needs, pick numbers of rays that fit, and advises where none does."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class MemorySettings:
 
 
 class MemoryPlan(pl.Callback):
-    """Counts what a run needs and fits the rays that are rendered at once into what there is.
+    """Count what a run needs and fit the rays that are rendered at once into what there is.
 
     Of the training, and only where all rays of a step at once don't fit: its result stays the same. Of the
-    evaluation: `NormNeXModule.chunk`. What it can't make fit it says, and lets the run try.
+    evaluation: `NormNeXModule.eval_chunk_size`. What it can't make fit it says, and lets the run try.
 
     Args:
         settings: See there.
@@ -62,7 +62,7 @@ class MemoryPlan(pl.Callback):
         self._usable: int | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Counts and plans, before anything lies on the device."""
+        """Count and plans, before anything lies on the device."""
         assert isinstance(pl_module, NormNeXModule)
         self._usable = self._usable_bytes(trainer.strategy.root_device)
         try:
@@ -76,17 +76,17 @@ class MemoryPlan(pl.Callback):
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Tells an error that says that memory is full what to do about it."""
+        """Tell an error that says that memory is full what to do about it."""
         assert isinstance(pl_module, NormNeXModule)
         if not is_out_of_memory(exception):
             return
         if not trainer.training:
-            fewer = max(1, pl_module.chunk // 4)
-            exception.add_note(f"Render fewer rays at once in evaluation: --model.chunk={fewer}.")
+            fewer = max(1, pl_module.eval_chunk_size // 4)
+            exception.add_note(f"Render fewer rays at once in evaluation: --model.eval_chunk_size={fewer}.")
             return
         count, data = _counter(trainer, pl_module), _data(trainer)
         try:
-            need = count(data.rays_per_step, pl_module.rays_at_once)
+            need = count(data.rays_per_step, pl_module.train_chunk_size)
             target = min(round(_LESS * need.total), self._usable or need.total)
             advice = training_advice(count, data.rays_per_step, data.geometry.width, target)
         except Exception:  # the first error is the one to hear of
@@ -94,20 +94,20 @@ class MemoryPlan(pl.Callback):
         exception.add_note(f"The training needs {describe(need)}. {advice}")
 
     def _plan(self, trainer: pl.Trainer, module: NormNeXModule) -> str:
-        """Chooses and says what was chosen."""
+        """Choose and say what was chosen."""
         if trainer.state.fn != "fit":
             parameters = sum(parameter.nbytes for parameter in module.parameters())
             self._fit_chunk(trainer, module, parameters)
-            return f"{module.chunk} rays at once in evaluation"
+            return f"{module.eval_chunk_size} rays at once in evaluation"
         rays, count = _data(trainer).rays_per_step, _counter(trainer, module)
-        need = count(rays, module.rays_at_once)
+        need = count(rays, module.train_chunk_size)
         said = ""
         if self._usable is not None:
             said = f", {gib(self._usable)} GiB can be had"
-            if need.total > self._usable and module.rays_at_once is None:
-                module.rays_at_once = parts_that_fit(count, rays, self._usable)
-                need = count(rays, module.rays_at_once)
-                said += f"; with all {rays} rays at once it would not fit" if module.rays_at_once else ""
+            if need.total > self._usable and module.train_chunk_size is None:
+                module.train_chunk_size = parts_that_fit(count, rays, self._usable)
+                need = count(rays, module.train_chunk_size)
+                said += f"; with all {rays} rays at once it would not fit" if module.train_chunk_size else ""
             if need.total > self._usable:
                 advice = training_advice(count, rays, _data(trainer).geometry.width, self._usable)
                 _LOG.warning("The training is likely to run out of memory. %s", advice)
@@ -116,16 +116,16 @@ class MemoryPlan(pl.Callback):
         return describe(need) + said
 
     def _fit_chunk(self, trainer: pl.Trainer, module: NormNeXModule, resident: int) -> None:
-        """Lowers the rays of the evaluation to what fits beside what stays there."""
-        module.chunk = rays_in_pictures(module.chunk, trainer.strategy.root_device)
+        """Lower the rays of the evaluation to what fits beside what stays there."""
+        module.eval_chunk_size = rays_in_pictures(module.eval_chunk_size, trainer.strategy.root_device)
         if self._usable is None:
             return
-        few, many = max(1, module.chunk // 4), module.chunk
+        few, many = max(1, module.eval_chunk_size // 4), module.eval_chunk_size
         how = (str(trainer.precision), trainer.strategy.root_device.type == "cuda")
         needs = [(rays, rendering_need(module, rays, *how)) for rays in sorted({few, many})]
         if resident + needs[-1][1] > self._usable and len(needs) > 1:
             fitting = largest(self._usable - resident, needs, many)
-            module.chunk = max(fitting, min(many, _FEWEST))
+            module.eval_chunk_size = max(fitting, min(many, _FEWEST))
 
     def _usable_bytes(self, device: torch.device) -> int | None:
         """Bytes that a run may take; None where nothing is known of them, as on a CPU."""
@@ -146,16 +146,16 @@ def _data(trainer: pl.Trainer) -> SceneDataModule:
 
 
 def _counter(trainer: pl.Trainer, module: NormNeXModule) -> Count:
-    """Counts steps of a training by their rays."""
+    """Count steps of a training by their rays."""
     data, precision = _data(trainer), str(trainer.precision)
     on_gpu = trainer.strategy.root_device.type == "cuda"
     photos = Photos(len(data.train_views), data.geometry.height, data.geometry.width)
 
     def count(rays: int, at_once: int | None) -> MemoryNeed:
-        kept, module.rays_at_once = module.rays_at_once, at_once
+        kept, module.train_chunk_size = module.train_chunk_size, at_once
         try:
             return training_need(module, photos, rays, precision, on_gpu)
         finally:
-            module.rays_at_once = kept
+            module.train_chunk_size = kept
 
     return count
