@@ -239,7 +239,7 @@ def broken(folder: Path, change: str) -> str:
     if change in ("newer", "format", "entry"):
         (folder / "manifest.json").write_text(json.dumps(manifest))
     return {
-        "newer": r"manifest.json: expected version 1, found 2. Update",
+        "newer": r"manifest.json: expected version 2, found 3. Update",
         "format": r"manifest.json: expected the format normnex-mpi, found glTF",
         "entry": r"manifest.json: expected the entries of its version, found others .*rows",
         "missing": r"alpha_000.webp: expected a file of \d+ bytes, found none. Bake the run again",
