@@ -1,0 +1,185 @@
+"""Adds the pages of commands and settings, made of what the commands themselves print with ``--help``.
+
+Each command is run once for each state of the source: the texts are kept in ``.cache/docs/``.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+
+MAIN = "src/normnex_pl/cli/main.py"  # its COMMANDS has the names of all commands, in their order
+LIGHTNING = ("fit", "validate", "test")
+# Until COMMANDS is there: how what will be a command is started.
+STARTED_BY = {
+    "prepare": ("-m", "normnex_pl.capture"),
+    "inspect": ("-m", "normnex_pl", "inspect"),
+    "bake": ("-m", "normnex_pl.export.bake"),
+    "view": ("-m", "normnex_pl.export.view"),
+    "video": ("-m", "normnex_pl.export.video"),
+    "compare": ("experiments/compare.py",),
+    "sweep": ("experiments/sweep.py",),
+}
+# A name or a value of an option begins a line after two spaces; longer indentation goes on.
+OPTION = re.compile(r"^  (-.+?)(?:  +(.*))?$")
+TYPE = re.compile(r"\s*\((?P<required>required, )?type: (?P<type>.*?)(?:, default: (?P<default>.*?))?"
+                  r"(?:, known subclasses: (?P<known>.*))?\)$")  # fmt: skip
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the generated pages."""
+    root = Path(config.config_file_path).parent
+    commands = _commands(root)
+    texts = _help_texts(root, {**commands, "fit --help": ("-m", "normnex_pl", "fit")})
+    settings = texts.pop("fit --help")
+    pages = {
+        "reference/commands.md": _commands_page(texts),
+        "reference/settings.md": _settings_page(settings),
+    }
+    for path, content in pages.items():
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def _commands(root: Path) -> dict[str, Sequence[str]]:
+    """What Python is called with for each command, the program itself first."""
+    names = _declared(root / MAIN)
+    others = {name: ("-m", "normnex_pl", name) for name in names} if names else STARTED_BY
+    return {"": ("-m", "normnex_pl"), **{name: others[name] for name in others if name not in LIGHTNING}}
+
+
+def _declared(path: Path) -> list[str]:
+    """The strings that `COMMANDS` consists of, or its keys, without importing anything."""
+    if not path.exists():
+        return []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == "COMMANDS" for target in targets):
+            value = node.value  # type: ignore[attr-defined]
+            entries = value.keys if isinstance(value, ast.Dict) else value.elts
+            return [entry.value for entry in entries if isinstance(entry, ast.Constant)]
+    return []
+
+
+def _help_texts(root: Path, commands: dict[str, Sequence[str]]) -> dict[str, str]:
+    """What each command prints with ``--help``; from the cache if the source is what it was."""
+    digest = hashlib.sha256(json.dumps(commands).encode())
+    for path in sorted([*(root / "src").rglob("*.py"), *(root / "experiments").glob("*.py"), Path(__file__)]):
+        digest.update(path.read_bytes())
+    cache = root / ".cache" / "docs" / f"help-{digest.hexdigest()[:16]}.json"
+    if cache.exists():
+        return json.loads(cache.read_text(encoding="utf-8"))
+    with ThreadPoolExecutor(2) as pool:
+        outputs = list(pool.map(lambda name: _help_text(root, commands[name], wide=name == "fit --help"), commands))
+    texts = dict(zip(commands, outputs, strict=True))
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    for old in cache.parent.glob("help-*.json"):
+        old.unlink(missing_ok=True)
+    cache.write_text(json.dumps(texts), encoding="utf-8")
+    return texts
+
+
+def _help_text(root: Path, words: Sequence[str], *, wide: bool) -> str:
+    """Runs a command of this checkout with ``--help``."""
+    paths = [str(root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {
+        "COLUMNS": "100000" if wide else "100",  # wide: an option a line, for the tables
+        "PYTHONPATH": os.pathsep.join(paths),
+        "NO_COLOR": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    done = subprocess.run(
+        [sys.executable, *words, "--help"], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise PluginError(f"python {' '.join(words)} --help ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return done.stdout.replace("usage: __main__.py", "usage: normnex").strip()
+
+
+def _commands_page(texts: dict[str, str]) -> str:
+    """A section a command, with the text of its ``--help``."""
+    lines = [
+        "# Commands",
+        "",
+        "What each command says with `--help`. In a checkout, `make COMMAND NAME=value` does the same after",
+        "setting up the environment; see [Installation](../start/installation.md). Options of `train`, `fit`,",
+        "`validate` and `test` that begin with a section's name, such as `--model.weights.gradient`, are listed",
+        "under [Settings](settings.md).",
+    ]
+    for name, text in texts.items():
+        lines += ["", f"## normnex {name}".rstrip(), "", "```text", text, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _settings_page(text: str) -> str:
+    """A table of options for each section of the help of `fit`."""
+    lines = [
+        "# Settings",
+        "",
+        "Every setting of a run, as `normnex fit --help` lists them. Each is an option on the command line",
+        "(`--model.weights.gradient=0.1`) and a key in YAML (`model: {weights: {gradient: 0.1}}`); the complete",
+        "set of a run is stored in its `config.yaml`. Where a setting is a class, its own arguments follow its",
+        "name, such as `--model.estimator.init_args.divisor=8`, and `normnex fit --model.estimator.help=NAME` lists them.",
+        "Defaults are those of the code; [presets and variants](configurations.md) set their own.",
+    ]
+    for title, options in _sections(text).items():
+        if title.startswith("Customize every aspect"):
+            lines += ["", "## Trainer", "", "Lightning's own, passed on to its `Trainer`.", ""]
+            lines += [f"- `{option.split()[0]}`" for option, _ in options]
+            continue
+        if title == "Linked arguments":
+            continue
+        lines += ["", f"## {title[:1].upper()}{title[1:]}", "", "| option | meaning | type | default |", "|---|---|---|---|"]
+        lines += [_row(option, meaning) for option, meaning in options]
+    return "\n".join(lines) + "\n"
+
+
+def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
+    """Options and their descriptions by the headings of a help text."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    current: list[tuple[str, str]] | None = None
+    for line in text.splitlines():
+        option = OPTION.match(line)
+        if not line.startswith(" ") and line.endswith(":"):
+            current = sections.setdefault(line[:-1], [])
+        elif current is not None and option:
+            current.append((option[1], option[2] or ""))
+        elif current and line.startswith("   "):
+            name, meaning = current[-1]
+            current[-1] = (name, f"{meaning} {line.strip()}".strip())
+    return {
+        title: [(name, meaning) for name, meaning in options if ".help" not in name and "CONFIG" not in name.split()[-1:]]
+        for title, options in sections.items()
+    }
+
+
+def _row(option: str, meaning: str) -> str:
+    """A table row of an option: its name without the placeholder, what it means, type and default."""
+    found = TYPE.search(meaning)
+    kind, default = (found["type"], found["default"] or "") if found else ("", "")
+    if found:
+        meaning = meaning[: found.start()]
+        default = "required" if found["required"] else default
+        known = found["known"]
+        if known:
+            meaning += " Known: " + ", ".join(f"`{one}`" for one in known.split(", "))
+    names = ", ".join(f"`{name.split()[0]}`" for name in option.split(", ") if name.startswith("-"))
+    cells = (names, meaning.replace("``", "`"), f"`{_short(kind)}`" if kind else "", f"`{default}`" if default else "")
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _short(kind: str) -> str:
+    """A type as Python's own syntax has it."""
+    return re.sub(r"<class '([^']*)'>", r"\1", kind)
