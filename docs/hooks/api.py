@@ -61,7 +61,7 @@ def _replaced(entry: Any, pages: list[str]) -> Any:
 
 
 def _rooms(root: Path) -> dict[str, list[str]]:
-    """Modules of each folder of the package by their full names; loose ones go under the package's own name."""
+    """Full names of the modules of each folder of the package; loose ones go under the package's own name."""
     rooms: dict[str, list[str]] = {}
     source = root / "src"
     for path in sorted((source / PACKAGE).rglob("*.py")):
@@ -89,7 +89,7 @@ def _overview(root: Path, rooms: dict[str, list[str]]) -> str:
         [
             "# API",
             "",
-            "One page a room of the package, made of the docstrings. Rooms, and which may import which, are",
+            "One page per room of the package, made from the docstrings. Rooms, and which may import which, are",
             "explained under [Architecture](../../contribute/architecture.md); axes, frames and units under",
             "[Conventions](../../concepts/conventions.md).",
             "",
@@ -124,5 +124,6 @@ def _configurations(experiments: Path) -> str:
             continue
         lines += ["", f"## {title}", "", purpose]
         for path in paths:
-            lines += ["", f"### `{path.relative_to(experiments)}`", "", "```yaml", path.read_text().strip(), "```"]
+            content = path.read_text(encoding="utf-8").strip()
+            lines += ["", f"### `{path.relative_to(experiments)}`", "", "```yaml", content, "```"]
     return "\n".join(lines) + "\n"

@@ -22,6 +22,9 @@ from mkdocs.structure.files import File, Files
 
 MAIN = "src/normnex_pl/cli/main.py"  # its COMMANDS has the names of all commands, in their order
 LIGHTNING = ("fit", "validate", "test")
+FIT = ("-m", "normnex_pl", "fit")
+LINKED = "Linked arguments:"  # what the program sets itself
+WRAPPED, UNWRAPPED = 100, 100_000  # columns: for reading, and for an option a line
 # Until COMMANDS is there: how what will be a command is started.
 STARTED_BY = {
     "prepare": ("-m", "normnex_pl.capture"),
@@ -37,13 +40,29 @@ OPTION = re.compile(r"^  (-.+?)(?:  +(.*))?$")
 TYPE = re.compile(r"\s*\((?P<required>required, )?type: (?P<type>.*?)(?:, default: (?P<default>.*?))?"
                   r"(?:, known subclasses: (?P<known>.*))?\)$")  # fmt: skip
 
+COMMANDS_INTRODUCTION = """# Commands
+
+What each command says with `--help`. In a checkout, `make COMMAND NAME=value` does the same after
+setting up the environment: see [Installation](../start/installation.md). Options of `train`, `fit`,
+`validate` and `test` that begin with the name of a section, such as `--model.weights.gradient`, are
+listed under [Settings](settings.md).
+"""
+SETTINGS_INTRODUCTION = """# Settings
+
+Every setting of a training, as `normnex fit --help` lists them. Each is an option on the command line
+(`--model.weights.gradient=0.1`) and a key in YAML (`model: {weights: {gradient: 0.1}}`); the complete
+set of a run is stored in its `config.yaml`. Where a setting is a class, its own arguments follow its
+name, such as `--model.estimator.init_args.divisor=8`, and `normnex fit --model.estimator.help=NAME`
+lists them. Defaults are those of the code; [presets and variants](configurations.md) set their own.
+"""
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the generated pages."""
     root = Path(config.config_file_path).parent
     commands = _commands(root)
-    texts = _help_texts(root, {**commands, "fit --help": ("-m", "normnex_pl", "fit")})
-    settings = texts.pop("fit --help")
+    texts = _help_texts(root, {**commands, "fit": FIT})
+    settings = texts.pop("fit")
     pages = {
         "reference/commands.md": _commands_page(texts),
         "reference/settings.md": _settings_page(settings),
@@ -76,13 +95,14 @@ def _declared(path: Path) -> list[str]:
 def _help_texts(root: Path, commands: dict[str, Sequence[str]]) -> dict[str, str]:
     """What each command prints with ``--help``; from the cache if the source is what it was."""
     digest = hashlib.sha256(json.dumps(commands).encode())
-    for path in sorted([*(root / "src").rglob("*.py"), *(root / "experiments").glob("*.py"), Path(__file__)]):
+    sources = [*(root / "src").rglob("*.py"), *(root / "experiments").rglob("*.py"), Path(__file__)]
+    for path in sorted(sources):
         digest.update(path.read_bytes())
     cache = root / ".cache" / "docs" / f"help-{digest.hexdigest()[:16]}.json"
     if cache.exists():
-        return json.loads(cache.read_text(encoding="utf-8"))
+        return dict(json.loads(cache.read_text(encoding="utf-8")))
     with ThreadPoolExecutor(2) as pool:
-        outputs = list(pool.map(lambda name: _help_text(root, commands[name], wide=name == "fit --help"), commands))
+        outputs = list(pool.map(lambda words: _help_text(root, words), commands.values()))
     texts = dict(zip(commands, outputs, strict=True))
     cache.parent.mkdir(parents=True, exist_ok=True)
     for old in cache.parent.glob("help-*.json"):
@@ -91,78 +111,69 @@ def _help_texts(root: Path, commands: dict[str, Sequence[str]]) -> dict[str, str
     return texts
 
 
-def _help_text(root: Path, words: Sequence[str], *, wide: bool) -> str:
+def _help_text(root: Path, words: Sequence[str]) -> str:
     """Runs a command of this checkout with ``--help``."""
     paths = [str(root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
-        "COLUMNS": "100000" if wide else "100",  # wide: an option a line, for the tables
+        "COLUMNS": str(UNWRAPPED if words == FIT else WRAPPED),
         "PYTHONPATH": os.pathsep.join(paths),
         "NO_COLOR": "1",
         "CUDA_VISIBLE_DEVICES": "",
     }
-    done = subprocess.run(
-        [sys.executable, *words, "--help"], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, *words, "--help"]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PluginError(f"python {' '.join(words)} --help ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        said = done.stderr[-2000:]
+        raise PluginError(f"python {' '.join(words)} --help ended with {done.returncode}:\n{said}")
     return done.stdout.replace("usage: __main__.py", "usage: normnex").strip()
 
 
 def _commands_page(texts: dict[str, str]) -> str:
     """A section a command, with the text of its ``--help``."""
-    lines = [
-        "# Commands",
-        "",
-        "What each command says with `--help`. In a checkout, `make COMMAND NAME=value` does the same after",
-        "setting up the environment; see [Installation](../start/installation.md). Options of `train`, `fit`,",
-        "`validate` and `test` that begin with a section's name, such as `--model.weights.gradient`, are listed",
-        "under [Settings](settings.md).",
-    ]
+    lines = [COMMANDS_INTRODUCTION]
     for name, text in texts.items():
-        lines += ["", f"## normnex {name}".rstrip(), "", "```text", text, "```"]
-    return "\n".join(lines) + "\n"
+        lines += [f"## normnex {name}".rstrip(), "", "```text", text, "```", ""]
+    return "\n".join(lines)
 
 
 def _settings_page(text: str) -> str:
     """A table of options for each section of the help of `fit`."""
-    lines = [
-        "# Settings",
-        "",
-        "Every setting of a run, as `normnex fit --help` lists them. Each is an option on the command line",
-        "(`--model.weights.gradient=0.1`) and a key in YAML (`model: {weights: {gradient: 0.1}}`); the complete",
-        "set of a run is stored in its `config.yaml`. Where a setting is a class, its own arguments follow its",
-        "name, such as `--model.estimator.init_args.divisor=8`, and `normnex fit --model.estimator.help=NAME` lists them.",
-        "Defaults are those of the code; [presets and variants](configurations.md) set their own.",
-    ]
-    for title, options in _sections(text).items():
-        if title.startswith("Customize every aspect"):
-            lines += ["", "## Trainer", "", "Lightning's own, passed on to its `Trainer`.", ""]
-            lines += [f"- `{option.split()[0]}`" for option, _ in options]
-            continue
-        if title == "Linked arguments":
-            continue
-        lines += ["", f"## {title[:1].upper()}{title[1:]}", "", "| option | meaning | type | default |", "|---|---|---|---|"]
-        lines += [_row(option, meaning) for option, meaning in options]
-    return "\n".join(lines) + "\n"
+    lines = [SETTINGS_INTRODUCTION]
+    for prefix, options in _sections(text).items():
+        lines += [f"## `{prefix}`" if prefix else "## General", ""]
+        if prefix == "trainer":
+            names = ", ".join(f"`{option.split()[0]}`" for option, _ in options)
+            lines += [f"Passed on to Lightning's `Trainer`, which documents them: {names}."]
+        else:
+            lines += ["| option | meaning | type | default |", "|---|---|---|---|"]
+            lines += [_row(option, meaning) for option, meaning in options]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
-    """Options and their descriptions by the headings of a help text."""
-    sections: dict[str, list[tuple[str, str]]] = {}
-    current: list[tuple[str, str]] | None = None
+    """Options and their descriptions, by what the names of an option of a section begin with."""
+    found: list[tuple[str, str]] = []
+    linked = False
     for line in text.splitlines():
         option = OPTION.match(line)
-        if not line.startswith(" ") and line.endswith(":"):
-            current = sections.setdefault(line[:-1], [])
-        elif current is not None and option:
-            current.append((option[1], option[2] or ""))
-        elif current and line.startswith("   "):
-            name, meaning = current[-1]
-            current[-1] = (name, f"{meaning} {line.strip()}".strip())
-    return {
-        title: [(name, meaning) for name, meaning in options if ".help" not in name and "CONFIG" not in name.split()[-1:]]
-        for title, options in sections.items()
-    }
+        if line and not line.startswith(" "):
+            linked = line == LINKED
+        elif option and not linked:
+            found.append((option[1], option[2] or ""))
+        elif found and line.startswith("   ") and not linked:
+            name, meaning = found[-1]
+            found[-1] = (name, f"{meaning} {line.strip()}".strip())
+    sections: dict[str, list[tuple[str, str]]] = {"": []}
+    for name, meaning in filter(lambda one: _is_setting(one[0]), found):
+        prefix = name.split()[0].removeprefix("--").rpartition(".")[0]
+        sections.setdefault(prefix, []).append((name, meaning))
+    return sections
+
+
+def _is_setting(option: str) -> bool:
+    """Whether an option sets one thing: none of a section as a whole, and no further help."""
+    return ".help" not in option and not re.fullmatch(r"--[a-z.]+ CONFIG", option)
 
 
 def _row(option: str, meaning: str) -> str:
@@ -174,9 +185,14 @@ def _row(option: str, meaning: str) -> str:
         default = "required" if found["required"] else default
         known = found["known"]
         if known:
-            meaning += " Known: " + ", ".join(f"`{one}`" for one in known.split(", "))
+            meaning = f"{meaning.rstrip('.')}. Known: " + ", ".join(f"`{one}`" for one in known.split(", "))
     names = ", ".join(f"`{name.split()[0]}`" for name in option.split(", ") if name.startswith("-"))
-    cells = (names, meaning.replace("``", "`"), f"`{_short(kind)}`" if kind else "", f"`{default}`" if default else "")
+    cells = (
+        names,
+        meaning.replace("``", "`"),
+        f"`{_short(kind)}`" if kind else "",
+        f"`{default}`" if default else "",
+    )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
