@@ -89,9 +89,9 @@ def _overview(root: Path, rooms: dict[str, list[str]]) -> str:
         [
             "# API",
             "",
-            "One page per room of the package, made from the docstrings. Rooms, and which may import which, are",
-            "explained under [Architecture](../../contribute/architecture.md); axes, frames and units under",
-            "[Conventions](../../concepts/conventions.md).",
+            "One page per room of the package, from the docstrings. Rooms, and which may import which,",
+            "are explained under [Architecture](../../contribute/architecture.md); axes, frames and units",
+            "under [Conventions](../../concepts/conventions.md).",
             "",
             "| room | purpose | modules |",
             "|---|---|---|",

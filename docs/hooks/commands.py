@@ -5,7 +5,6 @@ Each command is run once for each state of the source: the texts are kept in ``.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
@@ -20,7 +19,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
-MAIN = "src/normnex_pl/cli/main.py"  # its COMMANDS has the names of all commands, in their order
+# Prints the names of all commands, in the order in which the page has them.
+NAMES = """
+from importlib.util import find_spec
+if find_spec("normnex_pl.cli").submodule_search_locations and find_spec("normnex_pl.cli.main"):
+    import normnex_pl.cli.main
+    print(*getattr(normnex_pl.cli.main, "COMMANDS", ()))
+"""
+SETTINGS = "settings"  # among the stored texts: the help of `fit`, an option a line
 LIGHTNING = ("fit", "validate", "test")
 FIT = ("-m", "normnex_pl", "fit")
 LINKED = "Linked arguments:"  # what the program sets itself
@@ -59,10 +65,8 @@ lists them. Defaults are those of the code; [presets and variants](configuration
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the generated pages."""
-    root = Path(config.config_file_path).parent
-    commands = _commands(root)
-    texts = _help_texts(root, {**commands, "fit": FIT})
-    settings = texts.pop("fit")
+    texts = _stored_texts(Path(config.config_file_path).parent)
+    settings = texts.pop(SETTINGS)
     pages = {
         "reference/commands.md": _commands_page(texts),
         "reference/settings.md": _settings_page(settings),
@@ -72,37 +76,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def _commands(root: Path) -> dict[str, Sequence[str]]:
-    """What Python is called with for each command, the program itself first."""
-    names = _declared(root / MAIN)
-    others = {name: ("-m", "normnex_pl", name) for name in names} if names else STARTED_BY
-    return {"": ("-m", "normnex_pl"), **{name: others[name] for name in others if name not in LIGHTNING}}
-
-
-def _declared(path: Path) -> list[str]:
-    """The strings that `COMMANDS` consists of, or its keys, without importing anything."""
-    if not path.exists():
-        return []
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == "COMMANDS" for target in targets):
-            value = node.value  # type: ignore[attr-defined]
-            entries = value.keys if isinstance(value, ast.Dict) else value.elts
-            return [entry.value for entry in entries if isinstance(entry, ast.Constant)]
-    return []
-
-
-def _help_texts(root: Path, commands: dict[str, Sequence[str]]) -> dict[str, str]:
+def _stored_texts(root: Path) -> dict[str, str]:
     """What each command prints with ``--help``; from the cache if the source is what it was."""
-    digest = hashlib.sha256(json.dumps(commands).encode())
+    digest = hashlib.sha256()
     sources = [*(root / "src").rglob("*.py"), *(root / "experiments").rglob("*.py"), Path(__file__)]
     for path in sorted(sources):
         digest.update(path.read_bytes())
     cache = root / ".cache" / "docs" / f"help-{digest.hexdigest()[:16]}.json"
     if cache.exists():
         return dict(json.loads(cache.read_text(encoding="utf-8")))
+    commands = {SETTINGS: FIT, "": FIT[:-1], **_commands(root)}
     with ThreadPoolExecutor(2) as pool:
-        outputs = list(pool.map(lambda words: _help_text(root, words), commands.values()))
+        outputs = list(pool.map(lambda words: _run(root, [*words, "--help"]), commands.values()))
     texts = dict(zip(commands, outputs, strict=True))
     cache.parent.mkdir(parents=True, exist_ok=True)
     for old in cache.parent.glob("help-*.json"):
@@ -111,20 +96,37 @@ def _help_texts(root: Path, commands: dict[str, Sequence[str]]) -> dict[str, str
     return texts
 
 
-def _help_text(root: Path, words: Sequence[str]) -> str:
-    """Runs a command of this checkout with ``--help``."""
+def _commands(root: Path) -> dict[str, Sequence[str]]:
+    """What Python is called with for each command."""
+    names = _run(root, ["-c", NAMES]).split()
+    found = {name: ("-m", "normnex_pl", name) for name in names} if names else _of_today(root)
+    return {name: words for name, words in found.items() if name not in LIGHTNING}
+
+
+def _of_today(root: Path) -> dict[str, Sequence[str]]:
+    """Those of `STARTED_BY` that are there."""
+    found = {}
+    for name, words in STARTED_BY.items():
+        name_of_file = "src/" + words[1].replace(".", "/") if words[0] == "-m" else words[0]
+        file = (root / name_of_file).with_suffix("")
+        if (file / "__main__.py").exists() or file.with_suffix(".py").exists():
+            found[name] = words
+    return found
+
+
+def _run(root: Path, words: Sequence[str]) -> str:
+    """What Python prints with these arguments, run on the source of this checkout."""
     paths = [str(root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
-        "COLUMNS": str(UNWRAPPED if words == FIT else WRAPPED),
+        "COLUMNS": str(UNWRAPPED if tuple(words[:-1]) == FIT else WRAPPED),
         "PYTHONPATH": os.pathsep.join(paths),
         "NO_COLOR": "1",
         "CUDA_VISIBLE_DEVICES": "",
     }
-    command = [sys.executable, *words, "--help"]
+    command = [sys.executable, *words]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr[-2000:]
-        raise PluginError(f"python {' '.join(words)} --help ended with {done.returncode}:\n{said}")
+        raise PluginError(f"python {' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return done.stdout.replace("usage: __main__.py", "usage: normnex").strip()
 
 

@@ -1,4 +1,4 @@
-"""The pages that no site builder checks: README, CONTRIBUTING and CHANGELOG, as they are read in a repository."""
+"""Pages that the site's builder doesn't check: those that are read in the repository."""
 
 from __future__ import annotations
 
