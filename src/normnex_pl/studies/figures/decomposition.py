@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from normnex_pl.evaluation.pictures.colors import to_bytes
 from normnex_pl.evaluation.pictures.components import component_panels
 from normnex_pl.evaluation.pictures.layers import check_layers, mpi_sheet
-from normnex_pl.evaluation.pictures.legends import panel_sheet
+from normnex_pl.evaluation.pictures.sheet import panel_grid
 from normnex_pl.studies.figures.tables import picture_table
 from normnex_pl.training.trained_run import TrainedRun
 
@@ -32,8 +32,7 @@ def components_figure(run: TrainedRun, view: str | None = None) -> Figure:
     shown = run.view(view)
     mpi = run.module.mpi
     panels = component_panels(run.components(shown), shown, mpi.geometry, mpi.color.signed)
-    rows = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
-    return _sheet(panel_sheet(rows), f"{shown.name} of {run.label}")
+    return _sheet(panel_grid(panels, _COLUMNS), f"{shown.name} of {run.label}")
 
 
 def planes_figure(run: TrainedRun, layers: Sequence[int] | None = None) -> Figure:

@@ -18,7 +18,7 @@ from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.evaluation.pictures.colors import write_png
 from normnex_pl.evaluation.pictures.components import component_panels
 from normnex_pl.evaluation.pictures.layers import check_layers, mpi_sheet
-from normnex_pl.evaluation.pictures.legends import panel_sheet
+from normnex_pl.evaluation.pictures.sheet import panel_grid
 from normnex_pl.normals.targets import view_components
 from normnex_pl.training.callbacks.record import RecordKeeper
 from normnex_pl.training.loggers.sinks import log_picture
@@ -127,8 +127,7 @@ def _pictures(
         panels = component_panels(shown, view, mpi.geometry, mpi.color.signed)
         for panel in panels:
             yield f"{view.name}_{panel.name}", panel.picture
-        rows = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
-        yield f"{view.name}_components", panel_sheet(rows)
+        yield f"{view.name}_components", panel_grid(panels, _COLUMNS)
     yield "mpi_sheet", mpi_sheet(mpi, layers, module.eval_chunk_size)
 
 
