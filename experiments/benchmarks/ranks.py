@@ -12,50 +12,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from bench import SMALL, SMALL_WIDTH
 from cases import EXPERIMENTS, VIEWS, names_of, preset_width
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
 from normnex_pl.studies.batch import visible_gpus
+from rank_report import ALONE, Row, report, say
+from rank_ways import MEANINGS, WAYS, Way
 from synthetic import write_scene
-
-Row = dict[str, Any]
-# Arguments of `normnex fit`, and callbacks by their class paths.
-Way = tuple[tuple[str, ...], tuple[str, ...]]
-
-_YAML = ("-c", str(EXPERIMENTS / "ddp.yaml"))
-_HOOK = "--trainer.strategy.init_args.ddp_comm_hook"
-_TORCH_HOOKS = "torch.distributed.algorithms.ddp_comm_hooks.default_hooks"
-WAYS: dict[str, Way] = {
-    "yaml": (_YAML, ()),
-    "bf16": ((*_YAML, f"{_HOOK}={_TORCH_HOOKS}.bf16_compress_hook"), ()),
-    "graph": ((*_YAML, "--model.execution=rank_parts.GraphOnRanks"), ()),
-    "graph_bf16": (
-        (
-            *_YAML,
-            "--model.execution=rank_parts.GraphOnRanks",
-            f"{_HOOK}={_TORCH_HOOKS}.bf16_compress_hook",
-        ),
-        (),
-    ),
-    "touched": ((*_YAML, f"{_HOOK}=rank_parts.touched_values"), ()),
-    "static": ((*_YAML, "--trainer.strategy.dict_kwargs.static_graph=true"), ()),
-    "signals": (_YAML, ("rank_parts.LightningsSignals",)),
-    "ddp": (("--trainer.strategy=ddp",), ()),
-}
-MEANINGS = """ways to sum gradients:
-  yaml        experiments/ddp.yaml, as `make train GPUS=2` does
-  bf16        the same, sent as bfloat16
-  graph       the same as yaml, with the recorded step of one GPU (model.execution)
-  graph_bf16  both
-  touched     the same as yaml, but of the values that are not zero on some rank alone
-  static      the same as yaml, with DDP told that all steps are alike
-  signals     the same as yaml, with Lightning's look for a signal before each step
-  ddp         Lightning's own settings, with gradients in copies and buffers sent in each step
-"""
-ALONE = "one rank"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -225,43 +190,6 @@ def read(path: Path) -> Row:
         return {}
     content: Row = json.loads(path.read_text(encoding="utf-8"))
     return content
-
-
-def say(preset: str, way: str, row: Row) -> None:
-    """Print a result at once: a benchmark that is stopped has shown the first ones."""
-    print(f"{preset}, {way}: {row.get('failure') or row}", flush=True)
-
-
-def report(results: dict[str, dict[str, Row]], ranks: int) -> str:
-    """Tables in Markdown."""
-    lines = [
-        f"\n| preset | {ranks} ranks by | ms a step | rays a second | times one rank | GiB | PSNR |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for preset, rows in results.items():
-        one = rows[ALONE].get("rays_per_second")
-        for way, row in rows.items():
-            lines.append(f"| {preset} | {way} | {' | '.join(cells(row, one))} |")
-    for preset, rows in results.items():
-        if "gradient_mb" in rows[ALONE]:
-            megabytes, touched = rows[ALONE]["gradient_mb"], rows[ALONE]["touched"]
-            lines.append(
-                f"\n{preset}: {megabytes:.0f} MB of gradients, {touched:.0%} of them not zero on a rank"
-            )
-    return "\n".join(lines)
-
-
-def cells(row: Row, one: float | None) -> list[str]:
-    """Return a row of the table behind its names."""
-    if "failure" in row:
-        return ["failed", "", "", "", ""]
-    return [
-        f"{row['ms_per_step']:.2f}",
-        f"{row['rays_per_second']:,.0f}",
-        f"{row['rays_per_second'] / one:.2f}" if one else "-",
-        "-" if row["peak_gpu_gib"] is None else f"{row['peak_gpu_gib']:.1f}",
-        f"{row['psnr']:.2f} after {row['steps']} steps, {row['seconds']:.0f} s" if "psnr" in row else "-",
-    ]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import drjit as dr
 import mitsuba as mi
 
-from render import MAX_DEPTH, ROULETTE_DEPTH
+from light_paths import MAX_DEPTH, ROULETTE_DEPTH
 
 
 def power_heuristic(pdf: mi.Float, other: mi.Float) -> mi.Float:

@@ -23,6 +23,8 @@ import layout
 import llff
 import render
 from cameras import HELD_OUT_EVERY, Camera, make_cameras
+from lights import LIGHTS
+from objects import OBJECTS
 
 BOUND_MARGIN = 0.02  # near and far are this much (relative) outside of the visible depths
 
@@ -38,8 +40,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--views", type=int, default=30, help="number of photos")
     parser.add_argument("--seed", type=int, default=0, help="of cameras and textures")
     parser.add_argument("--spp", type=int, default=256, help="samples per pixel, at least")
-    parser.add_argument("--objects", choices=sorted(layout.OBJECTS), default="spheres")
-    parser.add_argument("--lights", choices=sorted(layout.LIGHTS), default="studio")
+    parser.add_argument("--objects", choices=sorted(OBJECTS), default="spheres")
+    parser.add_argument("--lights", choices=sorted(LIGHTS), default="studio")
     arguments = parser.parse_args()
     if arguments.width < 8 or arguments.width % 4:
         parser.error("--width must be a positive multiple of 4")

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cameras import Camera
+from light_paths import MAX_DEPTH, ROULETTE_DEPTH
 
 LLVM_OLDEST = 17  # older ones abort the process on mitsuba's code
 LLVM_FOLDERS = ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib*/llvm*/lib*", f"{sys.prefix}/lib")
 SAMPLES_PER_PASS = 50_000_000  # of all pixels together: bounds the memory
-MAX_DEPTH = 8  # segments of a light path
-ROULETTE_DEPTH = 99  # never: a path must not end for other reasons in the diffuse part than in the photo
 
 Image = NDArray[np.float32]
 

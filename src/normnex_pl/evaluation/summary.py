@@ -32,19 +32,28 @@ _MEANS: dict[str, tuple[str, ...]] = {
 }
 
 
-def summarise(results: Sequence[ViewResult], scene: Scene) -> dict[str, Any]:
-    """Return the scores in ``metrics.json``: ``test`` (means), ``views`` and ``specular_variation``.
+def summarise(results: Sequence[ViewResult]) -> dict[str, Any]:
+    """Return the scores in ``metrics.json``: ``views``, and their means ``test``."""
+    views = [result.scores for result in results]
+    return {"test": {name: mean_of(views, path) for name, path in _MEANS.items()}, "views": views}
+
+
+def summarise_variation(results: Sequence[ViewResult], scene: Scene) -> dict[str, Any] | None:
+    """Return the entry of the specular part's variation in ``metrics.json``.
 
     Args:
         results: Of all held-out views, in the order of the scene.
         scene: The scene of the views.
+
+    Returns:
+        None unless the truth of all views is known.
     """
-    views = [result.scores for result in results]
-    return {
-        "test": {name: mean_of(views, path) for name, path in _MEANS.items()},
-        "views": views,
-        "specular_variation": _variation(results, scene),
-    }
+    views = [scene.views[i] for i in scene.test]
+    truths = [result.truth for result in results if result.truth is not None]
+    if len(truths) < len(views):
+        return None
+    variation = specular_variation([result.specular for result in results], views, truths, depth_unit(scene))
+    return None if variation is None else asdict(variation)
 
 
 def mean_of(views: Sequence[dict[str, Any]], path: Sequence[str]) -> float | None:
@@ -63,13 +72,3 @@ def mean_of(views: Sequence[dict[str, Any]], path: Sequence[str]) -> float | Non
             return None
         values.append(value)
     return sum(values) / len(values) if values else None
-
-
-def _variation(results: Sequence[ViewResult], scene: Scene) -> dict[str, Any] | None:
-    """Return the variation of the specular part over the views; None unless the truth of all is known."""
-    views = [scene.views[i] for i in scene.test]
-    truths = [result.truth for result in results if result.truth is not None]
-    if len(truths) < len(views):
-        return None
-    variation = specular_variation([result.specular for result in results], views, truths, depth_unit(scene))
-    return None if variation is None else asdict(variation)

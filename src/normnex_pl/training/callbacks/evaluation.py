@@ -20,7 +20,7 @@ from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.truth import read_truth
 from normnex_pl.evaluation.pictures.colors import write_png
 from normnex_pl.evaluation.report import contact_sheet, report
-from normnex_pl.evaluation.summary import summarise
+from normnex_pl.evaluation.summary import summarise, summarise_variation
 from normnex_pl.evaluation.view_scores import ViewResult, evaluate_view
 from normnex_pl.training.loggers.sinks import log_picture, log_scores
 from normnex_pl.training.module import NormNeXModule
@@ -103,7 +103,8 @@ class EvaluationWriter(pl.Callback):
         self, trainer: pl.Trainer, module: NormNeXModule, results: Sequence[ViewResult]
     ) -> None:
         """Write, log and print the scores and the contact sheet of all held-out views."""
-        summary = run_facts(self.name, module) | summarise(results, _datamodule(trainer).scene) | versions()
+        summary = run_facts(self.name, module) | summarise(results) | versions()
+        summary["specular_variation"] = summarise_variation(results, _datamodule(trainer).scene)
         scores, sheet = self.folder / "metrics.json", self.folder / "test" / "contact_sheet.png"
         pictures = contact_sheet(results)
         write_png(sheet, pictures)
@@ -134,7 +135,7 @@ def run_facts(name: RunName, module: NormNeXModule) -> dict[str, Any]:
 
 
 def versions() -> dict[str, Any]:
-    """Return the end of ``metrics.json``: versions of packages, and the commit of the sources."""
+    """Return what ``metrics.json`` says of the software: versions of packages, and the commit of the sources."""
     packages = {name: _version(name) for name in _VERSIONED}
     return {"versions": {"python": platform.python_version()} | packages, "commit": checkout_commit()}
 
