@@ -1,4 +1,4 @@
-"""Scripts import each other by bare names, which import-linter can't follow: no circles there, nor in rooms."""
+"""No circles of imports: in scripts, whose bare names import-linter can't follow, and in every room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare finished runs: the pictures that their evaluations wrote, side by side."""
+"""Compare finished runs: the pictures of their evaluations side by side."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from normnex_pl.studies.comparison import Run
 
 
 def comparison_sheet(runs: Sequence[Run]) -> UInt8[np.ndarray, "height width 3"] | None:
-    """Show the first held-out view: the photo, then a column a row of the table; errors below.
+    """Show the first held-out view: the photo, then a column for each row of the table; errors below.
 
-    A row's first finished seed stands for it. None if no run has pictures.
+    The first finished seed represents its row.
+
+    Returns:
+        None if no run has pictures.
     """
     shown: dict[str, Run] = {}
     for run in runs:
@@ -51,13 +54,13 @@ def _titled(row: str, psnr: Number) -> str:
 def stored_picture(
     run: Run, view: str, component: str, size: tuple[int, int] | None = None
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Read a picture that the evaluation of a run wrote.
+    """Read a picture that the evaluation of a run has written.
 
     Args:
         run: A finished run.
         view: Name of a held-out view.
         component: ``render``, ``truth`` or ``error``.
-        size: Width and height; a picture of another size, as of an ablation of the width, is scaled.
+        size: Width and height; pictures of other sizes, as of an ablation of the width, are scaled.
 
     Raises:
         UserError: There is no such picture.
@@ -83,7 +86,7 @@ def first_view(run: Run) -> str:
 
 
 def view_psnr(run: Run, view: str) -> Number:
-    """Of one held-out view; None where it has none."""
+    """Return the PSNR of one held-out view; None if it has none."""
     return next((scores.get("psnr") for scores in run.metrics["views"] if scores["name"] == view), None)
 
 

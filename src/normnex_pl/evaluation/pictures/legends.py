@@ -24,16 +24,16 @@ def bar_legend(
     """Return a colour bar with the numbers at its ends and in its middle.
 
     Args:
-        show: Gives values their colours: the function that made the picture, so that they can't differ.
+        show: Maps values to colours: the function that makes the picture, so that the two can't differ.
         left: Value at the left end.
         right: Value at the right end.
-        unit: Follows the number in the middle.
+        unit: Text after the number in the middle.
     """
     values = torch.linspace(left, right, LEGEND_WIDTH - 1)
     page = _page(_BAR_HEIGHT + _TEXT_SIZE + _MARGIN)
     page.paste(Image.fromarray(show(values.expand(_BAR_HEIGHT, -1))))
     draw, top = ImageDraw.Draw(page), _BAR_HEIGHT + 3
-    # A line below, so that white ends somewhere too.
+    # A line below and to the right, so that white has a visible end.
     draw.line([(0, _BAR_HEIGHT), (LEGEND_WIDTH - 1, _BAR_HEIGHT)], "black")
     draw.line([(LEGEND_WIDTH - 1, 0), (LEGEND_WIDTH - 1, _BAR_HEIGHT)], "black")
     font = ImageFont.load_default(_TEXT_SIZE)
@@ -56,7 +56,7 @@ def symbol_legend(
 
 
 def sphere_normals(size: int = SYMBOL_SIZE) -> Float[Tensor, "size size 3"]:
-    """Normals of a sphere as a distant camera sees it, in that camera's OpenCV axes; zero beside it."""
+    """Return the normals of a sphere seen from afar, in the camera's OpenCV axes; zero outside of it."""
     across = (2 * torch.arange(size) + 1) / size - 1
     y, x = torch.meshgrid(across, across, indexing="ij")
     squared = x.square() + y.square()
@@ -65,7 +65,7 @@ def sphere_normals(size: int = SYMBOL_SIZE) -> Float[Tensor, "size size 3"]:
 
 
 def chroma_plane(size: int = SYMBOL_SIZE) -> Float[Tensor, "size size 2"]:
-    """Return all chromas: Cb grows to the right and Cr upwards, from -0.5 to 0.5."""
+    """Return all chromas: Cb increases to the right and Cr upwards, from -0.5 to 0.5."""
     across = (torch.arange(size) + 0.5) / size - 0.5
     cr, cb = torch.meshgrid(-across, across, indexing="ij")
     return torch.stack([cb, cr], dim=-1)

@@ -1,8 +1,8 @@
 """Picture sheets: panels in rows and columns on one page, with titles, row labels and legends.
 
-Pillow draws the page: pictures keep their pixels, and a page that is laid out once is filled for each frame of
-a video. (``torchvision.utils.make_grid`` knows neither text nor legends and takes pictures of one size only;
-matplotlib resamples pictures and needs 400 to 900 ms a frame, where filling a page needs 2.)
+Pillow draws the page: pictures keep their pixels, and a page that is laid out once is filled for each frame
+of a video. (``torchvision.utils.make_grid`` knows neither text nor legends and takes pictures of one size
+only; matplotlib resamples pictures and needs 400 to 900 ms a frame, where filling a page needs 2.)
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def _draw_row(page: Image.Image, row: _Row, top: int, column: int) -> Iterator[t
         left, picture_top = _MARGIN + place * column, top + row.picture_top
         height, width, _ = panel.picture.shape
         draw.text((left, top), panel.title, "black", font)
-        # A line around the picture, so that white ends somewhere too.
+        # A line around the picture, so that white has a visible end.
         draw.rectangle((left - 1, picture_top - 1, left + width, picture_top + height), outline="silver")
         if panel.legend is not None:
             page.paste(Image.fromarray(panel.legend), (left, picture_top + height + _MARGIN))

@@ -1,4 +1,4 @@
-"""What one model is made of: components of a view, layers, and its gloss turned down and up."""
+"""The decomposition of one model: components of a view, layers, and specular highlights scaled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS = 3
 
 
 def components_figure(run: TrainedRun, view: str | None = None) -> Figure:
-    """Show all that a model has of a view, with legends.
+    """Show all components of a view, with legends.
 
     Args:
         run: The model and its scene.
@@ -36,7 +36,7 @@ def components_figure(run: TrainedRun, view: str | None = None) -> Figure:
 
 
 def planes_figure(run: TrainedRun, layers: Sequence[int] | None = None) -> Figure:
-    """Show what layers store, as the reference camera sees them, front to back.
+    """Show the stored content of layers as the reference camera sees it, front to back.
 
     Args:
         run: The model.
@@ -55,7 +55,7 @@ def relighting_figure(run: TrainedRun, gains: Sequence[int | float], view: str |
 
     Args:
         run: The model and its scene.
-        gains: 0 leaves the base colour alone, 1 is the model's own picture.
+        gains: 0 shows the base colour alone, 1 the model's own picture.
         view: Its name; None for the first held-out one.
 
     Raises:

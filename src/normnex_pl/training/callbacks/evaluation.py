@@ -32,12 +32,12 @@ _VERSIONED = ("normnex_pl", "torch", "pytorch-lightning", "torchmetrics", "numpy
 
 @dataclass(frozen=True)
 class RunName:
-    """What a run is called by.
+    """The name of a run.
 
     Attributes:
-        scene: The scene folder's name.
-        variant: Of the model.
-        preset: Of its size and schedule.
+        scene: Name of the scene's folder.
+        variant: Name of the model's variant.
+        preset: Name of the size and schedule.
     """
 
     scene: str
@@ -52,7 +52,7 @@ class EvaluationWriter(pl.Callback):
 
     Args:
         folder: The run folder.
-        name: What the run is called by.
+        name: The name of the run.
     """
 
     def __init__(self, folder: Path, name: RunName) -> None:
@@ -62,7 +62,7 @@ class EvaluationWriter(pl.Callback):
 
     @override
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        # Once before the training, so that a bad file of the scene's truth/ is refused before it.
+        # A bad file of the scene's truth/ is refused before the training.
         if stage == "validate":
             return
         scene = _datamodule(trainer).scene
@@ -117,7 +117,7 @@ class EvaluationWriter(pl.Callback):
 
 
 def run_facts(name: RunName, module: NormNeXModule) -> dict[str, Any]:
-    """Return the head of ``metrics.json``: what was trained, for how long, and its size."""
+    """Return the facts about a run in ``metrics.json``: its name, the cost of its training, and its size."""
     record = module.record
     return {
         "scene": name.scene,
@@ -135,7 +135,7 @@ def run_facts(name: RunName, module: NormNeXModule) -> dict[str, Any]:
 
 
 def versions() -> dict[str, Any]:
-    """Return what ``metrics.json`` says of the software: versions of packages, and the commit of the sources."""
+    """Return the versions in ``metrics.json``: of packages, and the commit of the sources."""
     packages = {name: _version(name) for name in _VERSIONED}
     return {"versions": {"python": platform.python_version()} | packages, "commit": checkout_commit()}
 
