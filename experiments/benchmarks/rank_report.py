@@ -10,12 +10,12 @@ ALONE = "one rank"
 
 
 def say(preset: str, way: str, row: Row) -> None:
-    """Print a result at once: a benchmark that is stopped has shown the first ones."""
+    """Print a result immediately, so that an interrupted benchmark has shown the earlier ones."""
     print(f"{preset}, {way}: {row.get('failure') or row}", flush=True)
 
 
 def report(results: dict[str, dict[str, Row]], ranks: int) -> str:
-    """Tables in Markdown."""
+    """Return the tables as Markdown."""
     lines = [
         f"\n| preset | {ranks} ranks by | ms a step | rays a second | times one rank | GiB | PSNR |",
         "|---|---|---|---|---|---|---|",
@@ -28,13 +28,13 @@ def report(results: dict[str, dict[str, Row]], ranks: int) -> str:
         if "gradient_mb" in rows[ALONE]:
             megabytes, touched = rows[ALONE]["gradient_mb"], rows[ALONE]["touched"]
             lines.append(
-                f"\n{preset}: {megabytes:.0f} MB of gradients, {touched:.0%} of them not zero on a rank"
+                f"\n{preset}: {megabytes:.0f} MB of gradients, {touched:.0%} of them nonzero on a rank"
             )
     return "\n".join(lines)
 
 
 def cells(row: Row, one: float | None) -> list[str]:
-    """Return a row of the table behind its names."""
+    """Return the cells of a row after its names."""
     if "failure" in row:
         return ["failed", "", "", "", ""]
     return [

@@ -1,4 +1,4 @@
-"""Ways to sum gradients over ranks that the benchmark of several GPUs compares."""
+"""The ways to sum gradients over ranks that the benchmark of several GPUs compares."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ MEANINGS = """ways to sum gradients:
   bf16        the same, sent as bfloat16
   graph       the same as yaml, with the recorded step of one GPU (model.execution)
   graph_bf16  both
-  touched     the same as yaml, but of the values that are not zero on some rank alone
-  static      the same as yaml, with DDP told that all steps are alike
-  signals     the same as yaml, with Lightning's look for a signal before each step
-  ddp         Lightning's own settings, with gradients in copies and buffers sent in each step
+  touched     the same as yaml, but only the values that are nonzero on some rank
+  static      the same as yaml, with DDP's static graph
+  signals     the same as yaml, with Lightning's check for a signal before each step
+  ddp         Lightning's own settings: gradients are copied, and buffers are sent in each step
 """

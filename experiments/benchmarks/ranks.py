@@ -1,4 +1,4 @@
-"""Times the training on several GPUs against one, with gradients summed in different ways; see --help."""
+"""Time the training on several GPUs and on one, with gradients summed in different ways; see --help."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from synthetic import write_scene
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0, 1 if something couldn't be measured, or 2 for bad input."""
+    """Run the benchmark; return 0, 1 if something couldn't be measured, or 2 for bad input."""
     options = parser().parse_args(arguments)
     try:
         check(options)
@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the options."""
     result = argparse.ArgumentParser(
-        description="Times training steps on one and on several GPUs of this machine, the same work a rank, "
-        "with gradients summed in different ways. With --seconds it also trains for as long on one as on "
-        "several, by the first way, and compares the held-out views.",
+        description="Time training steps on one and on several GPUs of this machine, with the same work per "
+        "rank and gradients summed in different ways. With --seconds, also train equally long on one and on "
+        "several GPUs, by the first way, and compare the held-out views.",
         epilog=MEANINGS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -55,36 +55,42 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--presets", nargs="+", default=["fast", "paper"], metavar="NAME")
     result.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), metavar="WAY")
     result.add_argument("--ranks", type=int, default=2, help="GPUs (2)")
-    result.add_argument("--scene", type=Path, help="folder of a scene; default: one that is made up")
-    result.add_argument("--warm", type=int, default=40, help="steps before those that are timed (40)")
-    result.add_argument("--steps", type=int, default=160, help="steps that are timed (160)")
-    result.add_argument("--seconds", type=float, help="train for so long too; needs a --scene")
+    result.add_argument("--scene", type=Path, help="folder of a scene; default: a synthetic one")
+    result.add_argument("--warm", type=int, default=40, help="steps of the warm-up (40)")
+    result.add_argument("--steps", type=int, default=160, help="timed steps (160)")
+    result.add_argument("--seconds", type=float, help="also train for this long; needs --scene")
     result.add_argument("--small", action="store_true", help="tiny sizes, on the CPU")
     result.add_argument("--out", type=Path, help="JSON file of the results")
     return result
 
 
 def check(options: argparse.Namespace) -> None:
-    """Raise a UserError if something can't be measured."""
+    """Check the options.
+
+    Raises:
+        UserError: Something can't be measured.
+    """
     known = names_of("presets")
     if unknown := [name for name in options.presets if name not in known]:
         raise UserError(f"--presets: expected some of {', '.join(known)}, found {', '.join(unknown)}.")
     if options.seconds and options.scene is None:
-        raise UserError("--seconds: expected a --scene to judge by, found none. Name one, or leave it out.")
+        raise UserError(
+            "--seconds: expected a --scene with photos to score, found none. Name one, or omit --seconds."
+        )
     gpus = len(visible_gpus())
     if not options.small and gpus < options.ranks:
         raise UserError(
             f"--ranks: expected at most the {gpus} GPUs of this machine, found {options.ranks}. "
-            "Take fewer, or --small."
+            "Use fewer, or --small."
         )
 
 
 class Bench:
-    """Run trainings in processes of their own.
+    """Runs trainings in processes of their own.
 
     Args:
-        options: Of the command line.
-        folder: For scenes, runs and results.
+        options: The options of the command line.
+        folder: Folder for scenes, runs and results.
     """
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
@@ -95,11 +101,11 @@ class Bench:
         self._gpus: SimpleQueue[int] = SimpleQueue()
 
     def times(self) -> dict[str, dict[str, Row]]:
-        """Of each preset: of one rank, then of all ways."""
+        """Time each preset on one rank, then by each way on several."""
         presets = self.options.presets
         for preset in presets:
             self._scene(preset)
-        # Alone on a GPU each, at the same time.
+        # Concurrently, each on a GPU of its own.
         for gpu in range(1 if self.options.small else self.options.ranks):
             self._gpus.put(gpu)
         with ThreadPoolExecutor(self._gpus.qsize()) as pool:
@@ -113,7 +119,7 @@ class Bench:
         return results
 
     def qualities(self, results: dict[str, dict[str, Row]]) -> None:
-        """Add the PSNR after as many seconds of training as the options say."""
+        """Add the PSNR after the training time that the options ask for."""
         first = self.options.ways[0]
         for preset in self.options.presets:
             for way, ranks, words in ((ALONE, 1, ()), (first, self.options.ranks, WAYS[first][0])):
@@ -150,7 +156,7 @@ class Bench:
         return {"steps": steps, "psnr": metrics["test"]["psnr"], "seconds": metrics["train_seconds"]}
 
     def _run(self, preset: str, words: Sequence[str], ranks: int, gpu: int, run: Path) -> str:
-        """Train, and return the end of what was printed."""
+        """Train, and return the end of the output."""
         small = self.options.small
         launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}")
         command = [
@@ -185,7 +191,7 @@ class Bench:
 
 
 def read(path: Path) -> Row:
-    """Return a JSON file; nothing if there is none."""
+    """Read a JSON file; return an empty dictionary if it doesn't exist."""
     if not path.exists():
         return {}
     content: Row = json.loads(path.read_text(encoding="utf-8"))

@@ -28,15 +28,15 @@ def build_scene(objects: str, lights: str, seed: int) -> mi.Scene:
     """
     rng = np.random.default_rng(seed)
     nodes = {**room(rng), **OBJECTS[objects](rng), **LIGHTS[lights]()}
-    # Loaded in parallel or merged, the shapes' order and so the noise would change from run to run.
+    # In parallel or merged, the order of the shapes, and with it the noise, would vary from run to run.
     return mi.load_dict({"type": "scene", **nodes}, parallel=False, optimize=False)
 
 
 def label_lookup(scene: mi.Scene) -> NDArray[np.int64]:
-    """Mask labels by mitsuba's `shape_index`, which is not the place in `scene.shapes()`.
+    """Return mask labels by mitsuba's `shape_index`, which is not the index in `scene.shapes()`.
 
     Returns:
-        (largest index + 1,), values of `LABELS`, -1 for lights and for what isn't a shape.
+        (largest index + 1,), values of `LABELS`, -1 for lights and unused indices.
     """
     shapes = scene.shapes()
     if mi.variant().startswith("scalar"):

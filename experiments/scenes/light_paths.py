@@ -1,4 +1,4 @@
-"""Where light paths end, for the photo and its diffuse part alike."""
+"""Lengths of light paths, which the photo and its diffuse part share."""
 
 MAX_DEPTH = 8  # segments of a light path
-ROULETTE_DEPTH = 99  # never: a path must not end for other reasons in the diffuse part than in the photo
+ROULETTE_DEPTH = 99  # never: paths of the diffuse part and of the photo must end alike

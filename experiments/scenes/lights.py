@@ -18,7 +18,7 @@ def _lamp(kind: str, size: Vector, position: Vector, target: Vector, radiance: V
     Args:
         kind: `rectangle` or `disk`.
         size: half sizes in x and y.
-        position: of its middle.
+        position: of its centre.
         target: a point on its axis.
         radiance: linear RGB.
         gain: multiplies the radiance.
@@ -28,7 +28,7 @@ def _lamp(kind: str, size: Vector, position: Vector, target: Vector, radiance: V
     emitter = {
         "type": "area",
         "radiance": rgb(*(gain * value for value in radiance)),
-        "sampling_weight": power**0.5,  # the root: near, small lamps matter too
+        "sampling_weight": power**0.5,  # the square root, so that small lamps nearby are sampled too
     }
     return {"type": kind, "to_world": frame.scale([size[0], size[1], 1]), "emitter": emitter}
 
@@ -39,7 +39,7 @@ def _ambience(gain: float) -> Node:
 
 
 def studio() -> dict[str, Node]:
-    """Return a warm soft box, a cool round lamp, a strip and a spot before the wall."""
+    """Return a warm soft box, two round lamps, and a strip and a spot in front of the wall."""
     middle, wood = [0, -0.5, -2.1], [0.1, TABLE_Y, -1.4]
     return {
         "ambience": _ambience(1.4),
@@ -52,7 +52,7 @@ def studio() -> dict[str, Node]:
 
 
 def window() -> dict[str, Node]:
-    """Four panes of daylight on the left, a small warm lamp on the right."""
+    """Return four panes of daylight on the left, a small warm lamp on the right, and a lamp at the back."""
     middle = [0, -0.5, -2.1]
     panes = {
         f"lamp_pane_{row}{column}": _lamp(

@@ -9,16 +9,16 @@ from nodes import Node, bitmap, rgb
 
 
 def coated(reflectance: Node, roughness: float, gloss: float = 0.5) -> Node:
-    """Return a Lambertian base under a dielectric gloss.
+    """Return a Lambertian base under a dielectric coat.
 
-    A blend of a diffuse lobe and a Fresnel lobe of index 1.9, which mirrors 10 % of the light head on and
-    all of it at grazing angles. Unlike in a physical plastic, whose base sees its light through the coat,
-    the diffuse part is the same from all viewpoints.
+    A blend of a diffuse lobe and a Fresnel lobe of index 1.9, which reflects 10 % of the light at normal
+    incidence and all of it at grazing angles. Unlike in a physical plastic, whose base is lit and seen
+    through the coat, the diffuse part is the same from all viewpoints.
 
     Args:
         reflectance: texture of the base.
-        roughness: GGX alpha of the gloss.
-        gloss: weight of the gloss; the albedo is 1 - gloss times the reflectance.
+        roughness: GGX alpha of the coat.
+        gloss: weight of the coat; the albedo is (1 - gloss) times the reflectance.
     """
     coat = {
         "type": "roughplastic",

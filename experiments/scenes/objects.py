@@ -13,18 +13,18 @@ from room import TABLE_Y
 
 
 def _rest(radius: float, x: float, z: float) -> mi.ScalarTransform4f:
-    """Place a shape of unit radius, scaled, on the table."""
+    """Return the transform that scales a shape of unit radius and puts it on the table."""
     return mi.ScalarTransform4f().translate([x, TABLE_Y + radius, z]).scale(radius)
 
 
 def _sphere(radius: float, x: float, z: float, bsdf: Node, roll: float = 0.0) -> Node:
-    """Return a sphere on the table, the poles of its texture at the rim, `roll` degrees from the vertical."""
+    """Return a sphere on the table, the poles of its texture near the rim, turned by `roll` degrees."""
     turn = mi.ScalarTransform4f().rotate([0, 0, 1], roll).rotate([1, 0, 0], -105)
     return {"type": "sphere", "to_world": _rest(radius, x, z) @ turn, "bsdf": bsdf}
 
 
 def spheres(rng: np.random.Generator) -> dict[str, Node]:
-    """Seven balls from matt to polished, between 1.1 and 3 units from the cameras."""
+    """Return seven balls from matt to polished, between 1.1 and 3 units from the cameras."""
     material = object_materials(rng)
     return {
         "glossy_red": _sphere(0.095, -0.14, -1.20, material["red"]),
@@ -58,7 +58,7 @@ def _can(label: str, radius: float, height: float, x: float, z: float, bsdf: Nod
 
 
 def solids(rng: np.random.Generator) -> dict[str, Node]:
-    """Boxes, cans and two balls: edges, flat mirrors and curved ones."""
+    """Return boxes, cans and two balls: edges, flat and curved mirrors."""
     material = object_materials(rng)
     return {
         "glossy_red": _box([0.08, 0.08, 0.08], -0.16, -1.25, 28, material["red"]),

@@ -21,9 +21,9 @@ from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.geometry.plane_sweep import QuantileOfPhotos, colors_at
 
 # A pixel is a highlight if the specular part adds more than this to its sRGB value, on the mean of the
-# channels. In the demo's views these are 12 % of the pixels: 6 % on the mirror, 4 % on glossy objects, 2 to 3 %
-# on the table. On glossy objects the share hardly depends on the threshold from 0.15 to 0.3 (19 to 14 % of
-# them). At 0.1 the table's broad sheen is included, a third of the table.
+# channels. In the demo's views these are 12 % of the pixels: 6 % on the mirror, 4 % on glossy objects, 2 to
+# 3 % on the table. On glossy objects the share hardly depends on the threshold from 0.15 to 0.3 (19 to 14 %
+# of them). At 0.1 the table's broad sheen is included, a third of the table.
 HIGHLIGHT_THRESHOLD = 0.2
 
 # A surface has a diffuse part if the true one is brighter than this, on the mean of the channels (sRGB).
