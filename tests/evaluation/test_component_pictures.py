@@ -117,7 +117,7 @@ def test_what_nothing_covers_looks_as_far_as_the_last_plane() -> None:
     assert pixel(disparity_picture(value(float("nan")), GEOMETRY)) == FARTHEST
 
 
-def test_no_gloss_is_grey_where_it_may_be_negative_and_black_where_not() -> None:
+def test_no_specular_part_is_grey_where_it_may_be_negative_and_black_where_not() -> None:
     def show(number: float, signed: bool) -> list[int]:
         return pixel(specular_picture(torch.full((1, 1, 3), number), signed))
 
@@ -136,7 +136,7 @@ def test_no_gloss_is_grey_where_it_may_be_negative_and_black_where_not() -> None
         (AdditiveYCbCrColor(NonnegativeLuma()), True),  # its chroma may darken without any luma
     ],
 )
-def test_only_a_nonnegative_luma_that_multiplies_excludes_negative_gloss(
+def test_only_a_nonnegative_luma_that_multiplies_excludes_a_negative_specular_part(
     color: RGBColor | YCbCrColor | AdditiveYCbCrColor, signed: bool
 ) -> None:
     assert color.signed is signed
@@ -308,7 +308,7 @@ def test_the_sheet_of_layers_shows_the_texture() -> None:
     assert not contains(mpi_sheet(mpi, [0]), to_bytes(stored.base_color[0]))
 
 
-def test_gloss_of_a_layer_is_that_of_the_reference_cameras_rays() -> None:
+def test_the_specular_part_of_a_layer_is_that_of_the_reference_cameras_rays() -> None:
     mpi = make_mpi("grid")
     textures = layer_textures(mpi, [0, 1])
     row, column = 5, 9  # of the canvas, whose padding is not part of the reference image

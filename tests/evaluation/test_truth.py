@@ -286,7 +286,7 @@ def test_the_shipped_truths_are_read_as_their_readme_says(demo_scene: Path, name
 
 
 @pytest.mark.parametrize("name", HELD_OUT)
-def test_highlights_of_the_shipped_scene_are_a_few_percent_of_what_has_gloss(
+def test_highlights_of_the_shipped_scene_are_a_few_percent_of_glossy_surfaces(
     demo_scene: Path, name: str
 ) -> None:
     truth = read_truth(demo_scene, name, HEIGHT, WIDTH)

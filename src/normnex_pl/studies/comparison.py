@@ -79,10 +79,10 @@ class Run:
         test = self.metrics.get("test") or {}
         numbers = {column.name: test.get(column.name, self.metrics.get(column.name)) for column in COLUMNS}
         steps, seconds = self.metrics.get("steps"), self.metrics.get("train_seconds")
-        gloss = self.metrics.get("specular_variation") or {}
+        variation = self.metrics.get("specular_variation") or {}
         return numbers | {
-            "specular_std": gloss.get("std"),
-            "specular_correlation": gloss.get("correlation"),
+            "specular_std": variation.get("std"),
+            "specular_correlation": variation.get("correlation"),
             "stored_mb": _scaled(self.metrics.get("stored_bytes"), 1e-6),
             "million_parameters": _scaled(self.metrics.get("num_parameters"), 1e-6),
             "ms_per_step": _scaled(seconds, 1000 / steps) if steps else None,
