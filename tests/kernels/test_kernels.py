@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from normnex_pl.core.types import PlaneSamples
+from normnex_pl.core.rendering import PlaneSamples
 from normnex_pl.model.compositing import mean_depth
 from normnex_pl.model.encoding import fourier_features
 from normnex_pl.model.fields import GridField, MLPField

@@ -11,7 +11,7 @@ import torch
 from einops import reduce
 from torch import Tensor
 
-from normnex_pl.core.types import RenderOutput
+from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.evaluation.metrics import psnr
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.model.appearance import NonnegativeLuma, YCbCrColor

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from normnex_pl.core.types import PlaneSamples
+from normnex_pl.core.rendering import PlaneSamples
 from normnex_pl.model.fields import GridField, MLPField
 from normnex_pl.model.fields.base import inside_canvas
 from normnex_pl.model.fields.regularizer import Regularizer

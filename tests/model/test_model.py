@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from normnex_pl.core.types import MPIGeometry, PlaneSamples, Rays
+from normnex_pl.core.rendering import PlaneSamples
+from normnex_pl.core.types import MPIGeometry, Rays
 from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
 from support.small import (

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from normnex_pl.core.types import PlaneSamples
+from normnex_pl.core.rendering import PlaneSamples
 from normnex_pl.model.encoding import fourier_features, mask_octaves
 from normnex_pl.model.fields import Field, GridField, MLPField
 from normnex_pl.model.fields.base import raw_to_optical_depth

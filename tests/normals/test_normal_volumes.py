@@ -12,7 +12,8 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import PlaneSamples, RayBatch, Rays
+from normnex_pl.core.rendering import PlaneSamples
+from normnex_pl.core.types import RayBatch, Rays
 from normnex_pl.geometry.planes import canvas_grid, canvas_points, plane_depths
 from normnex_pl.normals import FilteredDepth, NormalEstimator, TransmittanceGradient
 from normnex_pl.normals.canvas import bake_alpha, central_difference, gaussian_blur, median_depth_index

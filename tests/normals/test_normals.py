@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from normnex_pl.core.types import RayBatch, Rays, RenderOutput
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import RayBatch, Rays
 from normnex_pl.model.appearance import (
     NeuralBasis,
     NonnegativeLuma,

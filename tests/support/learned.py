@@ -10,7 +10,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Rays, RenderOutput
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Rays
 from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.model.appearance import ColorModel, NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.model.fields import GridField

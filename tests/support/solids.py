@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from normnex_pl.core.types import FieldOutput, MPIGeometry, PlaneSamples, Rays
+from normnex_pl.core.rendering import FieldOutput, PlaneSamples
+from normnex_pl.core.types import MPIGeometry, Rays
 from normnex_pl.geometry.planes import canvas_grid, canvas_points, plane_depths, plane_spacing
 from normnex_pl.model.appearance import NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.model.compositing import optical_depth

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import Camera, FieldOutput, MPIGeometry, PlaneSamples, Rays, RenderOutput
+from normnex_pl.core.rendering import FieldOutput, PlaneSamples, RenderOutput
+from normnex_pl.core.types import Camera, MPIGeometry, Rays
 from normnex_pl.geometry.cameras import image_rays, join_image
 from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths, planes_ahead
 from normnex_pl.model.appearance import Background, Basis, ClearBackground, ColorModel, NormalModel

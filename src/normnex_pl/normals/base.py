@@ -14,7 +14,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from normnex_pl.core.types import RayBatch, RenderOutput
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import RayBatch
 
 if TYPE_CHECKING:
     from normnex_pl.model.mpi import MPI

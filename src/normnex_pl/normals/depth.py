@@ -12,7 +12,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import MPIGeometry, RayBatch, RenderOutput
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import MPIGeometry, RayBatch
 from normnex_pl.geometry.planes import canvas_grid, canvas_points, depth_of_index
 from normnex_pl.model.appearance.lookup import face_camera
 from normnex_pl.model.compositing import composite_weights

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
-from normnex_pl.core.types import PlaneSamples, RayBatch, RenderOutput
+from normnex_pl.core.rendering import PlaneSamples, RenderOutput
+from normnex_pl.core.types import RayBatch
 from normnex_pl.geometry.planes import depth_of_index, metric_gradient, plane_spacing
 from normnex_pl.normals.base import NormalEstimator, composite_on_layers, first_of_triplets, unit_normals
 

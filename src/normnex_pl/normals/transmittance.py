@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
-from normnex_pl.core.types import MPIGeometry, RayBatch, RenderOutput
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import MPIGeometry, RayBatch
 from normnex_pl.geometry.planes import canvas_grid, metric_gradient, plane_depths, plane_spacing
 from normnex_pl.model.compositing import composite_weights, transmittance
 from normnex_pl.model.fields.texture import sample_layers

@@ -12,7 +12,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from normnex_pl.core.types import MPIGeometry, RayBatch, Rays, RenderOutput, View
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import MPIGeometry, RayBatch, Rays, View
 from normnex_pl.evaluation.metrics import mse_to_psnr, psnr
 from normnex_pl.model.appearance import (
     Background,

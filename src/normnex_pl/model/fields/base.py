@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from normnex_pl.core.types import FieldOutput, MPIGeometry, PlaneSamples
+from normnex_pl.core.rendering import FieldOutput, PlaneSamples
+from normnex_pl.core.types import MPIGeometry
 from normnex_pl.model.fields.regularizer import Regularizer
 from normnex_pl.model.fields.texture import BaseColorTexture
 

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
-from normnex_pl.core.types import FieldOutput, MPIGeometry, PlaneSamples
+from normnex_pl.core.rendering import FieldOutput, PlaneSamples
+from normnex_pl.core.types import MPIGeometry
 from normnex_pl.kernels import runs_on
 from normnex_pl.model.encoding import fourier_features, mask_octaves
 from normnex_pl.model.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
