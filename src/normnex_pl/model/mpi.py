@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from einops import reduce
@@ -19,6 +18,22 @@ from normnex_pl.model.appearance import Background, Basis, ClearBackground, Colo
 from normnex_pl.model.compositing import composite
 from normnex_pl.model.fields import FieldFactory
 from normnex_pl.model.shading import composite_shaded
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """Deviations from the learned model, for ablations and figures.
+
+    Attributes:
+        normals: Model of the normals to use instead of the learned one; None for the learned one.
+        specular_gain: Factor of the specular part of each plane, on top of the gate, before anything clamps.
+    """
+
+    normals: NormalModel | None = None
+    specular_gain: float = 1.0
+
+
+AS_LEARNED = RenderOptions()
 
 
 class MPI(nn.Module):
@@ -91,30 +106,40 @@ class MPI(nn.Module):
         """Return all parameters, by the name under which a preset gives their learning rate."""
         return {**self.field.parameter_groups(), "basis": list(self.basis.parameters())}
 
-    def render(self, rays: Rays) -> RenderOutput:
+    def render(self, rays: Rays, options: RenderOptions = AS_LEARNED) -> RenderOutput:
         """Render a batch of rays, for training, evaluation and pictures alike.
 
         Args:
             rays: Of shape ``[ray]``, in the reference frame.
+            options: Deviations from the learned model.
         """
         samples = self.intersect(rays)
-        return self.shade(rays, samples, self.field(samples))
+        return self.shade(rays, samples, self.field(samples), options)
 
     def intersect(self, rays: Rays) -> PlaneSamples:
         """Where rays meet the planes and the layers, in canvas coordinates."""
         return PlaneSamples(self._meet(rays, self.depths), self._meet(rays, self.layer_depths))
 
-    def shade(self, rays: Rays, samples: PlaneSamples, stored: FieldOutput) -> RenderOutput:
-        """Colours and composites what the field stores where rays meet its planes.
+    def shade(
+        self,
+        rays: Rays,
+        samples: PlaneSamples,
+        stored: FieldOutput,
+        options: RenderOptions = AS_LEARNED,
+    ) -> RenderOutput:
+        """Shade and composite the values that the field stores where rays meet its planes.
 
         Args:
             rays: In the reference frame.
             samples: Where they meet the planes.
-            stored: What the field has there.
+            stored: Values of the field there.
+            options: Deviations from the learned model.
         """
-        normals = self.normals(stored.features[..., self.num_color_features :])
+        read_normals = self.normals if options.normals is None else options.normals
+        normals = read_normals(stored.features[..., self.num_color_features :])
         features = stored.features[..., : self.num_color_features]
-        specular = self.gate * self.color.specular(features, self.basis(rays.viewdirs, normals))
+        gate = self.gate * options.specular_gain
+        specular = gate * self.color.specular(features, self.basis(rays.viewdirs, normals))
         alpha = self.background(stored.alpha, samples.planes) * planes_ahead(rays, self.depths)
         return RenderOutput(
             **composite_shaded(alpha, stored.base_color, specular, self.depths),
@@ -132,39 +157,22 @@ class MPI(nn.Module):
         """Canvas coordinates that are finite: rays parallel to the planes end up beside the canvas."""
         return canvas_coordinates(rays, depths, self.geometry).nan_to_num(nan=2.0).clamp(-2, 2)
 
-    @contextmanager
-    def replacing_normals(self, normals: NormalModel) -> Iterator[None]:
-        """Render with other normals for a while."""
-        kept, self.normals = self.normals, normals
-        try:
-            yield
-        finally:
-            self.normals = kept
-
-    @contextmanager
-    def scaling_specular(self, gain: int | float) -> Iterator[None]:
-        """Render for a while with the specular part of each plane multiplied by a gain."""
-        kept = self.gate.clone()
-        self.gate.mul_(gain)
-        try:
-            yield
-        finally:
-            self.gate.copy_(kept)
-
     @torch.no_grad()
-    def render_image(self, camera: Camera, chunk_size: int = 16384) -> dict[str, Tensor]:
+    def render_image(
+        self, camera: Camera, chunk_size: int = 16384, options: RenderOptions = AS_LEARNED
+    ) -> dict[str, Tensor]:
         """Render a whole image in chunks that bound the memory.
 
         Args:
             camera: In the reference frame, on the model's device.
-            chunk_size: Rays at once.
+            chunk_size: Rays per chunk.
+            options: Deviations from the learned model.
 
         Returns:
-            What `components` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
+            The `components` of all pixels, of shape ``[height, width]`` or ``[height, width, channel]``.
         """
-        return join_image(
-            camera, [self.components(self.render(rays)) for rays in image_rays(camera).split(chunk_size)]
-        )
+        chunks = image_rays(camera).split(chunk_size)
+        return join_image(camera, [self.components(self.render(rays, options)) for rays in chunks])
 
     def components(self, rendered: RenderOutput) -> dict[str, Tensor]:
         """What there is to see of rays, composited by the same weights as their colour.

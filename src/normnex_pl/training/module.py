@@ -24,7 +24,7 @@ from normnex_pl.model.appearance import (
     NormalModel,
 )
 from normnex_pl.model.fields import FieldFactory
-from normnex_pl.model.mpi import MPI, composite_normals
+from normnex_pl.model.mpi import MPI, RenderOptions, composite_normals
 from normnex_pl.normals import NormalEstimator
 from normnex_pl.normals.targets import normal_diagnostics, view_components
 from normnex_pl.training.checkpointing import render_in_parts
@@ -252,8 +252,8 @@ class NormNeXModule(pl.LightningModule):
             return None
         shown = view_components(self.mpi, self.estimator, batch, self.eval_chunk_size)
         if self.mpi.basis.query.needs_normals:
-            with self.mpi.replacing_normals(FlatNormals()):
-                shown["rgb_flat_normals"] = self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"]
+            flat = self.mpi.render_image(batch.camera, self.eval_chunk_size, RenderOptions(FlatNormals()))
+            shown["rgb_flat_normals"] = flat["rgb"]
         return shown
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
