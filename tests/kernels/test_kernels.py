@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from normnex_pl.core.rendering import PlaneSamples
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.compositing import mean_depth
 from normnex_pl.model.encoding import fourier_features
 from normnex_pl.model.fields import GridField, MLPField
@@ -173,7 +174,7 @@ result = {"alpha": grid_opacity(case["grids"], case["coordinates"], 5.0)}
 def small_field(planes: int) -> GridField:
     """With a grid of as many slices as planes, one of fewer, and one with a single slice."""
     torch.manual_seed(0)
-    field = GridField(GEOMETRY, planes, 1, 24, divisors=[planes, 2, 1])
+    field = GridField(PlaneLayout(GEOMETRY, planes, 1), 24, divisors=[planes, 2, 1])
     for grid in field.alpha:
         nn.init.normal_(grid, 2.0, 3.0)
     return field
@@ -367,7 +368,7 @@ def test_compiled_layers_are_as_exact_as_autocast() -> None:
 @needs_gpu
 def test_the_network_gives_the_same_with_and_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    field = MLPField(GEOMETRY, num_layers=4, sublayers=3, num_features=24).cuda()
+    field = MLPField(PlaneLayout(GEOMETRY, 4, 3), 24).cuda()
     planes, layers = (2 * torch.rand(500, count, 2, device="cuda") - 1 for count in (12, 4))
     samples = PlaneSamples(planes, layers)
     with torch.autocast("cuda", torch.bfloat16):

@@ -31,7 +31,7 @@ from normnex_pl.model.clamp import clamp
 from normnex_pl.model.compositing import composite
 from normnex_pl.model.fields import GridField, MLPField
 from normnex_pl.model.mpi import MPI
-from support.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, few, forward_rays, nex, reference_camera
+from support.small import FIELDS, LAYOUT, SUBLAYERS, few, forward_rays, nex, reference_camera
 
 floats = partial(st.floats, width=32)
 
@@ -44,7 +44,7 @@ def decoded(ycc: Tensor) -> Tensor:
 
 def ycbcr_mpi(color: ColorModel, kind: str = "grid", normals: NormalModel | None = None) -> MPI:
     query = ViewQuery() if normals is None else ReflectionQuery()
-    return MPI(GEOMETRY, LAYERS, SUBLAYERS, FIELDS[kind], color, NeuralBasis(query), normals or NoNormals())
+    return MPI(LAYOUT, FIELDS[kind], color, NeuralBasis(query), normals or NoNormals())
 
 
 @few

@@ -17,7 +17,7 @@ from normnex_pl.model.fields.base import inside_canvas
 from normnex_pl.model.fields.regularizer import Regularizer
 from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.training.losses import LossWeights
-from support.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, excite, make_field, numpy64
+from support.small import FIELDS, GEOMETRY, LAYERS, LAYOUT, PLANES, SUBLAYERS, excite, make_field, numpy64
 
 NUM_FEATURES = 24
 WIDTH, HEIGHT = GEOMETRY.canvas_width, GEOMETRY.canvas_height
@@ -230,7 +230,7 @@ class TestTextures:
 class TestMLP:
     def test_size_is_the_papers(self) -> None:
         """56 inputs, 384 and four more layers of 384; 1 opacity and 3 x 8 coefficients; k0 a texture."""
-        field = MLPField(GEOMETRY, LAYERS, SUBLAYERS, NUM_FEATURES)
+        field = MLPField(LAYOUT, NUM_FEATURES)
         linear = [module for module in field.trunk if isinstance(module, nn.Linear)]
         inputs = 2 * 2 * 10 + 2 * 8
         assert inputs == 56
@@ -277,7 +277,7 @@ class TestMLP:
 
 class TestGrid:
     def field(self, **settings: object) -> GridField:
-        return GridField(GEOMETRY, LAYERS, SUBLAYERS, NUM_FEATURES, **{"divisors": (2, 1)} | settings)
+        return GridField(LAYOUT, NUM_FEATURES, **{"divisors": (2, 1)} | settings)
 
     def raw_alpha(self, field: GridField, xy: tuple[float, float]) -> Tensor:
         return torch.logit(field(samples_at(xy)).alpha[0]) + 5
@@ -289,7 +289,7 @@ class TestGrid:
         assert field.base_color.raw.shape == (LAYERS, 3, 8, 10)
 
     def test_default_levels_fit_any_canvas(self) -> None:
-        field = GridField(GEOMETRY, LAYERS, SUBLAYERS, NUM_FEATURES)
+        field = GridField(LAYOUT, NUM_FEATURES)
         assert len(field.alpha) == 5
         assert field(random_samples(3)).alpha.shape == (3, PLANES)
         assert field.regularizers()["tv_alpha"]() == 0

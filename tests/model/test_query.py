@@ -23,7 +23,7 @@ from normnex_pl.model.appearance import (
 )
 from normnex_pl.model.appearance.lookup import face_camera, reflect
 from normnex_pl.model.mpi import MPI
-from support.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, few, numpy64
+from support.small import FIELDS, LAYOUT, few, numpy64
 
 ROOT_HALF = np.sqrt(0.5)
 
@@ -188,9 +188,7 @@ def test_predicted_normals_start_towards_the_camera_and_have_unit_length() -> No
 def test_a_lookup_by_reflection_without_normals_is_refused() -> None:
     with pytest.raises(UserError, match="PredictedNormals"):
         MPI(
-            GEOMETRY,
-            LAYERS,
-            SUBLAYERS,
+            LAYOUT,
             FIELDS["grid"],
             YCbCrColor(NonnegativeLuma()),
             NeuralBasis(ReflectionQuery()),

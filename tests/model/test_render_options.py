@@ -18,14 +18,14 @@ from normnex_pl.model.appearance import (
     YCbCrColor,
 )
 from normnex_pl.model.mpi import MPI, RenderOptions
-from support.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, few, forward_rays, reference_camera
+from support.small import FIELDS, LAYOUT, excite, few, forward_rays, reference_camera
 
 
 def reflecting_mpi() -> MPI:
     """A multiplane image that looks its basis up by normals which point anywhere."""
     torch.manual_seed(0)
     parts = YCbCrColor(SignedLuma()), NeuralBasis(ReflectionQuery()), PredictedNormals()
-    mpi = MPI(GEOMETRY, LAYERS, SUBLAYERS, FIELDS["grid"], *parts)
+    mpi = MPI(LAYOUT, FIELDS["grid"], *parts)
     excite(mpi.field)
     return mpi
 

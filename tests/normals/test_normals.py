@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import RayBatch, Rays
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import (
     NeuralBasis,
     NonnegativeLuma,
@@ -80,7 +81,7 @@ def set_opacity(mpi: MPI, raw: float) -> None:
 
 def single_plane(kind: str) -> MPI:
     torch.manual_seed(0)
-    mpi = MPI(GEOMETRY, 1, 1, FIELDS[kind], RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
+    mpi = MPI(PlaneLayout(GEOMETRY, 1, 1), FIELDS[kind], RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
     excite(mpi.field)
     return mpi
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Rays
 from normnex_pl.geometry.cameras import pixel_rays
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import ColorModel, NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
@@ -115,9 +116,7 @@ def trained_mpi(
     """A multiplane image that was trained on photos of a surface."""
     torch.manual_seed(0)
     mpi = MPI(
-        TRAINED,
-        TRAINED_LAYERS,
-        TRAINED_SUBLAYERS,
+        PlaneLayout(TRAINED, TRAINED_LAYERS, TRAINED_SUBLAYERS),
         partial(GridField, divisors=(8, 4, 2, 1)),
         color or RGBColor(),
         NeuralBasis(ViewQuery()),

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Rays
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.model.fields import Field, FieldFactory, GridField, MLPField
 from normnex_pl.model.mpi import MPI
@@ -22,6 +23,7 @@ GEOMETRY = MPIGeometry(
 )
 LAYERS, SUBLAYERS = 2, 3
 PLANES = LAYERS * SUBLAYERS
+LAYOUT = PlaneLayout(GEOMETRY, LAYERS, SUBLAYERS)
 
 FIELDS: dict[str, FieldFactory] = {
     "mlp": partial(MLPField, width=16, hidden_layers=1, xy_octaves=3, plane_octaves=3),
@@ -80,7 +82,7 @@ def cameras(draw: st.DrawFn, max_angle: float = np.pi) -> Camera:
 def make_field(kind: str) -> Field:
     """A field at the start of training."""
     torch.manual_seed(0)
-    return FIELDS[kind](GEOMETRY, LAYERS, SUBLAYERS, 24)
+    return FIELDS[kind](LAYOUT, 24)
 
 
 def excite(field: Field) -> None:
@@ -100,7 +102,8 @@ def excite(field: Field) -> None:
 
 def nex(field: FieldFactory, geometry: MPIGeometry = GEOMETRY) -> MPI:
     """The paper's parts around a field."""
-    return MPI(geometry, LAYERS, SUBLAYERS, field, RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
+    layout = PlaneLayout(geometry, LAYERS, SUBLAYERS)
+    return MPI(layout, field, RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
 
 
 def make_mpi(kind: str) -> MPI:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from normnex_pl.core.rendering import FieldOutput, PlaneSamples
 from normnex_pl.core.types import MPIGeometry, Rays
-from normnex_pl.geometry.planes import canvas_grid, canvas_points, plane_depths, plane_spacing
+from normnex_pl.geometry.layout import PlaneLayout
+from normnex_pl.geometry.planes import canvas_grid, canvas_points
 from normnex_pl.model.appearance import NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.model.compositing import optical_depth
 from normnex_pl.model.fields import Field
@@ -27,7 +28,8 @@ WIDE = MPIGeometry(
     fx=70.0, fy=68.0, cx=38.0, cy=29.5, width=80, height=56, padding=8, near=2.0, far=6.0, spacing="disparity"
 )
 WIDE_LAYERS, WIDE_SUBLAYERS = 16, 4
-WIDE_PLANES = WIDE_LAYERS * WIDE_SUBLAYERS
+WIDE_LAYOUT = PlaneLayout(WIDE, WIDE_LAYERS, WIDE_SUBLAYERS)
+WIDE_PLANES = WIDE_LAYOUT.num_planes
 
 
 class Surface(Protocol):
@@ -127,7 +129,7 @@ def points_on(rays: Rays, distances: Tensor) -> Tensor:
 def voxel_points() -> Tensor:
     """The places [plane, height, width, 3] of the voxels, at a pixel of the canvas each."""
     grid = canvas_grid(WIDE.canvas_height, WIDE.canvas_width, torch.device("cpu"))
-    depths = plane_depths(WIDE, WIDE_PLANES)[:, None, None].expand(-1, *grid.shape[:2])
+    depths = WIDE_LAYOUT.depths[:, None, None].expand(-1, *grid.shape[:2])
     return canvas_points(grid.expand(WIDE_PLANES, -1, -1, -1), depths, WIDE)
 
 
@@ -144,7 +146,7 @@ def planes_behind_surface(surface: Surface) -> Tensor:
 
 def soft_solid(surface: Surface) -> Tensor:
     """A density that grows over several planes, and is constant on surfaces parallel to the real one."""
-    spacing = plane_spacing(WIDE, WIDE_PLANES, plane_depths(WIDE, WIDE_PLANES))
+    spacing = WIDE_LAYOUT.spacing_at(WIDE_LAYOUT.depths)
     width = 2 * float(spacing[WIDE_PLANES // 2])
     density = torch.sigmoid(surface.signed_distances(voxel_points()) / width) / width
     return -torch.expm1(-density * spacing[:, None, None])
@@ -179,9 +181,7 @@ class VolumeField(Field):
     Args:
         volume: Opacities [plane, height, width].
         textured: Whether colours also change within a layer.
-        geometry: The canvas.
-        num_layers: Layers.
-        sublayers: Planes a layer.
+        layout: Planes, layers and canvas.
         num_features: Channels of a layer; all zero.
     """
 
@@ -189,18 +189,16 @@ class VolumeField(Field):
         self,
         volume: Tensor,
         textured: bool,
-        geometry: MPIGeometry,
-        num_layers: int,
-        sublayers: int,
+        layout: PlaneLayout,
         num_features: int,
     ) -> None:
         super().__init__()
         self.num_features = num_features
-        planes = num_layers * sublayers
         generator = torch.Generator().manual_seed(0)
         cells = (9, 12) if textured else (1, 1)
-        coarse = 0.2 + 0.6 * torch.rand(num_layers, 3, *cells, generator=generator)
-        size = (geometry.canvas_height, geometry.canvas_width)
+        coarse = 0.2 + 0.6 * torch.rand(layout.num_layers, 3, *cells, generator=generator)
+        size = (layout.geometry.canvas_height, layout.geometry.canvas_width)
+        planes = layout.num_planes
         self.register_buffer("volume", volume)
         self.register_buffer("texture", F.interpolate(coarse, size, mode="bicubic"))
         self.register_buffer("plane_centres", (2 * torch.arange(planes) + 1) / planes - 1)
@@ -239,9 +237,7 @@ class VolumeField(Field):
 def volume_mpi(volume: Tensor, textured: bool = True) -> MPI:
     """A multiplane image of given opacities."""
     return MPI(
-        WIDE,
-        WIDE_LAYERS,
-        WIDE_SUBLAYERS,
+        WIDE_LAYOUT,
         partial(VolumeField, volume, textured),
         RGBColor(),
         NeuralBasis(ViewQuery()),

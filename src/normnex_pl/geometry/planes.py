@@ -19,32 +19,6 @@ def plane_depths(geometry: MPIGeometry, num_planes: int) -> Float[Tensor, "plane
     return torch.linspace(geometry.near, geometry.far, num_planes)
 
 
-def plane_spacing(
-    geometry: MPIGeometry, num_planes: int, depths: Float[Tensor, "*sample"]
-) -> Float[Tensor, "*sample"]:
-    """Growth of the depth from one plane to the next, at any depths: the derivative by the plane's index.
-
-    Args:
-        geometry: Depth range and spacing.
-        num_planes: Of the whole range; a single plane is given all of it.
-        depths: In world units.
-    """
-    gaps = max(1, num_planes - 1)
-    if geometry.spacing == "disparity":
-        return depths.square() * ((1 / geometry.near - 1 / geometry.far) / gaps)
-    return torch.full_like(depths, (geometry.far - geometry.near) / gaps)
-
-
-def depth_of_index(
-    geometry: MPIGeometry, num_planes: int, index: Float[Tensor, "*sample"]
-) -> Float[Tensor, "*sample"]:
-    """Depth of a place between planes, given by a real index; the planes themselves have whole ones."""
-    share = index / max(1, num_planes - 1)
-    if geometry.spacing == "disparity":
-        return 1 / ((1 - share) / geometry.near + share / geometry.far)
-    return (1 - share) * geometry.near + share * geometry.far
-
-
 def metric_gradient(
     gradient: Float[Tensor, "*sample 3"],
     coordinates: Float[Tensor, "*sample 2"],
@@ -61,7 +35,7 @@ def metric_gradient(
         gradient: By (canvas x, canvas y, index).
         coordinates: Canvas coordinates of the samples.
         depths: Of the samples in world units.
-        spacing: Growth of the depth by the index, see `plane_spacing`.
+        spacing: Growth of the depth by the index, see `PlaneLayout.spacing_at`.
         geometry: The canvas.
 
     Returns:

@@ -13,7 +13,8 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.rendering import FieldOutput, PlaneSamples, RenderOutput
 from normnex_pl.core.types import Camera, MPIGeometry, Rays
 from normnex_pl.geometry.cameras import image_rays, join_image
-from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths, planes_ahead
+from normnex_pl.geometry.layout import PlaneLayout
+from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
 from normnex_pl.model.appearance import Background, Basis, ClearBackground, ColorModel, NormalModel
 from normnex_pl.model.compositing import composite
 from normnex_pl.model.fields import FieldFactory
@@ -40,9 +41,7 @@ class MPI(nn.Module):
     """A multiplane image of a forward-facing scene.
 
     Args:
-        geometry: Canvas and depth range.
-        num_layers: Layers that share textures.
-        sublayers: Planes a layer.
+        layout: Planes, layers and canvas.
         field: Makes the field.
         color: What the features mean.
         basis: Functions of a direction, and which one.
@@ -62,9 +61,7 @@ class MPI(nn.Module):
 
     def __init__(
         self,
-        geometry: MPIGeometry,
-        num_layers: int,
-        sublayers: int,
+        layout: PlaneLayout,
         field: FieldFactory,
         color: ColorModel,
         basis: Basis,
@@ -77,20 +74,32 @@ class MPI(nn.Module):
                 f"model.normals: expected a model of normals, since {type(basis.query).__name__} looks the "
                 f"basis up by them, found {type(normals).__name__}. Choose PredictedNormals, or ViewQuery."
             )
-        self.geometry = geometry
-        self.num_layers = num_layers
-        self.sublayers = sublayers
+        self.layout = layout
         self.color = color
         self.basis = basis
         self.normals = normals
         self.background = background
         self.num_color_features = color.num_features(basis.num_basis)
         num_features = self.num_color_features + normals.num_features
-        self.field = field(geometry, num_layers, sublayers, num_features)
-        depths = plane_depths(geometry, num_layers * sublayers)
-        self.register_buffer("depths", depths, persistent=False)
-        self.register_buffer("layer_depths", layer_depths(depths, num_layers), persistent=False)
+        self.field = field(layout, num_features)
+        self.register_buffer("depths", layout.depths, persistent=False)
+        self.register_buffer("layer_depths", layout.layer_depths, persistent=False)
         self.register_buffer("gate", torch.ones(()))
+
+    @property
+    def geometry(self) -> MPIGeometry:
+        """Reference camera, canvas and depth range."""
+        return self.layout.geometry
+
+    @property
+    def num_layers(self) -> int:
+        """Groups of neighbouring planes that share textures."""
+        return self.layout.num_layers
+
+    @property
+    def sublayers(self) -> int:
+        """Planes per layer."""
+        return self.layout.sublayers
 
     @property
     def num_outputs(self) -> int:

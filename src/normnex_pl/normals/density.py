@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import RayBatch
-from normnex_pl.geometry.planes import plane_points, plane_spacing
+from normnex_pl.geometry.planes import plane_points
 from normnex_pl.model.compositing import optical_depth
 from normnex_pl.normals.base import NormalEstimator, composite_on_layers, first_of_triplets, unit_normals
 
@@ -29,9 +29,7 @@ class DensityDifference(NormalEstimator):
 
     @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        num_planes = len(mpi.depths)
-        spacing = plane_spacing(mpi.geometry, num_planes, mpi.depths)
-        sigma = optical_depth(rendered.alpha) / spacing
+        sigma = optical_depth(rendered.alpha) / mpi.layout.spacing_at(mpi.depths)
         sigma = rearrange(sigma, "(triplet pixel) plane -> pixel triplet plane", pixel=3)
         points = plane_points(batch.rays, mpi.depths)
         here, right, below = points.unbind(dim=1)

@@ -14,7 +14,7 @@ from typing_extensions import override
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import MPIGeometry, RayBatch
-from normnex_pl.geometry.planes import canvas_grid, canvas_points, depth_of_index
+from normnex_pl.geometry.planes import canvas_grid, canvas_points
 from normnex_pl.model.appearance.lookup import face_camera
 from normnex_pl.model.compositing import composite_weights
 from normnex_pl.model.fields.texture import sample_layers
@@ -75,7 +75,7 @@ class FilteredDepth(NormalEstimator):
     @torch.no_grad()
     def refresh(self, mpi: MPI) -> None:
         weights = composite_weights(bake_alpha(mpi, self.divisor).movedim(0, -1)).movedim(-1, 0)
-        depth = depth_of_index(mpi.geometry, len(mpi.depths), median_depth_index(weights))
+        depth = mpi.layout.depth_at(median_depth_index(weights))
         with exact_filters(depth.device):
             disparity = filter_disparity(1 / depth, self.median, self.blur)
         normals = depth_normals(1 / disparity, mpi.geometry).movedim(-1, 0)[None]

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from normnex_pl.core.rendering import PlaneSamples, RenderOutput
 from normnex_pl.core.types import RayBatch
-from normnex_pl.geometry.planes import depth_of_index, metric_gradient, plane_spacing
+from normnex_pl.geometry.planes import metric_gradient
 from normnex_pl.normals.base import NormalEstimator, composite_on_layers, first_of_triplets, unit_normals
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class LossGradient(NormalEstimator):
             loss = (rgb - batch.rgb[:, 0]).square().sum()
             by_canvas, by_shift, by_alpha = torch.autograd.grad(loss, (coordinates, shift, alpha))
         gradient = torch.cat([by_canvas, by_shift[..., None]], dim=-1) * by_alpha.sign()[..., None]
-        spacing = plane_spacing(mpi.geometry, len(mpi.depths), mpi.depths)
+        spacing = mpi.layout.spacing_at(mpi.depths)
         metric = metric_gradient(gradient, samples.planes, mpi.depths, spacing, mpi.geometry)
         return composite_on_layers(first_of_triplets(rendered.weights), unit_normals(-metric), mpi.num_layers)
 
@@ -64,12 +64,11 @@ class DensityGradient(NormalEstimator):
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
         rays = batch.first_rays()
         planes = mpi.intersect(rays).planes
-        num_planes = len(mpi.depths)
         with torch.enable_grad(), torch.autocast(rays.origins.device.type, enabled=False):
             coordinates = planes.detach().requires_grad_()
             shift = torch.zeros_like(coordinates[..., 0]).requires_grad_()
-            index = torch.arange(num_planes, device=shift.device) + shift
-            spacing = plane_spacing(mpi.geometry, num_planes, depth_of_index(mpi.geometry, num_planes, index))
+            index = torch.arange(len(mpi.depths), device=shift.device) + shift
+            spacing = mpi.layout.spacing_at(mpi.layout.depth_at(index))
             sigma = mpi.field.optical_depth(coordinates, shift, self.detail) / spacing
             by_canvas, by_shift = torch.autograd.grad(sigma.sum(), (coordinates, shift))
         gradient = torch.cat([by_canvas, by_shift[..., None]], dim=-1)

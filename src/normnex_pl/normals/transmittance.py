@@ -11,8 +11,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from normnex_pl.core.rendering import RenderOutput
-from normnex_pl.core.types import MPIGeometry, RayBatch
-from normnex_pl.geometry.planes import canvas_grid, metric_gradient, plane_depths, plane_spacing
+from normnex_pl.core.types import RayBatch
+from normnex_pl.geometry.layout import PlaneLayout
+from normnex_pl.geometry.planes import canvas_grid, metric_gradient
 from normnex_pl.model.compositing import composite_weights, transmittance
 from normnex_pl.model.fields.texture import sample_layers
 from normnex_pl.normals.base import NormalEstimator, unit_normals
@@ -63,7 +64,7 @@ class TransmittanceGradient(NormalEstimator):
     def refresh(self, mpi: MPI) -> None:
         alpha = bake_alpha(mpi, self.divisor)
         with exact_filters(alpha.device):
-            gradient = transmittance_gradient(alpha, mpi.geometry, self.blur, self.plane_blur)
+            gradient = transmittance_gradient(alpha, mpi.layout, self.blur, self.plane_blur)
         weights = composite_weights(alpha.movedim(0, -1)).movedim(-1, 0)
         on_layers = rearrange(
             weights[..., None] * gradient, "(layer sub) h w xyz -> layer sub xyz h w", layer=mpi.num_layers
@@ -84,13 +85,13 @@ class TransmittanceGradient(NormalEstimator):
 
 
 def transmittance_gradient(
-    alpha: Float[Tensor, "plane height width"], geometry: MPIGeometry, blur: float, plane_blur: float
+    alpha: Float[Tensor, "plane height width"], layout: PlaneLayout, blur: float, plane_blur: float
 ) -> Float[Tensor, "plane height width 3"]:
     """Return the gradient of T in the reference frame, per world unit.
 
     Args:
         alpha: On a grid of the canvas.
-        geometry: The canvas and the planes.
+        layout: Planes and canvas.
         blur: Standard deviation over the image, in cells.
         plane_blur: Along the planes, in planes.
     """
@@ -105,7 +106,7 @@ def transmittance_gradient(
     by_x = central_difference(blurred.movedim(1, -1)).movedim(-1, 1) * (width / 2)
     by_y = central_difference(blurred.movedim(0, -1)).movedim(-1, 0) * (height / 2)
     gradient = torch.stack([by_x, by_y, by_index], dim=-1)
-    depths = plane_depths(geometry, num_planes).to(alpha.device)
-    spacing = plane_spacing(geometry, num_planes, depths)
+    depths = layout.depths.to(alpha.device)
     grid = canvas_grid(height, width, alpha.device)[:, :, None].expand(-1, -1, num_planes, -1)
-    return metric_gradient(gradient, grid, depths, spacing, geometry).movedim(2, 0)
+    spacing = layout.spacing_at(depths)
+    return metric_gradient(gradient, grid, depths, spacing, layout.geometry).movedim(2, 0)

@@ -15,6 +15,7 @@ from torch import Tensor
 from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import MPIGeometry, RayBatch, Rays, View
 from normnex_pl.evaluation.metrics import mse_to_psnr, psnr
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import (
     Background,
     Basis,
@@ -111,9 +112,7 @@ class NormNeXModule(pl.LightningModule):
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`", UserWarning)
             self.save_hyperparameters()
         self.mpi = MPI(
-            MPIGeometry(**geometry),  # type: ignore[arg-type]
-            num_layers,
-            sublayers,
+            PlaneLayout(MPIGeometry(**geometry), num_layers, sublayers),  # type: ignore[arg-type]
             field,
             color,
             basis,

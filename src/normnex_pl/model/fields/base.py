@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from normnex_pl.core.rendering import FieldOutput, PlaneSamples
-from normnex_pl.core.types import MPIGeometry
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.fields.regularizer import Regularizer
 from normnex_pl.model.fields.texture import BaseColorTexture
 
@@ -64,8 +64,8 @@ class Field(nn.Module, ABC):
         """Losses on the stored values alone, by their names in `LossWeights`."""
 
 
-# Presets choose a field by its class; the model supplies (geometry, num_layers, sublayers, num_features).
-FieldFactory = Callable[[MPIGeometry, int, int, int], Field]
+# Presets choose a field by its class; the model supplies the layout and the features per layer.
+FieldFactory = Callable[[PlaneLayout, int], Field]
 
 
 def inside_canvas(coordinates: Float[Tensor, "*sample 2"]) -> Bool[Tensor, "*sample"]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from normnex_pl.core.rendering import FieldOutput, PlaneSamples
-from normnex_pl.core.types import MPIGeometry
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.kernels import runs_on
 from normnex_pl.model.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
 from normnex_pl.model.fields.regularizer import Regularizer
@@ -20,15 +20,15 @@ from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.model.fields.variation import volume_variation
 
 
-def level_shape(geometry: MPIGeometry, num_planes: int, divisor: int) -> tuple[int, int, int]:
+def level_shape(layout: PlaneLayout, divisor: int) -> tuple[int, int, int]:
     """Planes, height and width of a grid whose cells are ``divisor`` planes and ``2 * divisor`` pixels wide.
 
     Two pixels a cell at the finest level: opacity is smoother than colour.
     """
     return (
-        max(1, num_planes // divisor),
-        max(1, geometry.canvas_height // (2 * divisor)),
-        max(1, geometry.canvas_width // (2 * divisor)),
+        max(1, layout.num_planes // divisor),
+        max(1, layout.geometry.canvas_height // (2 * divisor)),
+        max(1, layout.geometry.canvas_width // (2 * divisor)),
     )
 
 
@@ -38,10 +38,8 @@ class GridField(Field):
     Dense grids, since hash-encoded ones fit the training views of forward-facing scenes and fail on others.
 
     Args:
-        geometry: The canvas; k0 has its size in pixels.
-        num_layers: Layers that share features and base colour.
-        sublayers: Planes a layer.
-        num_features: Channels of a layer that the colour model asks for.
+        layout: Planes and canvas; layers share features and base colour.
+        num_features: Channels that a layer stores for the models of colour and normals.
         divisors: Of the grids, coarse to fine: ``planes / d`` planes of ``canvas / 2 d`` cells each.
         feature_divisor: Pixels of the canvas along a texel of the features.
         base_color_divisor: Pixels of the canvas along a texel of the base colour.
@@ -52,9 +50,7 @@ class GridField(Field):
 
     def __init__(
         self,
-        geometry: MPIGeometry,
-        num_layers: int,
-        sublayers: int,
+        layout: PlaneLayout,
         num_features: int,
         divisors: Sequence[int] = (16, 8, 4, 2, 1),
         feature_divisor: int = 4,
@@ -62,16 +58,16 @@ class GridField(Field):
         tv_layers: int | None = 1,
     ) -> None:
         super().__init__()
-        self.num_planes = num_layers * sublayers
-        self.canvas_size = geometry.canvas_height * geometry.canvas_width
-        shapes = [level_shape(geometry, self.num_planes, divisor) for divisor in divisors]
+        height, width = layout.geometry.canvas_height, layout.geometry.canvas_width
+        self.num_planes = layout.num_planes
+        self.canvas_size = height * width
+        shapes = [level_shape(layout, divisor) for divisor in divisors]
         self.alpha = nn.ParameterList([nn.Parameter(torch.zeros(shape)) for shape in shapes])
-        height, width = geometry.canvas_height, geometry.canvas_width
         self.features = nn.Parameter(
-            torch.zeros(num_layers, num_features, height // feature_divisor, width // feature_divisor)
+            torch.zeros(layout.num_layers, num_features, height // feature_divisor, width // feature_divisor)
         )
         self.base_color = BaseColorTexture(
-            num_layers,
+            layout.num_layers,
             height // base_color_divisor,
             width // base_color_divisor,
             tv_layers=tv_layers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 
 import torch
 from einops import rearrange, repeat
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from normnex_pl.core.rendering import FieldOutput, PlaneSamples
-from normnex_pl.core.types import MPIGeometry
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.kernels import runs_on
 from normnex_pl.model.encoding import fourier_features, mask_octaves
 from normnex_pl.model.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
@@ -25,10 +26,8 @@ class MLPField(Field):
     The network is evaluated on all planes for alpha, and on the layers alone for the features.
 
     Args:
-        geometry: The canvas; k0 has its size in pixels.
-        num_layers: Layers that share features and base colour.
-        sublayers: Planes a layer.
-        num_features: Channels of a layer that the colour model asks for.
+        layout: Planes and canvas; layers share features and base colour, and k0 has a texel per canvas pixel.
+        num_features: Channels that a layer stores for the models of colour and normals.
         width: Units of a hidden layer.
         hidden_layers: Hidden layers behind the first one.
         xy_octaves: Of the encoding of x and y.
@@ -42,9 +41,7 @@ class MLPField(Field):
 
     def __init__(
         self,
-        geometry: MPIGeometry,
-        num_layers: int,
-        sublayers: int,
+        layout: PlaneLayout,
         num_features: int,
         width: int = 384,
         hidden_layers: int = 4,
@@ -54,7 +51,8 @@ class MLPField(Field):
         tv_layers: int | None = None,
     ) -> None:
         super().__init__()
-        self.canvas_size = geometry.canvas_height * geometry.canvas_width
+        canvas = layout.geometry.canvas_height, layout.geometry.canvas_width
+        self.canvas_size = prod(canvas)
         self.xy_octaves = xy_octaves
         self.plane_octaves = plane_octaves
         self.negative_slope = negative_slope
@@ -66,12 +64,11 @@ class MLPField(Field):
         self.trunk = nn.Sequential(*blocks)
         self.alpha_head = nn.Linear(width, 1)
         self.feature_head = nn.Linear(width, num_features)
-        self.base_color = BaseColorTexture(
-            num_layers, geometry.canvas_height, geometry.canvas_width, tv_layers=tv_layers
-        )
-        planes = torch.linspace(-1, 1, num_layers * sublayers)
+        self.base_color = BaseColorTexture(layout.num_layers, *canvas, tv_layers=tv_layers)
+        planes = torch.linspace(-1, 1, layout.num_planes)
         self.register_buffer("plane_index", planes, persistent=False)
-        self.register_buffer("layer_index", planes.view(num_layers, sublayers).mean(dim=1), persistent=False)
+        layers = planes.view(layout.num_layers, layout.sublayers).mean(dim=1)
+        self.register_buffer("layer_index", layers, persistent=False)
 
     def _encode(
         self, coordinates: Float[Tensor, "ray plane 2"], index: Float[Tensor, "plane"]
