@@ -43,9 +43,9 @@ result = {"loss": add_variation_gradient(case["raw"], gradient, case["weight"]),
 # The interpreter multiplies no bfloat16: the same kernels with float32 show that they read, sum and write
 # what they should.
 ENCODE = """
-from normnex_pl.kernels import perceptron
-perceptron.PRECISION = torch.float32
+from normnex_pl.kernels import encoding
 from normnex_pl.kernels.encoding import encode_planes
+encoding.PRECISION = torch.float32
 result = {"encoded": encode_planes(case["coordinates"], case["of_planes"], case["octaves"])}
 """
 LAYERS = """
@@ -289,12 +289,12 @@ def test_layers_and_all_their_gradients_are_those_of_float64(
 
 
 WIRED = """
-from normnex_pl.kernels import perceptron
+from normnex_pl.kernels import encoding, perceptron
 from normnex_pl.model import shading
 from normnex_pl.model.fields import grid, mlp, texture
-perceptron.PRECISION = torch.float32
+encoding.PRECISION = perceptron.PRECISION = torch.float32
 for module in (shading, grid, mlp, texture):
-    module.runs_on = lambda _: True
+    module.kernels_run_on = lambda _: True
 mlp._rounds_to_bfloat16 = lambda _: True
 mpi, rays = case["mpi"], case["rays"]
 with torch.no_grad():
@@ -373,7 +373,7 @@ def test_the_network_gives_the_same_with_and_without_kernels(monkeypatch: pytest
     samples = PlaneSamples(planes, layers)
     with torch.autocast("cuda", torch.bfloat16):
         fused = field(samples)
-        monkeypatch.setattr("normnex_pl.model.fields.mlp.runs_on", lambda _: False)
+        monkeypatch.setattr("normnex_pl.model.fields.mlp.kernels_run_on", lambda _: False)
         plain = field(samples)
     torch.testing.assert_close(fused.alpha, plain.alpha, rtol=2e-2, atol=1e-4)
     torch.testing.assert_close(fused.features, plain.features, rtol=2e-2, atol=1e-2)

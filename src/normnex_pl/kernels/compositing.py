@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-import triton
-import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.kernels import launch
+from normnex_pl.kernels.language import tl, triton
 
 _BLOCK = 128
 # Sums of a ray: colour, diffuse colour, opacity, depth and disparity.

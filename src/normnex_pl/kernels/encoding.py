@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-import triton
-import triton.language as tl
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.kernels import launch
+from normnex_pl.kernels.language import tl, triton
 from normnex_pl.kernels.perceptron import PRECISION
 
 _BLOCK = 64

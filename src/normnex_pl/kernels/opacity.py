@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import triton
-import triton.language as tl
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.kernels import launch
 from normnex_pl.kernels.colors import corners
+from normnex_pl.kernels.language import tl, triton
 
 _BLOCK = 256
 

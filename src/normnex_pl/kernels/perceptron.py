@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import triton
-import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from normnex_pl.kernels import launch
+from normnex_pl.kernels.language import tl, triton
 
 # Of products' factors, and of what a layer hands on.
 PRECISION = torch.bfloat16

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import torch
-import triton
-import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.kernels import launch
 from normnex_pl.kernels.colors import color
+from normnex_pl.kernels.language import tl, triton
 
 _BLOCK = 1024
 

@@ -7,7 +7,8 @@ from einops import repeat
 from jaxtyping import Float
 from torch import Tensor
 
-from normnex_pl.kernels import runs_on
+from normnex_pl.kernels import kernels_run_on
+from normnex_pl.kernels.compositing import composite_planes
 from normnex_pl.model.clamp import clamp
 from normnex_pl.model.compositing import (
     LEAST_TRANSPARENCY,
@@ -35,7 +36,7 @@ def composite_shaded(
     Returns:
         ``weights``, ``rgb``, ``acc``, ``depth``, ``disparity`` and ``diffuse`` as in `RenderOutput`.
     """
-    if runs_on(alpha) and not torch.is_grad_enabled():
+    if kernels_run_on(alpha) and not torch.is_grad_enabled():
         return _in_one_pass(alpha, base_color, specular, depths)
     weights = composite_weights(alpha)
     sublayers = alpha.shape[1] // specular.shape[1]
@@ -51,9 +52,6 @@ def composite_shaded(
 
 
 def _in_one_pass(alpha: Tensor, base_color: Tensor, specular: Tensor, depths: Tensor) -> dict[str, Tensor]:
-    # Imported here: Triton isn't everywhere.
-    from normnex_pl.kernels.compositing import composite_planes
-
     weights, sums = composite_planes(alpha, base_color, specular, depths, LEAST_TRANSPARENCY)
     acc = sums[6]
     return {

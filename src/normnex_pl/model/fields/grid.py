@@ -13,7 +13,8 @@ from typing_extensions import override
 
 from normnex_pl.core.rendering import FieldOutput, PlaneSamples
 from normnex_pl.geometry.layout import PlaneLayout
-from normnex_pl.kernels import runs_on
+from normnex_pl.kernels import kernels_run_on
+from normnex_pl.kernels.opacity import grid_opacity
 from normnex_pl.model.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
 from normnex_pl.model.fields.regularizer import Regularizer
 from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
@@ -99,10 +100,7 @@ class GridField(Field):
         )
 
     def _plane_alpha(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane"]:
-        if runs_on(coordinates) and not torch.is_grad_enabled():
-            # Imported here: Triton isn't everywhere.
-            from normnex_pl.kernels.opacity import grid_opacity
-
+        if kernels_run_on(coordinates) and not torch.is_grad_enabled():
             return grid_opacity(list(self.alpha), coordinates, ALPHA_OFFSET)
         z = repeat(self.plane_centres, "plane -> plane ray", ray=len(coordinates))
         alpha = torch.sigmoid(self._raw_alpha(coordinates, z) - ALPHA_OFFSET)

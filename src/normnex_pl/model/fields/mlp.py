@@ -13,7 +13,9 @@ from typing_extensions import override
 
 from normnex_pl.core.rendering import FieldOutput, PlaneSamples
 from normnex_pl.geometry.layout import PlaneLayout
-from normnex_pl.kernels import runs_on
+from normnex_pl.kernels import kernels_run_on
+from normnex_pl.kernels.encoding import encode_planes
+from normnex_pl.kernels.perceptron import perceptron
 from normnex_pl.model.encoding import fourier_features, mask_octaves
 from normnex_pl.model.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
 from normnex_pl.model.fields.regularizer import Regularizer
@@ -87,11 +89,8 @@ class MLPField(Field):
         self, coordinates: Float[Tensor, "ray plane 2"], index: Float[Tensor, "plane"], head: nn.Linear
     ) -> Float[Tensor, "plane*ray output"]:
         """What a head reads from the trunk, in float32; planes first."""
-        if runs_on(coordinates) and _rounds_to_bfloat16(coordinates) and not coordinates.requires_grad:
-            # Imported here: Triton isn't everywhere.
-            from normnex_pl.kernels.encoding import encode_planes
-            from normnex_pl.kernels.perceptron import perceptron
-
+        fits = kernels_run_on(coordinates) and _rounds_to_bfloat16(coordinates)
+        if fits and not coordinates.requires_grad:
             of_planes = fourier_features(index[:, None], self.plane_octaves)
             encoded = encode_planes(coordinates, of_planes, self.xy_octaves)
             linear = [block for block in self.trunk if isinstance(block, nn.Linear)]

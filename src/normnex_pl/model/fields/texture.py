@@ -8,7 +8,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from normnex_pl.kernels import runs_on
+from normnex_pl.kernels import kernels_run_on
+from normnex_pl.kernels.colors import sample_sigmoid
+from normnex_pl.kernels.variation import add_variation_gradient
 from normnex_pl.model.fields.regularizer import Regularizer, everything
 from normnex_pl.model.fields.variation import total_variation
 
@@ -61,10 +63,7 @@ class BaseColorTexture(nn.Module):
 
         The sigmoid comes before the interpolation: that is what a renderer of stored colours does.
         """
-        if runs_on(self.raw) and not coordinates.requires_grad:
-            # Imported here: Triton isn't everywhere.
-            from normnex_pl.kernels.colors import sample_sigmoid
-
+        if kernels_run_on(self.raw) and not coordinates.requires_grad:
             return sample_sigmoid(self.raw, coordinates)
         return sample_layers(torch.sigmoid(self.raw), coordinates)
 
@@ -81,10 +80,7 @@ class BaseColorTexture(nn.Module):
     @property
     def variation(self) -> Regularizer:
         """Total variation of the colours."""
-        if runs_on(self.raw):
-            # Imported here: Triton isn't everywhere.
-            from normnex_pl.kernels.variation import add_variation_gradient
-
+        if kernels_run_on(self.raw):
             return Regularizer(_color_variation, [self.raw], self._draw_layers, add_variation_gradient)
         return Regularizer(_color_variation, [self.raw], self._draw_layers)
 
