@@ -13,11 +13,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PlaneSamples:
-    """Where rays meet the planes and the layers, in canvas coordinates ([-1, 1], borders of the canvas).
+    """Intersections of rays with planes and layers, in canvas coordinates (-1 and 1 at the canvas borders).
 
     Attributes:
         planes: On each plane, front to back.
-        layers: On the middle plane of each layer; textures of a layer that need no more are read there.
+        layers: At the depth of each layer, where textures are read that its planes share.
     """
 
     planes: Float[Tensor, "ray plane 2"]
@@ -26,12 +26,13 @@ class PlaneSamples:
 
 @dataclass(frozen=True)
 class FieldOutput:
-    """What a field stores at plane samples.
+    """Values that a field stores at plane samples.
 
     Attributes:
         alpha: Opacity of the planes; zero outside the canvas.
         base_color: k0, sRGB in [0, 1].
-        features: Raw channels of the layers, read by the colour model (coefficients k_n and the like).
+        features: Raw channels of the layers, for the models of colour (coefficients k_n, tint, chroma) and
+            normals.
     """
 
     alpha: Float[Tensor, "ray plane"]
@@ -44,14 +45,14 @@ class RenderOutput:
     """Composited rays.
 
     Attributes:
-        rgb: sRGB; what no plane covers is black.
+        rgb: sRGB; black where no plane covers the ray.
         acc: Accumulated opacity in [0, 1].
-        depth: Expected depth along the reference camera's axis in world units, of the covered part.
-        disparity: Expected inverse depth, uncovered parts counting as zero.
+        depth: Expected depth of the covered part, along the reference camera's axis, in world units.
+        disparity: Expected inverse depth, where the uncovered part counts as zero.
         diffuse: The base colour alone, composited with the same weights.
         weights: alpha times transmittance.
         alpha: Opacity of the planes; zero outside the canvas and behind the ray's origin.
-        specular: What the colour model adds to the base colour on each layer, before anything clamps.
+        specular: Specular part that the colour model adds to the base colour on each layer, before clamping.
         features: Raw channels of the layers that the colour model read.
         normals: Predicted unit normals of the layers in the reference frame, if the model has them.
     """

@@ -3,10 +3,10 @@
 Each has a twin in plain PyTorch beside its call, which is its oracle in the tests and takes over where
 `kernels_run_on` says no: without a CUDA device, without Triton, or in another precision.
 
-Why not custom operators of `torch.library`, with fake implementations for the memory plan: the choice between
-a kernel and its twin depends on more than the device (on gradients, on autocast), and a plan made without a GPU
-would still have to be told to choose kernels. Each operator would state its allocations twice, hide its
-temporary tensors from the plan, and take 25 us to call instead of 5.
+They are not custom operators of `torch.library`, whose fake implementations would serve the memory plan: the
+choice between a kernel and its twin depends on more than the device (on gradients, on autocast), and a plan
+made without a GPU would still have to ask for kernels. Each operator would state its allocations twice, hide
+its temporary tensors from the plan, and take 25 us to call instead of 5.
 """
 
 from __future__ import annotations
