@@ -18,12 +18,11 @@ from torch import Tensor, nn
 
 from normnex_pl.core.rendering import PlaneSamples
 from normnex_pl.geometry.layout import PlaneLayout
-from normnex_pl.model.compositing import mean_depth
+from normnex_pl.model.compositing import composite_shaded, mean_depth
 from normnex_pl.model.encoding import fourier_features
 from normnex_pl.model.fields import GridField, MLPField
 from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.model.fields.variation import total_variation
-from normnex_pl.model.shading import composite_shaded
 from support.small import FIELDS, GEOMETRY, forward_rays, make_mpi
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -290,10 +289,10 @@ def test_layers_and_all_their_gradients_are_those_of_float64(
 
 WIRED = """
 from normnex_pl.kernels import encoding, perceptron
-from normnex_pl.model import shading
+from normnex_pl.model import compositing
 from normnex_pl.model.fields import grid, mlp, texture
 encoding.PRECISION = perceptron.PRECISION = torch.float32
-for module in (shading, grid, mlp, texture):
+for module in (compositing, grid, mlp, texture):
     module.kernels_run_on = lambda _: True
 mlp._rounds_to_bfloat16 = lambda _: True
 mpi, rays = case["mpi"], case["rays"]

@@ -101,6 +101,6 @@ def sample_image(
 def _transform(
     matrix: Float[Tensor, "*#batch 3 3"], vectors: Float[Tensor, "*batch 3"]
 ) -> Float[Tensor, "*batch 3"]:
-    """Multiply matrix and vector. Not by ``@``: mixed precision would round it to bf16, a pixel or more off."""
+    """Multiply matrix and vector. Not by ``@``: mixed precision would round to bf16, a pixel or more off."""
     x, y, z = vectors[..., None].unbind(dim=-2)
     return x * matrix[..., :, 0] + y * matrix[..., :, 1] + z * matrix[..., :, 2]

@@ -55,8 +55,8 @@ def share_outside(beyond: Float[Tensor, "*ray"], padding: int) -> float:
 def parallax(focal: float, baseline: float, depth: float, other_depth: float) -> float:
     """Return the parallax in pixels between two depths, seen by two cameras that look in the same direction.
 
-    f b |1/z - 1/z'|: Chai et al., Plenoptic sampling, SIGGRAPH 2000. Planes with less than a pixel of parallax
-    show no gaps.
+    f b |1/z - 1/z'|: Chai et al., Plenoptic sampling, SIGGRAPH 2000. Planes less than a pixel of
+    parallax apart show no gaps.
 
     Args:
         focal: Focal length in pixels.

@@ -16,9 +16,8 @@ from normnex_pl.geometry.cameras import image_rays, join_image
 from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
 from normnex_pl.model.appearance import Background, Basis, ClearBackground, ColorModel, NormalModel
-from normnex_pl.model.compositing import composite
+from normnex_pl.model.compositing import composite, composite_shaded
 from normnex_pl.model.fields import FieldFactory
-from normnex_pl.model.shading import composite_shaded
 
 
 @dataclass(frozen=True)
@@ -42,17 +41,19 @@ class MPI(nn.Module):
 
     Args:
         layout: Planes, layers and canvas.
-        field: Makes the field.
-        color: What the features mean.
-        basis: Functions of a direction, and which one.
-        normals: Reads the normals from the features behind those of the colour model.
-        background: What is behind the planes.
+        field: Creates the field.
+        color: Turns features and basis functions into the specular part.
+        basis: Basis functions, and the direction by which they are looked up.
+        normals: Reads normals from the features that follow those of the colour model.
+        background: Closes the far end, or leaves it open.
 
     Attributes:
+        depths: Depths of the planes in world units.
+        layer_depths: Depths of the layers, likewise.
         gate: Factor of the specular part; a diffuse phase sets it to zero. Part of the state.
 
     Raises:
-        UserError: The basis is looked up by normals, and there are none.
+        UserError: The basis is looked up by normals, but there are none.
     """
 
     depths: Float[Tensor, "plane"]
@@ -72,7 +73,7 @@ class MPI(nn.Module):
         if basis.query.needs_normals and not normals.num_features:
             raise UserError(
                 f"model.normals: expected a model of normals, since {type(basis.query).__name__} looks the "
-                f"basis up by them, found {type(normals).__name__}. Choose PredictedNormals, or ViewQuery."
+                f"basis up by them, found {type(normals).__name__}. Choose PredictedNormals or ViewQuery."
             )
         self.layout = layout
         self.color = color
@@ -103,16 +104,16 @@ class MPI(nn.Module):
 
     @property
     def num_outputs(self) -> int:
-        """Values that a sample has: opacity, base colour, and the features of its layer."""
+        """Values per sample: opacity, base colour, and the features of the layer."""
         return 1 + 3 + self.num_color_features + self.normals.num_features
 
     @property
     def stored_bytes(self) -> int:
-        """Size of the multiplane image at one byte a value, uncompressed; see `Field.stored_values`."""
+        """Size of the multiplane image at one byte per value, uncompressed; see `Field.stored_values`."""
         return self.field.stored_values()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return all parameters, by the name under which a preset gives their learning rate."""
+        """Group all parameters by the names under which presets give their learning rates."""
         return {**self.field.parameter_groups(), "basis": list(self.basis.parameters())}
 
     def render(self, rays: Rays, options: RenderOptions = AS_LEARNED) -> RenderOutput:
@@ -126,7 +127,7 @@ class MPI(nn.Module):
         return self.shade(rays, samples, self.field(samples), options)
 
     def intersect(self, rays: Rays) -> PlaneSamples:
-        """Where rays meet the planes and the layers, in canvas coordinates."""
+        """Intersect rays with the planes and the layers, in canvas coordinates."""
         return PlaneSamples(self._meet(rays, self.depths), self._meet(rays, self.layer_depths))
 
     def shade(
@@ -159,11 +160,11 @@ class MPI(nn.Module):
         )
 
     def layer_weights(self, weights: Float[Tensor, "ray plane"]) -> Float[Tensor, "ray layer"]:
-        """Weights of the layers: the sums of their planes'."""
+        """Sum the weights of the planes of each layer."""
         return reduce(weights, "ray (layer sub) -> ray layer", "sum", sub=self.sublayers)
 
     def _meet(self, rays: Rays, depths: Float[Tensor, "plane"]) -> Float[Tensor, "ray plane 2"]:
-        """Canvas coordinates that are finite: rays parallel to the planes end up beside the canvas."""
+        """Intersect rays with planes; clamp intersections that miss the canvas, or don't exist, to +-2."""
         return canvas_coordinates(rays, depths, self.geometry).nan_to_num(nan=2.0).clamp(-2, 2)
 
     @torch.no_grad()
@@ -184,13 +185,13 @@ class MPI(nn.Module):
         return join_image(camera, [self.components(self.render(rays, options)) for rays in chunks])
 
     def components(self, rendered: RenderOutput) -> dict[str, Tensor]:
-        """What there is to see of rays, composited by the same weights as their colour.
+        """Composite everything that can be shown of rays, by the same weights as their colour.
 
         Returns:
             ``rgb``, ``acc``, ``depth``, ``disparity`` and ``diffuse`` as in `RenderOutput`; ``specular``,
-            which is rgb - diffuse and may be negative; what the colour model names (``tint`` in [0, 1],
-            ``chroma`` in [-0.5, 0.5]); ``normals`` in the reference frame, if there are any: of unit length,
-            or zero where nothing is covered.
+            which is rgb - diffuse and may be negative; the parts that the colour model names (``tint`` in
+            [0, 1], ``chroma`` in [-0.5, 0.5]); ``normals`` in the reference frame, if the model has any: of
+            unit length, or zero where nothing is covered.
         """
         weights = self.layer_weights(rendered.weights)
         shown = {name: getattr(rendered, name) for name in ("rgb", "acc", "depth", "disparity", "diffuse")}
@@ -205,6 +206,6 @@ class MPI(nn.Module):
 def composite_normals(
     weights: Float[Tensor, "ray layer"], normals: Float[Tensor, "ray layer 3"]
 ) -> Float[Tensor, "ray 3"]:
-    """Return the mean normals by weight, of unit length; zero where nothing is covered."""
+    """Average normals by weight and normalise; zero where nothing is covered."""
     total = composite(weights, normals)
     return total / total.norm(dim=-1, keepdim=True).clamp(min=1e-6)

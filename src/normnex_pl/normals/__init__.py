@@ -1,4 +1,8 @@
-"""Estimators of the normals that a model's predicted normals learn from: one a file."""
+"""Estimators of the target normals from which predicted normals learn: one per file.
+
+A new estimator is one file with a final subclass of `NormalEstimator`, named here; configurations choose it
+by its class path.
+"""
 
 from normnex_pl.normals.base import NormalEstimator
 from normnex_pl.normals.density import DensityDifference

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class DensityDifference(NormalEstimator):
     """n = -grad sigma / |grad sigma| by forward differences to the two neighbours and the next plane.
 
-    With the three displacements in space as the rows of E, grad sigma = E^-1 [d sigma]. The difference to
-    the next plane looks behind a shell that is one plane thick, and turns its normal away from the camera.
+    With the three displacements in space as the rows of E, grad sigma = E^-1 [d sigma]. In a shell one plane
+    thick, the difference to the next plane sees the back, and the normal faces away from the camera.
     """
 
     @override
@@ -42,7 +42,7 @@ class DensityDifference(NormalEstimator):
 
 
 def _to_next_plane(values: Float[Tensor, "ray plane channel"]) -> Float[Tensor, "ray plane channel"]:
-    """Difference to the next plane; the last one repeats that before it, and a single one has zero."""
+    """Return the differences to the next plane; the last one repeats that before it, a single one is zero."""
     if values.shape[1] == 1:
         return torch.zeros_like(values)
     steps = values.diff(dim=1)

@@ -1,4 +1,4 @@
-"""Approach 3: the surface spanned by a rendered depth."""
+"""Approach 3: the surface that a rendered depth spans."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class RenderedDepth(NormalEstimator):
-    """Expected depths of three neighbouring rays span the surface: n is their points' cross product.
+    """The points at the expected depths of three neighbouring rays span the surface: n is a cross product.
 
-    At a distance of one pixel the noise of learned depths outweighs the slope; see `FilteredDepth`.
+    At a distance of one pixel, noise in the learned depths outweighs the slope; see `FilteredDepth`.
     """
 
     @override
@@ -43,16 +43,16 @@ class RenderedDepth(NormalEstimator):
 
 
 class FilteredDepth(NormalEstimator):
-    """The depth of half the weight, filtered as an image on the canvas before the cross product.
+    """The median-weight depth, filtered as an image on the canvas before the cross product.
 
     Disparities are filtered: those of a plane in space are linear over the image, so that neither filter
-    bends it. The result is a picture as the reference camera sees it; a ray reads it where it meets a layer.
+    bends it. The result is an image of the reference camera; rays read it where they meet the layers.
 
     Args:
-        divisor: Canvas pixels along a cell of the picture.
-        median: Cells along the median filter's window, odd.
+        divisor: Canvas pixels along a cell of the image.
+        median: Window of the median filter in cells, odd.
         blur: Standard deviation of the Gaussian that follows, in cells.
-        every: Steps between two evaluations.
+        every: Steps between two estimates.
 
     Raises:
         UserError: An argument is out of range.
@@ -94,10 +94,10 @@ class FilteredDepth(NormalEstimator):
 def filter_disparity(
     disparity: Float[Tensor, "height width"], median: int, blur: float
 ) -> Float[Tensor, "height width"]:
-    """Return a median filter against what stands out, then a Gaussian."""
+    """Apply a median filter, which removes outliers, and then a Gaussian."""
     image = median_blur(disparity[None, None], (median, median))
     size = 2 * round(3 * blur) + 1
-    # kornia mirrors the border, which a picture has to be larger than.
+    # kornia mirrors the border, which must be smaller than the image.
     if blur > 0 and size // 2 < min(disparity.shape):
         image = gaussian_blur2d(image, (size, size), (blur, blur))
     return image[0, 0]
@@ -106,9 +106,9 @@ def filter_disparity(
 def depth_normals(
     depth: Float[Tensor, "height width"], geometry: MPIGeometry
 ) -> Float[Tensor, "height width 3"]:
-    """Normals of a depth map on the canvas, by central differences of its points; facing the camera.
+    """Estimate normals of a depth map on the canvas by central differences of its points, facing the camera.
 
-    A single row or column has no slope across it.
+    A single row or column, which has no slope across it, gets (0, 0, -1).
     """
     height, width = depth.shape
     grid = canvas_grid(height, width, depth.device)

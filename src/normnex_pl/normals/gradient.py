@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class LossGradient(NormalEstimator):
     """grad sigma = (dL/dx, dL/dy, dL/dz) / (dL/dsigma), where L is the squared error of the ray's colour.
 
-    The division only gives the sign once the result is normalised. The colours too depend on the position,
-    so that this is the gradient of the density only where they don't change. It takes a second pass through
-    the field, forward and backward, for a third of the rays.
+    After normalisation the division only sets the sign. Colours depend on the position, too, so that this is
+    the gradient of the density only where they are constant. It costs a second pass through the field,
+    forward and backward, for a third of the rays.
     """
 
     @override
@@ -48,12 +48,12 @@ class LossGradient(NormalEstimator):
 class DensityGradient(NormalEstimator):
     """The exact form: the vector-Jacobian product of the density alone.
 
-    Exact for what the field is: planes lie at the nodes of a `GridField`'s finest grid, where its derivative
-    along the planes is one-sided. `TransmittanceGradient` takes central differences instead.
+    It is exact for the field as it is: planes lie at the nodes of a `GridField`'s finest grid, where the
+    derivative along the planes is one-sided. `TransmittanceGradient` takes central differences instead.
 
     Args:
-        detail: Of the field, see `Field.optical_depth`: differentiated as they are, the paper's highest
-            octaves are mostly noise. None for all.
+        detail: See `Field.optical_depth`; None for all. Derivatives of the paper's highest octaves are mostly
+            noise.
     """
 
     def __init__(self, detail: int | None = None) -> None:

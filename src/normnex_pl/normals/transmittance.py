@@ -1,4 +1,4 @@
-"""The gradient of the transmittance: it only falls along a ray, so that no target faces away."""
+"""The gradient of the transmittance, which only falls along a ray, so that no target faces away."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 class TransmittanceGradient(NormalEstimator):
     """n = +grad T by central differences, blurred, composited as sum w grad T and normalised last.
 
-    T is that of the reference camera's rays, on a grid of the canvas; each ray reads the result where it
-    meets a layer.
+    T is the transmittance of the reference camera's rays, on a grid of the canvas; rays read the result where
+    they meet the layers.
 
     Args:
         divisor: Canvas pixels along a cell of the grid.
         blur: Standard deviation of the Gaussian over the image, in cells.
-        plane_blur: The same along the planes, in planes.
-        every: Steps between two evaluations.
+        plane_blur: Standard deviation of the Gaussian across the planes, in planes.
+        every: Steps between two estimates.
 
     Raises:
         UserError: An argument is out of range.
@@ -69,7 +69,7 @@ class TransmittanceGradient(NormalEstimator):
         on_layers = rearrange(
             weights[..., None] * gradient, "(layer sub) h w xyz -> layer sub xyz h w", layer=mpi.num_layers
         ).sum(dim=1)
-        # A surface that lies across the border of two layers is one surface.
+        # A surface may extend across the border between two layers.
         with exact_filters(alpha.device):
             on_layers = gaussian_blur(on_layers.movedim(0, -1), 0.5).movedim(-1, 0)
         normals = unit_normals(on_layers.movedim(1, -1)).movedim(-1, 1)
@@ -90,14 +90,14 @@ def transmittance_gradient(
     """Return the gradient of T in the reference frame, per world unit.
 
     Args:
-        alpha: On a grid of the canvas.
+        alpha: Opacities on a grid of the canvas.
         layout: Planes and canvas.
         blur: Standard deviation over the image, in cells.
-        plane_blur: Along the planes, in planes.
+        plane_blur: Standard deviation across the planes, in planes.
     """
     num_planes, height, width = alpha.shape
     before = transmittance(alpha.movedim(0, -1))
-    # In the middle of a plane, so that the fall across it is centred on it.
+    # At the middle of each plane, so that the fall across the plane is centred on it.
     middle = before * (1 - 0.5 * alpha.movedim(0, -1))
     blurred = gaussian_blur(middle, plane_blur)
     blurred = gaussian_blur(blurred.movedim(1, -1), blur).movedim(-1, 1)

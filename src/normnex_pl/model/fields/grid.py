@@ -1,4 +1,4 @@
-"""The fast field: dense grids, coarse and fine, for the opacity; textures for everything else."""
+"""The fast field: dense grids, coarse to fine, for the opacity; textures for everything else."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ from normnex_pl.model.fields.variation import volume_variation
 
 
 def level_shape(layout: PlaneLayout, divisor: int) -> tuple[int, int, int]:
-    """Planes, height and width of a grid whose cells are ``divisor`` planes and ``2 * divisor`` pixels wide.
+    """Return the shape of a grid whose cells are ``divisor`` planes deep and ``2 * divisor`` pixels wide.
 
-    Two pixels a cell at the finest level: opacity is smoother than colour.
+    Cells of the finest level have two pixels: opacity is smoother than colour.
+
+    Returns:
+        Planes, height and width.
     """
     return (
         max(1, layout.num_planes // divisor),
@@ -34,16 +37,16 @@ def level_shape(layout: PlaneLayout, divisor: int) -> tuple[int, int, int]:
 
 
 class GridField(Field):
-    """Opacity as a sum of dense grids of raw values, read trilinearly: coarse grids settle first.
+    """Opacity as a sum of dense grids of raw values, read trilinearly: coarse grids converge first.
 
-    Dense grids, since hash-encoded ones fit the training views of forward-facing scenes and fail on others.
+    Dense grids, since hash-encoded ones fit the training views of forward-facing scenes but fail on others.
 
     Args:
         layout: Planes and canvas; layers share features and base colour.
         num_features: Channels that a layer stores for the models of colour and normals.
-        divisors: Of the grids, coarse to fine: ``planes / d`` planes of ``canvas / 2 d`` cells each.
-        feature_divisor: Pixels of the canvas along a texel of the features.
-        base_color_divisor: Pixels of the canvas along a texel of the base colour.
+        divisors: Divisors of the grids, coarse to fine; see `level_shape`.
+        feature_divisor: Canvas pixels along a texel of the features.
+        base_color_divisor: Canvas pixels along a texel of the base colour.
         tv_layers: See `BaseColorTexture`.
     """
 
@@ -74,7 +77,7 @@ class GridField(Field):
             tv_layers=tv_layers,
             initial_range=0.1,
         )
-        # The centre of plane i of n, with cells as wide as the volume divided by n.
+        # The centre of the i-th of n equal parts of the volume's depth.
         centres = (2 * torch.arange(self.num_planes) + 1) / self.num_planes - 1
         self.register_buffer("plane_centres", centres, persistent=False)
 
