@@ -59,7 +59,7 @@ result = {"outputs": outputs.detach(), "gradients": gradients}
 
 
 def interpreted(script: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """What a script makes of a case; Triton decides at import whether to interpret: a process of its own."""
+    """Run a script on a case in a process of its own: Triton decides at import whether to interpret."""
     torch.save(case, folder / "case.pt")
     whole = (
         "import sys, torch\ncase = torch.load(sys.argv[1], weights_only=False)\n"
@@ -142,7 +142,7 @@ def test_the_variation_and_its_gradient_are_those_of_autograd(
 def test_the_compiled_variation_is_that_of_autograd() -> None:
     torch.manual_seed(0)
     texture = BaseColorTexture(3, 301, 259).cuda()
-    # Neighbours are alike or differ clearly: of what differs by a rounding, the sign is anybody's guess.
+    # Neighbours are equal or differ clearly: the sign of a rounding error is arbitrary.
     texture.raw.data = (16 * texture.raw.data).round() / 16
     loss = texture.variation.add_gradient(100.0)
     expected, gradient = varied(texture.raw, 100.0)
@@ -171,7 +171,7 @@ result = {"alpha": grid_opacity(case["grids"], case["coordinates"], 5.0)}
 
 
 def small_field(planes: int) -> GridField:
-    """With a grid of as many slices as planes, one of fewer, and one with a single slice."""
+    """Create a field with a grid of as many slices as planes, one of fewer, and one of a single slice."""
     torch.manual_seed(0)
     field = GridField(PlaneLayout(GEOMETRY, planes, 1), 24, divisors=[planes, 2, 1])
     for grid in field.alpha:
@@ -210,7 +210,7 @@ result = {"weights": weights, "sums": sums}
 
 
 def planes_of_rays(rays: int, layers: int, sublayers: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Opacities, some of them 0 and 1; colours; specular parts that clamp; depths. Laid out as by fields."""
+    """Make opacities, some 0 and 1; colours; specular parts that clamp; depths. Laid out as by fields."""
     torch.manual_seed(0)
     planes = layers * sublayers
     alpha = (1.4 * torch.rand(planes, rays) - 0.2).clamp(0, 1).T * 0.3
@@ -277,7 +277,7 @@ def test_layers_and_all_their_gradients_are_those_of_float64(
     samples: int, sizes: tuple[int, ...], tmp_path: Path
 ) -> None:
     layers = make_layers(sizes)
-    # By columns in memory, as no caller has them today.
+    # Column by column in memory, unlike today's callers.
     inputs, given = torch.randn(sizes[0], samples).T, torch.randn(sizes[-1], samples).T
     outputs, gradients = in_float64(inputs, layers, given, 0.01)
     case = {"inputs": inputs, "layers": layers, "given": given, "slope": 0.01}
@@ -314,7 +314,7 @@ SEEN = ("rgb", "acc", "depth", "disparity", "diffuse", "weights", "alpha", "spec
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_model_renders_and_learns_by_kernels_as_without(field: str, tmp_path: Path) -> None:
-    """That each kernel gets what it is made for, in float32 as all of it is interpreted."""
+    """Each kernel gets the arguments it is made for; in float32, since everything is interpreted."""
     mpi = make_mpi(field)
     rays = forward_rays(40)
     found = interpreted(WIRED, {"mpi": mpi, "rays": rays, "names": SEEN}, tmp_path)
@@ -335,7 +335,7 @@ def relative_error(found: Tensor, exact: Tensor) -> float:
     return float((found.detach().double() - exact).norm() / exact.norm())
 
 
-# torch says so if nothing in the process has gone backward on the GPU before.
+# torch says so if the process has run no backward pass on the GPU before.
 @pytest.mark.filterwarnings("ignore:Attempting to run cuBLAS")
 @needs_gpu
 def test_compiled_layers_are_as_exact_as_autocast() -> None:
@@ -360,7 +360,7 @@ def test_compiled_layers_are_as_exact_as_autocast() -> None:
         for mine, its in zip(layer.parameters(), twin.parameters(), strict=True)
     ]
     for (mine, its), exact in zip(pairs, gradients, strict=True):
-        # Either rounds other values to the other side of zero, where the slope is another.
+        # Each rounds different values across zero, where the slope differs.
         assert relative_error(mine, exact) < 1.5 * relative_error(its, exact) + 1e-3
 
 
@@ -396,7 +396,7 @@ def test_gradients_are_refused_a_second_time(tmp_path: Path) -> None:
         interpreted(twice, case, tmp_path)
 
 
-# Of a program, at most, on the smallest GPUs of each kind (compute capabilities 8.0, 8.9, 9.0).
+# Most shared memory of a program on GPUs of compute capabilities 8.0, 8.9 and 9.0.
 SHARED_BYTES = {80: 163 << 10, 89: 99 << 10, 90: 227 << 10}
 
 

@@ -1,4 +1,4 @@
-"""What every field promises, then what each of the two stores where."""
+"""Promises of all fields, and what each of the two stores where."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def random_samples(rays: int, extent: float = 1.0) -> PlaneSamples:
 
 
 def samples_at(xy: tuple[float, float]) -> PlaneSamples:
-    """One ray that meets all planes at the same place."""
+    """Make one ray that meets all planes at the same canvas coordinates."""
     place = torch.tensor(xy)
     return PlaneSamples(place.expand(1, PLANES, 2), place.expand(1, LAYERS, 2))
 
@@ -189,7 +189,7 @@ def test_a_place_is_inside_the_canvas_if_both_of_its_coordinates_are() -> None:
 
 class TestTextures:
     def oracle(self, texture: NDArray[np.float64], x: float, y: float) -> NDArray[np.float64]:
-        """Bilinear interpolation between texel centres; beyond the outermost of them nothing changes."""
+        """Interpolate bilinearly between texel centres; beyond the outermost ones nothing changes."""
         height, width = texture.shape[1:]
         column = np.clip((x + 1) / 2 * width - 0.5, 0, width - 1)
         row = np.clip((y + 1) / 2 * height - 0.5, 0, height - 1)
@@ -211,7 +211,7 @@ class TestTextures:
                 expected = self.oracle(numpy64(textures[plane // SUBLAYERS]), x, y)
                 np.testing.assert_allclose(found[ray, plane], expected, atol=1e-5)
 
-    def test_colours_are_interpolated_behind_the_sigmoid(self) -> None:
+    def test_colours_are_interpolated_after_the_sigmoid(self) -> None:
         """Between a black and a white texel lies grey of one half; raw values would have a mean of 10."""
         texture = BaseColorTexture(1, 1, 2)
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Directions that the basis is looked up by: signs and frames, against mirrors worked out by hand."""
+"""Directions by which the basis is looked up: signs and frames, against mirrors worked out by hand."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def unit(*xyz: float) -> Tensor:
 
 
 def looked_up(viewdir: Tensor, normal: Tensor) -> Tensor:
-    """The inputs of the basis for one ray that meets one layer."""
+    """Return the inputs of the basis for one ray that meets one layer."""
     return ReflectionQuery()(viewdir[None], normal[None, None])[0, 0]
 
 
 @st.composite
 def directions(draw: st.DrawFn) -> Tensor:
-    """Unit vectors of float64, everywhere on the sphere."""
+    """Draw float64 unit vectors everywhere on the sphere."""
     rotation = Rotation.from_rotvec(draw(st.tuples(*[st.floats(-3, 3)] * 3)))
     return torch.from_numpy(rotation.apply([0, 0, 1]))
 

@@ -22,7 +22,7 @@ from support.small import FIELDS, LAYOUT, excite, few, forward_rays, reference_c
 
 
 def reflecting_mpi() -> MPI:
-    """A multiplane image that looks its basis up by normals which point anywhere."""
+    """Create a multiplane image that looks its basis up by normals which point anywhere."""
     torch.manual_seed(0)
     parts = YCbCrColor(SignedLuma()), NeuralBasis(ReflectionQuery()), PredictedNormals()
     mpi = MPI(LAYOUT, FIELDS["grid"], *parts)

@@ -79,7 +79,7 @@ class TestVolumes:
 
 class TestDepthImages:
     def depth_of(self, plane: TiltedPlane, height: int, width: int) -> Tensor:
-        """What the reference camera sees of a plane, on a grid of the canvas."""
+        """Return the depths at which the reference camera sees a plane, on a grid of the canvas."""
         grid = canvas_grid(height, width, CPU)
         directions = canvas_points(grid, torch.ones(height, width), WIDE)
         rays = Rays(torch.zeros_like(directions), directions)

@@ -66,7 +66,7 @@ def estimated(estimator: NormalEstimator, mpi: MPI, batch: RayBatch) -> Tensor:
 
 
 def set_opacity(mpi: MPI, raw: float) -> None:
-    """Gives all planes one raw opacity."""
+    """Give all planes one raw opacity."""
     field = mpi.field
     with torch.no_grad():
         if isinstance(field, GridField):

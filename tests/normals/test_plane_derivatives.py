@@ -39,7 +39,7 @@ def real_indices() -> Tensor:
 
 
 def canvas_of(points: Tensor, geometry: MPIGeometry) -> Tensor:
-    """Canvas x and y and the real index of points [..., 3] of the reference frame."""
+    """Return canvas x and y and the real plane index of points [..., 3] of the reference frame."""
     X, Y, Z = points.unbind(dim=-1)
     u = geometry.fx * X / Z + geometry.cx + geometry.padding
     v = geometry.fy * Y / Z + geometry.cy + geometry.padding
@@ -52,7 +52,7 @@ def canvas_of(points: Tensor, geometry: MPIGeometry) -> Tensor:
 
 
 def some_function(canvas: Tensor, phases: tuple[float, ...]) -> Tensor:
-    """A smooth function of canvas x and y and the index."""
+    """Evaluate a smooth function of canvas x, canvas y and plane index."""
     x, y, index = canvas.unbind(dim=-1)
     a, b, c = phases
     return torch.sin(2 * x + a) * torch.cos(3 * y + b) + torch.sin(0.4 * index + x + c)
