@@ -10,8 +10,8 @@ from contextlib import ExitStack, suppress
 def free_ports(count: int) -> list[int]:
     """Find ports on which nobody listens, below the range from which the system assigns ports.
 
-    The system might assign one of the latter to a parallel test before it is used here. Drawn by `secrets`, since
-    trainings seed all other random numbers, in all processes alike.
+    The system might assign one of the latter to a parallel test before it is used here. Drawn by `secrets`,
+    since trainings seed all other random numbers, in all processes alike.
     """
     found: list[int] = []
     with ExitStack() as held:

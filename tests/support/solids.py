@@ -28,8 +28,7 @@ from normnex_pl.model.mpi import MPI
 WIDE = MPIGeometry(
     fx=70.0, fy=68.0, cx=38.0, cy=29.5, width=80, height=56, padding=8, near=2.0, far=6.0, spacing="disparity"
 )
-WIDE_LAYERS, WIDE_SUBLAYERS = 16, 4
-WIDE_LAYOUT = PlaneLayout(WIDE, WIDE_LAYERS, WIDE_SUBLAYERS)
+WIDE_LAYOUT = PlaneLayout(WIDE, num_layers=16, sublayers=4)
 WIDE_PLANES = WIDE_LAYOUT.num_planes
 
 
