@@ -17,7 +17,7 @@ from normnex_pl.core.types import RayBatch, Rays
 from normnex_pl.geometry.planes import canvas_grid, canvas_points, plane_depths
 from normnex_pl.normals import FilteredDepth, NormalEstimator, TransmittanceGradient
 from normnex_pl.normals.canvas import bake_alpha, central_difference, gaussian_blur, median_depth_index
-from normnex_pl.normals.depth import depth_normals, filter_disparity
+from normnex_pl.normals.filtered_depth import depth_normals, filter_disparity
 from support.small import FIELDS, GEOMETRY, LAYERS, forward_rays, make_mpi
 from support.solids import WIDE, TiltedPlane, points_on
 

@@ -36,7 +36,7 @@ from normnex_pl.normals import (
     TransmittanceGradient,
 )
 from normnex_pl.normals.base import composite_on_layers, first_of_triplets, unit_normals
-from normnex_pl.normals.density import solve3
+from normnex_pl.normals.density_difference import solve3
 from normnex_pl.training.losses import LossWeights
 from normnex_pl.training.module import AdamSettings, NormNeXModule
 from normnex_pl.training.schedules import ExponentialDecay

@@ -5,10 +5,12 @@ by its class path.
 """
 
 from normnex_pl.normals.base import NormalEstimator
-from normnex_pl.normals.density import DensityDifference
-from normnex_pl.normals.depth import FilteredDepth, RenderedDepth
-from normnex_pl.normals.gradient import DensityGradient, LossGradient
-from normnex_pl.normals.transmittance import TransmittanceGradient
+from normnex_pl.normals.density_difference import DensityDifference
+from normnex_pl.normals.density_gradient import DensityGradient
+from normnex_pl.normals.filtered_depth import FilteredDepth
+from normnex_pl.normals.loss_gradient import LossGradient
+from normnex_pl.normals.rendered_depth import RenderedDepth
+from normnex_pl.normals.transmittance_gradient import TransmittanceGradient
 
 __all__ = [
     "DensityDifference",

@@ -7,7 +7,6 @@ camera: n . viewdir < 0 for a visible surface. Where it can't be estimated, it i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
@@ -16,9 +15,7 @@ from torch import Tensor, nn
 
 from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import RayBatch
-
-if TYPE_CHECKING:
-    from normnex_pl.model.mpi import MPI
+from normnex_pl.model.mpi import MPI
 
 # Directions of vectors shorter than this are rounding noise.
 _LEAST_LENGTH = 1e-12

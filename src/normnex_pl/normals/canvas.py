@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +13,7 @@ from torch import Tensor
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.geometry.planes import canvas_grid
-
-if TYPE_CHECKING:
-    from normnex_pl.model.mpi import MPI
+from normnex_pl.model.mpi import MPI
 
 # Rays of the reference camera that are evaluated together, each with a sample per plane.
 _TEXELS_AT_ONCE = 4096

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -16,6 +14,7 @@ from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.geometry.planes import canvas_grid, metric_gradient
 from normnex_pl.model.compositing import composite_weights, transmittance
 from normnex_pl.model.fields.texture import sample_layers
+from normnex_pl.model.mpi import MPI
 from normnex_pl.normals.base import NormalEstimator, unit_normals
 from normnex_pl.normals.canvas import (
     bake_alpha,
@@ -25,9 +24,6 @@ from normnex_pl.normals.canvas import (
     gaussian_blur,
     refill,
 )
-
-if TYPE_CHECKING:
-    from normnex_pl.model.mpi import MPI
 
 
 class TransmittanceGradient(NormalEstimator):

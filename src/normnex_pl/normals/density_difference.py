@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -14,10 +12,8 @@ from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import RayBatch
 from normnex_pl.geometry.planes import plane_points
 from normnex_pl.model.compositing import optical_depth
+from normnex_pl.model.mpi import MPI
 from normnex_pl.normals.base import NormalEstimator, composite_on_layers, first_of_triplets, unit_normals
-
-if TYPE_CHECKING:
-    from normnex_pl.model.mpi import MPI
 
 
 class DensityDifference(NormalEstimator):

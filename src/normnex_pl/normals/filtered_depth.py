@@ -1,11 +1,8 @@
-"""Approach 3: the surface that a rendered depth spans."""
+"""Approach 3 on the whole canvas: the surface that a filtered depth map spans."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-from einops import rearrange, repeat
 from jaxtyping import Float
 from kornia.filters import gaussian_blur2d, median_blur
 from torch import Tensor
@@ -18,28 +15,9 @@ from normnex_pl.geometry.planes import canvas_grid, canvas_points
 from normnex_pl.model.appearance.lookup import face_camera
 from normnex_pl.model.compositing import composite_weights
 from normnex_pl.model.fields.texture import sample_layers
+from normnex_pl.model.mpi import MPI
 from normnex_pl.normals.base import NormalEstimator, unit_normals
 from normnex_pl.normals.canvas import bake_alpha, check_cells, exact_filters, median_depth_index, refill
-
-if TYPE_CHECKING:
-    from normnex_pl.model.mpi import MPI
-
-
-class RenderedDepth(NormalEstimator):
-    """The points at the expected depths of three neighbouring rays span the surface: n is a cross product.
-
-    At a distance of one pixel, noise in the learned depths outweighs the slope; see `FilteredDepth`.
-    """
-
-    @override
-    def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        depth = rearrange(rendered.depth, "(triplet pixel) -> triplet pixel 1", pixel=3)
-        rays = batch.rays
-        distance = (depth - rays.origins[..., 2:]) / rays.directions[..., 2:]
-        here, right, below = (rays.origins + distance * rays.directions).unbind(dim=1)
-        normals = unit_normals(torch.linalg.cross(below - here, right - here))
-        facing = face_camera(normals, rays.viewdirs[:, 0])
-        return repeat(facing, "triplet xyz -> triplet layer xyz", layer=mpi.num_layers)
 
 
 class FilteredDepth(NormalEstimator):
