@@ -16,7 +16,7 @@ from normnex_pl.capture.coverage import Coverage, measure_coverage
 from normnex_pl.capture.exposure import exposure_offsets
 from normnex_pl.capture.findings import PlacedPhotos, focal_warning, warnings_of, why_not_facing
 from normnex_pl.capture.model_files import ModelFacts
-from normnex_pl.data.photos.lenses import CameraIntrinsics
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import SparsePoints
 
 LENS = CameraIntrinsics(width=1000.0, height=750.0, fx=800.0, fy=800.0, cx=500.0, cy=375.0)

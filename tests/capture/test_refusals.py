@@ -15,7 +15,7 @@ from PIL import Image
 
 from capture.conftest import call, contents, write_images
 from capture.rendering import box_on_floor, lens, look_at, orbit_cameras, render, room
-from normnex_pl.data.readers import LLFFReader
+from normnex_pl.data.readers.llff import LLFFReader
 
 NAMES = [f"{number}.jpg" for number in range(8)]
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from capture.conftest import contents
 from capture.rendering import align, facing_cameras, lens, render, room
-from normnex_pl.data.readers import LLFFReader
+from normnex_pl.data.readers.llff import LLFFReader
 
 pytestmark = [
     pytest.mark.slow,

@@ -26,7 +26,7 @@ def read_llff(
     root: Path, width: int | None, holdout: int = 8, overrides: PlaneOverrides | None = None
 ) -> Scene:
     """A scene by the reader of this format, whatever else the folder may hold."""
-    return load_scene(LLFFReader().read(root, width), width, holdout, overrides)
+    return load_scene(root, width, LLFFReader(), overrides=overrides or PlaneOverrides(), holdout=holdout)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
 from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.readers.colmap import ColmapReader, read_model
-from normnex_pl.data.readers.colmap_model import SparseModel, c2w_of
+from normnex_pl.data.readers.colmap_model import SparseReconstruction, c2w_of
 from normnex_pl.data.scene.load import load_scene
 
 WRITERS = {".bin": write_colmap_binary, ".txt": write_colmap_text}
@@ -35,7 +35,7 @@ WRITERS = {".bin": write_colmap_binary, ".txt": write_colmap_text}
 
 def read(root: Path, width: int | None = None) -> Scene:
     """Reads a scene by its COLMAP model."""
-    scene = load_scene(ColmapReader().read(root, width), width)
+    scene = load_scene(root, width, ColmapReader())
     assert_valid(scene)
     return scene
 
@@ -56,7 +56,7 @@ def synthesized(pycolmap: Any, camera: str, parameters: list[float]) -> Any:
     return pycolmap.synthesize_dataset(options)
 
 
-def assert_is(model: SparseModel, expected: Any) -> None:
+def assert_is(model: SparseReconstruction, expected: Any) -> None:
     """Asserts that a model is what COLMAP holds in memory."""
     assert {image.name for image in model.images} == {image.name for image in expected.images.values()}
     for image in model.images:

@@ -12,7 +12,8 @@ from PIL import ExifTags, Image
 
 from data.synthetic import write_photos, write_png16
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.images import find_folder, list_photos, load_photos, read_size
+from normnex_pl.data.photos.decode import load_photos, read_size
+from normnex_pl.data.photos.folders import find_folder, list_photos
 
 
 def load(path: Path, width: int | None = None) -> NDArray[np.uint8]:

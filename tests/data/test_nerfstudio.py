@@ -31,7 +31,7 @@ from normnex_pl.data.scene.load import load_scene
 
 def read(root: Path, width: int | None = None, reader: NerfstudioReader | None = None) -> Scene:
     """Reads a scene by its transforms."""
-    scene = load_scene((reader or NerfstudioReader()).read(root, width), width)
+    scene = load_scene(root, width, reader or NerfstudioReader())
     assert_valid(scene)
     return scene
 

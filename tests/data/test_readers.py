@@ -28,15 +28,19 @@ from data.synthetic import assert_valid, write_photos
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.data.photos.images import load_photos
-from normnex_pl.data.readers import AnyKind, ColmapReader, LLFFReader, NerfstudioReader, SpacesReader
+from normnex_pl.data.photos.decode import load_photos
+from normnex_pl.data.readers.auto import AnyKind
 from normnex_pl.data.readers.base import SceneReader
+from normnex_pl.data.readers.colmap import ColmapReader
+from normnex_pl.data.readers.llff import LLFFReader
+from normnex_pl.data.readers.nerfstudio import NerfstudioReader
+from normnex_pl.data.readers.spaces import SpacesReader
 from normnex_pl.data.scene.load import load_scene
 
 
 def read(root: Path, reader: SceneReader | None = None, width: int | None = None) -> Scene:
     """Reads a scene whose kind isn't told."""
-    scene = load_scene((reader or AnyKind()).read(root, width), width)
+    scene = load_scene(root, width, reader or AnyKind())
     assert_valid(scene)
     return scene
 

@@ -35,7 +35,7 @@ CAMERA = {
 
 def read(root: Path) -> Scene:
     """Reads a scene by its models."""
-    scene = load_scene(SpacesReader().read(root, None), None)
+    scene = load_scene(root, None, SpacesReader())
     assert_valid(scene)
     return scene
 
@@ -48,7 +48,7 @@ def test_a_camera_worked_by_hand(tmp_path: Path) -> None:
         write_photos(tmp_path / folder, ["image_000.JPG"])
     posed = SpacesReader().read(tmp_path, None)
     assert [path.parent.name for path in posed.files] == ["cam_00", "cam_01"]
-    lens = posed.lenses[1]
+    lens = posed.intrinsics[1]
     assert (lens.width, lens.height, lens.fx, lens.cx, lens.cy) == (800, 471, 223, 397.5, 241.25)
     assert lens.fy == pytest.approx(223 * 0.998)
     np.testing.assert_array_equal(posed.c2w[0, :, :3], np.eye(3))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from normnex_pl.data.photos.lenses import CameraIntrinsics
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import SparsePoints
 
 # Of the depths of points: what nearly all of the scene lies between.
@@ -44,7 +44,7 @@ def measure_coverage(
     c2w: Float[np.ndarray, "view 3 4"],
     observers: Int[np.ndarray, "view"],
     points: SparsePoints,
-    lens: CameraIntrinsics,
+    intrinsics: CameraIntrinsics,
 ) -> Coverage:
     """Measure a model.
 
@@ -52,7 +52,7 @@ def measure_coverage(
         c2w: Camera to world in OpenCV axes, two or more.
         observers: By which number the points refer to each camera.
         points: With at least one observation.
-        lens: Of all photos.
+        intrinsics: Of all photos.
     """
     positions, axes = c2w[:, :, 3], c2w[:, :, 2]
     middle = np.median(points.xyz, axis=0)
@@ -62,7 +62,7 @@ def measure_coverage(
     depths = np.einsum("oc,oc->o", rays, axes[observer])
     near, median, far = np.percentile(depths[depths > 0], [_NEAR, 50, _FAR])
     distances = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
-    shift = lens.fx / lens.width * (1 / near - 1 / far)
+    shift = intrinsics.fx / intrinsics.width * (1 / near - 1 / far)
     others = distances + np.diag(np.full(len(positions), np.inf))
     turn, around = _pairwise_degrees(axes), _pairwise_degrees(positions - middle)
     return Coverage(

@@ -13,10 +13,11 @@ import pycolmap
 from PIL import Image, ImageFilter
 
 from normnex_pl.capture.exposure import exposure_offsets
-from normnex_pl.capture.structure import Mapping
+from normnex_pl.capture.structure import Reconstruction
 from normnex_pl.core.files import write_json
-from normnex_pl.data.photos.lenses import CameraIntrinsics, check_lens, undistortion
-from normnex_pl.data.readers.colmap_model import CAMERA_KINDS, lens_of
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics, check_intrinsics
+from normnex_pl.data.photos.undistortion import undistortion
+from normnex_pl.data.readers.colmap_model import CAMERA_MODELS, camera_intrinsics
 
 _FACTS_FILE = "facts.json"
 _MODEL_FOLDER = "sparse"
@@ -28,7 +29,7 @@ class ModelFacts:
     """What is known of a model beside its cameras and points.
 
     Attributes:
-        lens: Of the photos before they are undistorted.
+        intrinsics: Of the photos before they are undistorted.
         error: Mean distance between a point's projection and where a photo shows it, in pixels.
         track: How many photos a point was found in, on average.
         sizes: Of all models, in photos, the largest first.
@@ -36,7 +37,7 @@ class ModelFacts:
         stops: How much brighter or darker a photo of the scene is than the others, by its name.
     """
 
-    lens: CameraIntrinsics
+    intrinsics: CameraIntrinsics
     error: float
     track: float
     sizes: tuple[int, ...]
@@ -44,7 +45,7 @@ class ModelFacts:
     stops: dict[str, float]
 
 
-def store_model(folder: Path, found: Mapping, names: Sequence[str], photos: Path) -> ModelFacts:
+def store_model(folder: Path, found: Reconstruction, names: Sequence[str], photos: Path) -> ModelFacts:
     """Write the largest model, with a pinhole camera, and what is known of it.
 
     Args:
@@ -62,10 +63,10 @@ def store_model(folder: Path, found: Mapping, names: Sequence[str], photos: Path
     model = found.model
     (identifier,) = model.cameras
     camera = model.cameras[identifier]
-    lens = _lens(camera)
+    intrinsics = _intrinsics(camera)
     stops = _exposures(model, photos)
     facts = ModelFacts(
-        lens=lens,
+        intrinsics=intrinsics,
         error=float(model.compute_mean_reprojection_error()),
         track=float(model.compute_mean_track_length()),
         sizes=found.sizes,
@@ -73,12 +74,12 @@ def store_model(folder: Path, found: Mapping, names: Sequence[str], photos: Path
         stops={names[number]: value for number, value in stops.items()},
     )
     where = "the camera that was estimated"
-    check_lens(where, lens)
-    K = undistortion(where, lens, camera.width, camera.height).K
+    check_intrinsics(where, intrinsics)
+    target = undistortion(where, intrinsics).pinhole
     pinhole = pycolmap.Camera.create_from_model_name(
-        identifier, "PINHOLE", float(K[0, 0]), camera.width, camera.height
+        identifier, "PINHOLE", target.fx, camera.width, camera.height
     )
-    pinhole.params = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]
+    pinhole.params = [target.fx, target.fy, target.cx, target.cy]
     for image in model.images.values():
         image.name = names[_number(image)]
         _move_keypoints(image, camera, pinhole)
@@ -96,8 +97,11 @@ def read_facts(folder: Path) -> ModelFacts | None:
     if not path.is_file():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
-    lens = CameraIntrinsics(**content["lens"] | {"distortion": tuple(content["lens"]["distortion"])})
-    return ModelFacts(**content | {"lens": lens, "sizes": tuple(content["sizes"])})
+    if "intrinsics" not in content:  # stored by an earlier version
+        return None
+    stored = content["intrinsics"]
+    intrinsics = CameraIntrinsics(**stored | {"distortion": tuple(stored["distortion"])})
+    return ModelFacts(**content | {"intrinsics": intrinsics, "sizes": tuple(content["sizes"])})
 
 
 def model_folder(folder: Path) -> Path:
@@ -105,10 +109,11 @@ def model_folder(folder: Path) -> Path:
     return folder / _MODEL_FOLDER
 
 
-def _lens(camera: Any) -> CameraIntrinsics:
-    """Return the camera in the words of the readers."""
-    kind = next(kind for kind in CAMERA_KINDS.values() if kind.name == camera.model.name)
-    return lens_of(kind, float(camera.width), float(camera.height), [float(value) for value in camera.params])
+def _intrinsics(camera: Any) -> CameraIntrinsics:
+    """Convert COLMAP's camera to the record of the readers."""
+    values = [float(value) for value in camera.params]
+    parameters = CAMERA_MODELS[camera.model.name]
+    return camera_intrinsics(parameters, float(camera.width), float(camera.height), values)
 
 
 def _number(image: Any) -> int:

@@ -11,7 +11,7 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.images import decode_photo
+from normnex_pl.data.photos.decode import decode_photo
 
 logger = logging.getLogger(__name__)
 

@@ -18,13 +18,13 @@ from normnex_pl.capture.inputs import VERSION, GivenPhotos, check_places, read_g
 from normnex_pl.capture.model_files import ModelFacts, model_folder, read_facts, store_model
 from normnex_pl.capture.report import Report, stored_key, stored_lines, write_report
 from normnex_pl.capture.scene_files import write_scene
-from normnex_pl.capture.structure import Mapping, Structure, StructureSettings
+from normnex_pl.capture.structure import Reconstruction, Structure, StructureSettings
 from normnex_pl.capture.work_folder import LOG, WorkFolder, hash_of
 from normnex_pl.capture.working_copies import copy_name, copy_photos
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing_folder
 from normnex_pl.data.readers.colmap import read_model
-from normnex_pl.data.readers.colmap_model import SparseModel, c2w_of
+from normnex_pl.data.readers.colmap_model import SparseReconstruction, c2w_of
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def prepare(options: Options) -> Sequence[str]:
     logger.info("4/4 scene: %d photos, undistorted, with poses", len(report.photos.names))
     photos = {name: copies / copy_name(given.names.index(name)) for name in report.photos.names}
     with replacing_folder(options.scene) as temporary:
-        write_scene(temporary, folder, facts.lens, photos)
+        write_scene(temporary, folder, facts.intrinsics, photos)
         write_report(temporary, report)
         (temporary / LOG).write_bytes(work.log.read_bytes())
     work.remove()
@@ -125,7 +125,7 @@ def _estimate(
     return facts, model_folder(folder)
 
 
-def _check_model(found: Mapping, given: GivenPhotos, log: Path) -> None:
+def _check_model(found: Reconstruction, given: GivenPhotos, log: Path) -> None:
     """Raise a UserError unless enough photos were placed together."""
     placed, count = max(found.sizes, default=0), len(given.files)
     if placed >= FEWEST:
@@ -148,7 +148,7 @@ def _judge(
     key: str,
     sharpness: Float[np.ndarray, "photo"],
     facts: ModelFacts,
-    model: SparseModel,
+    model: SparseReconstruction,
     anyway: bool,
 ) -> Report:
     """Look for all that may fail later.
@@ -157,9 +157,10 @@ def _judge(
         UserError: The photos don't face the scene from one side, and it isn't to be written anyway.
     """
     images = sorted(model.images, key=lambda image: image.name)
-    (lens,) = model.cameras.values()
+    (intrinsics,) = model.cameras.values()
     observers = np.array([image.identifier for image in images])
-    coverage = measure_coverage(np.stack([c2w_of(image) for image in images]), observers, model.points, lens)
+    c2w = np.stack([c2w_of(image) for image in images])
+    coverage = measure_coverage(c2w, observers, model.points, intrinsics)
     names = tuple(image.name for image in images)
     photos = PlacedPhotos(
         names,

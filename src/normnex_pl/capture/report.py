@@ -46,12 +46,13 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return the report in words."""
-        lens, coverage = self.facts.lens, self.coverage
-        distortion = ", ".join(f"{value:.4f}" for value in lens.distortion) or "none"
+        camera, coverage = self.facts.intrinsics, self.coverage
+        size = f"{camera.width:.0f}x{camera.height:.0f}"
+        distortion = ", ".join(f"{value:.4f}" for value in camera.distortion) or "none"
         return [
             f"{len(self.photos.names)} of {self.given} photos registered, {self.points} points",
-            f"mean reprojection error {self.facts.error:.2f} pixels at {lens.width:.0f}x{lens.height:.0f}",
-            f"focal length {lens.fx:.1f} pixels, distortion {distortion}: removed from the photos",
+            f"mean reprojection error {self.facts.error:.2f} pixels at {size}",
+            f"focal length {camera.fx:.1f} pixels, distortion {distortion}: removed from the photos",
             f"near content moves {coverage.parallax:.0%} of the width against far content; optical axes up "
             f"to {coverage.turn:.0f} degrees apart",
             *(f"WARNING: {warning}" for warning in self.warnings),
@@ -73,7 +74,7 @@ class Report:
             "points": self.points,
             "mean_track_length": self.facts.track,
             "mean_reprojection_error": self.facts.error,
-            "lens": asdict(self.facts.lens),
+            "lens": asdict(self.facts.intrinsics),
             "coverage": coverage,
             "warnings": list(self.warnings),
             "views": [

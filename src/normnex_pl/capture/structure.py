@@ -64,7 +64,7 @@ class StructureSettings:
 
 
 @dataclass(frozen=True)
-class Mapping:
+class Reconstruction:
     """What the mapper found.
 
     Attributes:
@@ -156,7 +156,7 @@ class Structure:
                 )
                 bar.update(len(batch))
 
-    def find_cameras(self) -> Mapping:
+    def find_cameras(self) -> Reconstruction:
         """Poses, points and lens: incremental mapping, then a bundle adjustment that distrusts outliers."""
         options = pycolmap.IncrementalPipelineOptions()
         options.random_seed = options.mapper.random_seed = options.triangulation.random_seed = (
@@ -188,7 +188,7 @@ class Structure:
             if ranked:
                 _refine(ranked[0])
         sizes = tuple(model.num_reg_images() for model in ranked)
-        return Mapping(ranked[0] if ranked else None, sizes, self._count_pairs())
+        return Reconstruction(ranked[0] if ranked else None, sizes, self._count_pairs())
 
     def _make_database(self) -> None:
         """Enter one camera and all photos, in their order, so that numbers don't depend on threads."""

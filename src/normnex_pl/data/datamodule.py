@@ -14,7 +14,7 @@ from normnex_pl.core.types import MPIGeometry, RayBatch, Scene, View
 from normnex_pl.data.planes.automatic import AutomaticPlanes
 from normnex_pl.data.planes.choice import PlaneOverrides
 from normnex_pl.data.planes.placement import PlanePlacement
-from normnex_pl.data.readers import AnyKind
+from normnex_pl.data.readers.auto import AnyKind
 from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.sampling import AllViews, ViewSampler, draw_triplets
 from normnex_pl.data.scene.load import load_scene
@@ -53,11 +53,11 @@ class SceneDataModule(pl.LightningDataModule):
         rays_per_step: Rays of one step on each rank, which all are different: n ranks render n times as many
             in a step. Rounded down to whole triplets.
         sampler: Which views a step looks at.
-        planes: Where the planes shall stand; stronger than the scene's ``planes.txt``.
-        placement: Decides where the planes stand, where neither of these says; None is `AutomaticPlanes`.
+        planes: Where the planes shall stand; takes precedence over the scene's ``planes.txt``.
+        placement: Decides what neither of these gives; None is `AutomaticPlanes`.
         num_validation_views: Training views to leave out, for choosing settings without the test views.
         seed: Of the rays.
-        reader: Of the scene's files; None finds the kind of the scene by itself (see `AnyKind`).
+        reader: Of the scene's files; None detects the kind of the scene (see `AnyKind`).
 
     Raises:
         UserError: The scene can't be read.
@@ -78,9 +78,8 @@ class SceneDataModule(pl.LightningDataModule):
         super().__init__()
         if rays_per_step < 3:
             raise UserError(f"data.rays_per_step: expected at least 3 (one triplet), found {rays_per_step}.")
-        posed = (reader or AnyKind()).read(Path(scene), width)
         self.scene: Scene = load_scene(
-            posed, width, overrides=planes, placement=placement or AutomaticPlanes()
+            Path(scene), width, reader or AnyKind(), placement or AutomaticPlanes(), planes
         )
         self.train_views, self.validation_views = split_validation(self.scene.train, num_validation_views)
         self.rays_per_step = rays_per_step

@@ -11,8 +11,10 @@ from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays
+from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.planes.percentiles import Percentiles
-from normnex_pl.data.planes.placement import PlanePlacement, TrainingViews, from_the_middle
+from normnex_pl.data.planes.placement import PlanePlacement
+from normnex_pl.data.poses import from_the_middle
 from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.geometry.coverage import parallax, pixel_grid, pixels_beyond_picture
 from normnex_pl.geometry.planes import plane_depths
@@ -77,14 +79,14 @@ class AutomaticPlanes(PlanePlacement):
         self.largest_padding = largest_padding
 
     @override
-    def reference(self, views: TrainingViews) -> tuple[int, str]:
+    def reference(self, views: PosedPhotos) -> tuple[int, str]:
         # min takes the first of equals.
         candidates = from_the_middle(views.c2w)[:_CANDIDATES]
         best = min(candidates, key=lambda index: self._texels(views, index))
         return best, "of all training views the one whose planes, a pixel apart, need the fewest texels"
 
     @override
-    def depths(self, views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
+    def depths(self, views: PosedPhotos, reference: int) -> tuple[tuple[float, float], str]:
         depths = point_depths(views)
         if len(depths) < _FEWEST_POINTS:
             return bounds_of_all(views, reference)
@@ -96,7 +98,7 @@ class AutomaticPlanes(PlanePlacement):
         return (float(low) / (1 + self.room), float(high) * (1 + self.room)), reason
 
     @override
-    def spacing(self, views: TrainingViews, near: float, far: float) -> tuple[PlaneSpacing, str]:
+    def spacing(self, views: PosedPhotos, near: float, far: float) -> tuple[PlaneSpacing, str]:
         depths = point_depths(views)
         if len(depths) < _FEWEST_POINTS:
             near_enough = far < _LARGEST_DEPTH_RATIO * near
@@ -113,7 +115,7 @@ class AutomaticPlanes(PlanePlacement):
 
     @override
     def padding(
-        self, views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
+        self, views: PosedPhotos, reference: int, near: float, far: float, spacing: PlaneSpacing
     ) -> tuple[int, str]:
         needed = needed_padding(views, canvas_of(views, reference, near, far, spacing), self.coverage)
         largest = int(self.largest_padding * views.width)
@@ -126,7 +128,7 @@ class AutomaticPlanes(PlanePlacement):
         reason = f"holds {self.coverage:.1%} of the places where rays of the training views meet planes"
         return math.ceil(needed), reason
 
-    def _texels(self, views: TrainingViews, reference: int) -> float:
+    def _texels(self, views: PosedPhotos, reference: int) -> float:
         """Texels of planes that are a pixel apart, seen from the training camera that is farthest off."""
         framed = views.seen_from(reference)
         (near, far), _ = self.depths(framed, reference)
@@ -140,13 +142,13 @@ class AutomaticPlanes(PlanePlacement):
         return area * (1 + parallax(canvas.fx, baseline, near, far))
 
 
-def point_depths(views: TrainingViews) -> Float[np.ndarray, "seen"]:
+def point_depths(views: PosedPhotos) -> Float[np.ndarray, "seen"]:
     """Depths of the points, of those that are in front of the reference camera; none without points."""
     depths = np.zeros(0) if views.points is None else views.points[:, 2]
     return depths[(depths > 0) & np.isfinite(depths)]
 
 
-def bounds_of_all(views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
+def bounds_of_all(views: PosedPhotos, reference: int) -> tuple[tuple[float, float], str]:
     """Depths between which the bounds of nearly all views lie, on their axes, in the reference's frame."""
     ends = views.c2w[:, 2, 3, None] + views.bounds * views.c2w[:, 2, 2, None]
     low, high = _BOUND_PERCENTILES
@@ -161,7 +163,7 @@ def bounds_of_all(views: TrainingViews, reference: int) -> tuple[tuple[float, fl
 
 
 def needed_padding(
-    views: TrainingViews, canvas: MPIGeometry, coverage: float, grid: tuple[int, int, int] = _FINE
+    views: PosedPhotos, canvas: MPIGeometry, coverage: float, grid: tuple[int, int, int] = _FINE
 ) -> float:
     """Return the padding of a canvas that holds a share of the places where training rays meet planes.
 
@@ -185,7 +187,7 @@ def needed_padding(
 
 
 def canvas_of(
-    views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
+    views: PosedPhotos, reference: int, near: float, far: float, spacing: PlaneSpacing
 ) -> MPIGeometry:
     """Return the canvas without padding."""
     K = views.K[reference]

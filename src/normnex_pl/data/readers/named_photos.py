@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.images import PHOTO_ENDINGS, photo_folders, read_size, suitable_folder
+from normnex_pl.data.photos.decode import read_size
+from normnex_pl.data.photos.folders import PHOTO_ENDINGS, photo_folders, suitable_folder
 
 
 def find_photos(root: Path, names: Sequence[str], width: int | None) -> tuple[Path, ...]:
@@ -70,5 +71,5 @@ def locate_photo(path: Path) -> Path | None:
 
 
 def _photos_by_name(folder: Path, names: Sequence[str]) -> list[Path | None]:
-    """Where the photos of a folder are, None for those that it lacks."""
+    """Return where the photos of a folder are, None for those that it lacks."""
     return [locate_photo(folder / name) for name in names]

@@ -22,7 +22,7 @@ _LARGEST_BRIGHTNESS = 2 ** (2 / 3)
 _NAMED = 4
 
 
-def concerns(survey: Survey) -> list[str]:
+def diagnose(survey: Survey) -> list[str]:
     """Return all that speaks against training on a scene as it is; nothing, at best."""
     checks: tuple[Callable[[Survey], str | None], ...] = (
         _few_views,
