@@ -31,10 +31,9 @@ from normnex_pl.data.readers.auto import AnyKind
 from normnex_pl.data.scene.load import load_scene
 from normnex_pl.data.scene.normalise import keep_seen_points
 from normnex_pl.geometry.planes import plane_depths
-from support.small import canvas_oracle
 
 WIDTH, HEIGHT = 64, 48
-RAYS = 2000
+RAYS = 10_000  # of a view
 few = settings(max_examples=15, deadline=None)
 
 
@@ -173,22 +172,24 @@ def test_a_few_points_anywhere_do_not_move_the_planes(capture: Recipe, seed: int
 @few
 @given(capture=captures, coverage=st.floats(0.5, 1), seed=st.integers(0, 99))
 def test_the_canvas_holds_the_stated_share_of_rays(capture: Recipe, coverage: float, seed: int) -> None:
-    """Random pixels of all views on random planes, projected one by one."""
+    """Random pixels of all views: a share of at least .5 of 20,000 rays has a standard error below .0036."""
     views = capture.views()
     choice = place(views, AutomaticPlanes(coverage=coverage, largest_padding=100.0))
     framed = views.seen_from(choice.reference)
     canvas = canvas_of(framed, choice.reference, choice.near, choice.far, choice.spacing)
-    geometry = replace(canvas, padding=choice.padding)
+    depths = plane_depths(canvas, 40).double().numpy()[::5]
     rng = np.random.default_rng(seed)
-    origins, directions = [], []
+    inside = []
     for K, c2w in zip(framed.K, framed.c2w, strict=True):
         pixels = np.concatenate([rng.uniform(0, [WIDTH, HEIGHT], (RAYS, 2)), np.ones((RAYS, 1))], axis=1)
-        directions.append(pixels @ np.linalg.inv(K).T @ c2w[:, :3].T)
-        origins.append(np.tile(c2w[:, 3], (RAYS, 1)))
-    depths = plane_depths(geometry, 40).double().numpy()[::5]
-    places = canvas_oracle(np.concatenate(origins), np.concatenate(directions), depths, geometry)
-    inside = (np.abs(places) <= 1).all(axis=-1).mean()
-    assert inside >= coverage - 0.03
+        slopes = pixels @ np.linalg.inv(K).T @ c2w[:, :3].T
+        slopes = slopes[:, None, :2] / slopes[:, None, 2:]
+        # Where the rays meet the planes z = depth, and where the reference camera sees these points.
+        places = c2w[:2, 3] + (depths - c2w[2, 3])[:, None] * slopes
+        uv = [canvas.fx, canvas.fy] * places / depths[:, None] + [canvas.cx, canvas.cy]
+        padded = np.array([WIDTH, HEIGHT]) + choice.padding
+        inside.append(((uv >= -choice.padding) & (uv <= padded)).all(axis=-1).mean())
+    assert np.mean(inside) >= coverage - 0.03
 
 
 @few

@@ -29,7 +29,7 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.photos.decode import load_photos
-from normnex_pl.data.readers.auto import AnyKind
+from normnex_pl.data.readers.auto import READERS, AnyKind
 from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.readers.colmap import ColmapReader
 from normnex_pl.data.readers.llff import LLFFReader
@@ -226,6 +226,41 @@ def test_each_reader_recognises_its_own_kind_alone(tmp_path: Path) -> None:
         root = LAYOUTS[layout](tmp_path / layout, captured(2))
         assert [other for other, reader in readers.items() if reader.recognises(root)] == [layout]
         assert AnyKind().recognises(root)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("width", [None, 8])
+def test_a_reader_needs_no_other_files_than_it_lists(tmp_path: Path, layout: str, width: int | None) -> None:
+    root = LAYOUTS[layout](tmp_path / "scene", captured(3))
+    write_photos(
+        root / ("dense" if layout == "colmap dense" else ".") / "images_2", captured(3).names, (8, 6)
+    )
+    [reader] = (reader for kind in READERS if (reader := kind()).recognises(root))
+    for path in reader.files(root):
+        copy = tmp_path / "copy" / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    assert_same(read(root, reader, width), read(tmp_path / "copy", reader, width))
+
+
+def test_points_beside_poses_are_listed_too(tmp_path: Path) -> None:
+    write_colmap_text(tmp_path, captured(3))
+    write_llff(tmp_path, captured(3))
+    assert tmp_path / "sparse" / "points3D.txt" in set(LLFFReader().files(tmp_path))
+
+
+def test_hidden_files_are_not_listed(tmp_path: Path) -> None:
+    write_photos(tmp_path / ".trash", ["a.png"])
+    write_photos(tmp_path, [".b.png"])
+    (tmp_path / ".c.ply").write_text("")
+    assert not list(AnyKind().files(tmp_path))
+
+
+def test_a_reader_that_is_listed_is_asked(tmp_path: Path) -> None:
+    for kind in READERS:
+        assert kind().looks_for in AnyKind().looks_for
+    with pytest.raises(UserError, match=r"expected a scene with models\.json \(Spaces\), found none"):
+        AnyKind([SpacesReader()]).read(tmp_path, None)
 
 
 def test_a_folder_of_no_known_kind_is_refused(tmp_path: Path) -> None:
