@@ -23,13 +23,13 @@ LENS = CameraIntrinsics(width=1000.0, height=750.0, fx=800.0, fy=800.0, cx=500.0
 
 
 def seen_by_all(xyz: NDArray[np.float64], observers: NDArray[np.int64]) -> SparsePoints:
-    """Points that every camera sees."""
+    """Return points that every camera sees."""
     observed = np.tile(np.arange(len(xyz)), len(observers))
     return SparsePoints(xyz=xyz, observed=observed, observer=np.repeat(observers, len(xyz)))
 
 
 def arc(degrees: float, count: int = 11) -> NDArray[np.float64]:
-    """Cameras on an arc of radius 4 about the origin, which they look at."""
+    """Return cameras on an arc of radius 4 about the origin, which they look at."""
     angles = np.radians(np.linspace(-degrees / 2, degrees / 2, count))
     places = 4 * np.stack([np.sin(angles), np.zeros(count), -np.cos(angles)], axis=1)
     return np.stack([look_at(place, np.zeros(3)) for place in places])
@@ -41,7 +41,7 @@ def measured(c2w: NDArray[np.float64], xyz: NDArray[np.float64]) -> Coverage:
 
 
 def blob(seed: int = 0) -> NDArray[np.float64]:
-    """Points about the origin, the same on all sides."""
+    """Return points about the origin, the same on all sides."""
     xyz = np.random.default_rng(seed).normal(scale=0.1, size=(200, 3))
     return np.concatenate([xyz, -xyz])
 
@@ -106,7 +106,7 @@ PHOTOS = PlacedPhotos(NAMES, np.full(20, 100.0), np.zeros(20))
 
 
 def facing() -> Coverage:
-    """Of a capture as it should be."""
+    """Return the coverage of a capture as it should be."""
     return Coverage(20.0, 15.0, 20.0, 15.0, 0.3, 0.2, (0.03,) * 20, 6.0)
 
 

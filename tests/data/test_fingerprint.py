@@ -37,7 +37,7 @@ def scene(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The sources in a repository with one commit, whose tree is clean."""
+    """Return the sources in a repository with one commit, whose tree is clean."""
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):  # of a hook that runs the tests
         monkeypatch.delenv(name, raising=False)
     checkout = tmp_path / "checkout"
@@ -52,7 +52,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def changed(scene: Path, package: Path, before: dict[str, str], config: str = CONFIG) -> list[str]:
-    """Which hashes differ now."""
+    """Name the hashes that differ now."""
     return differences(before, fingerprint(config, scene, package))
 
 
@@ -105,7 +105,7 @@ class DiaryReader(SceneReader):
 
 
 def with_reader(reader: type[SceneReader], **options: str) -> str:
-    """The configuration with a chosen reader."""
+    """Return the configuration with a chosen reader."""
     named = f"{{class_path: {reader.__module__}.{reader.__qualname__}, init_args: {options}}}"
     return CONFIG.replace("width: 40", f"width: 40, reader: {named}")
 

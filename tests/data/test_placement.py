@@ -38,7 +38,7 @@ few = settings(max_examples=15, deadline=None)
 
 
 def posed(names: Sequence[str], focal: tuple[float, float], **arrays: Any) -> PosedPhotos:
-    """Training views of one camera, as placements are given them."""
+    """Return training views of one camera, as placements are given them."""
     intrinsics = CameraIntrinsics(float(WIDTH), float(HEIGHT), *focal, WIDTH / 2, HEIGHT / 2)
     views = PosedPhotos(
         kind="made up",
@@ -92,20 +92,20 @@ captures = st.builds(
 def place(
     views: PosedPhotos, placement: PlanePlacement | None = None, **given: float | str | None
 ) -> PlaneChoice:
-    """What is chosen beside what is given."""
+    """Place planes where nothing is given."""
     overrides = PlaneOverrides(**given)  # type: ignore[arg-type]
     return place_planes(views, placement or AutomaticPlanes(), {"data.planes": overrides})
 
 
 def depths_of(views: PosedPhotos, choice: PlaneChoice) -> NDArray[np.float64]:
-    """Depths of the points in the frame of the chosen reference."""
+    """Return depths of the points in the frame of the chosen reference."""
     points = views.seen_from(choice.reference).points
     assert points is not None
     return points[:, 2]
 
 
 def moved(views: PosedPhotos, rotation: NDArray[np.float64], shift: float, scale: float) -> PosedPhotos:
-    """The same capture in another world."""
+    """Return the same capture in another world."""
     assert views.points is not None
     rotations = rotation @ views.c2w[:, :, :3]
     positions = scale * (views.c2w[:, :, 3] + shift) @ rotation.T
@@ -300,7 +300,7 @@ def test_the_strongest_of_what_is_given_wins() -> None:
 
 
 def captured_views() -> PosedPhotos:
-    """The scene that the readers are tested with."""
+    """Return the scene that the readers are tested with."""
     scene = captured()
     return posed(
         names=[name.removesuffix(".png") for name in scene.names],
@@ -327,7 +327,7 @@ def test_impossible_shares_are_refused(options: dict[str, float]) -> None:
 
 
 def read(root: Path, placement: PlanePlacement | None = None) -> Scene:
-    """Reads a scene with planes that are chosen."""
+    """Read a scene with planes that are chosen."""
     return load_scene(root, None, AnyKind(), placement or AutomaticPlanes())
 
 

@@ -39,14 +39,14 @@ from normnex_pl.data.scene.load import load_scene
 
 
 def read(root: Path, reader: SceneReader | None = None, width: int | None = None) -> Scene:
-    """Reads a scene whose kind isn't told."""
+    """Read a scene whose kind isn't told."""
     scene = load_scene(root, width, reader or AnyKind())
     assert_valid(scene)
     return scene
 
 
 def assert_same(one: Scene, other: Scene) -> None:
-    """Asserts that two scenes have the same views, cameras and planes, in units of the scene's world."""
+    """Assert that two scenes have the same views, cameras and planes, in units of the scene's world."""
     assert [view.name for view in one.views] == [view.name for view in other.views]
     assert (one.train, one.test, one.reference) == (other.train, other.test, other.reference)
     for a, b in zip(one.views, other.views, strict=True):
@@ -59,7 +59,7 @@ def assert_same(one: Scene, other: Scene) -> None:
 
 
 def with_bounds(scene: Captured, near: float, far: float) -> Captured:
-    """The scene with the bounds that Spaces scenes have."""
+    """Return the scene with the bounds that Spaces scenes have."""
     bounds = np.tile([near, far], (len(scene.names), 1))
     return replace(scene, cameras=replace(scene.cameras, bounds=bounds))
 
@@ -281,7 +281,7 @@ def test_every_reader_says_what_it_misses(tmp_path: Path, reader: SceneReader) -
 
 
 def rig(root: Path, heights: list[int], width: int = 16) -> Path:
-    """Three positions of a rig whose cameras have pictures of different heights."""
+    """Return three positions of a rig whose cameras have pictures of different heights."""
     content = spaces_content(captured(3 * len(heights)))
     for position, cameras in enumerate(content):
         for index, camera in enumerate(cameras):

@@ -34,7 +34,7 @@ CAMERA = {
 
 
 def read(root: Path) -> Scene:
-    """Reads a scene by its models."""
+    """Read a scene by its models."""
     scene = load_scene(root, None, SpacesReader())
     assert_valid(scene)
     return scene
@@ -89,7 +89,7 @@ def test_orientations_of_any_length_are_rotations(
 
 
 def with_camera(**changes: Any) -> Callable[[Path], object]:
-    """A breaker that changes keys of the second rig position's first camera; None removes one."""
+    """Return a breaker that changes keys of the second rig position's first camera; None removes one."""
 
     def breaker(root: Path) -> None:
         content = json.loads((root / "models.json").read_text())
@@ -101,7 +101,7 @@ def with_camera(**changes: Any) -> Callable[[Path], object]:
 
 
 def with_text(text: str) -> Callable[[Path], object]:
-    """A breaker that replaces the file."""
+    """Return a breaker that replaces the file."""
     return lambda root: (root / "models.json").write_text(text)
 
 

@@ -29,13 +29,13 @@ DISTORTIONS = {
 
 
 def centres(width: int, height: int) -> NDArray[np.float64]:
-    """Pixel centres, [height, width, 2]."""
+    """Return pixel centres, [height, width, 2]."""
     u, v = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     return np.stack([u, v], axis=-1)
 
 
 def directions(lens: CameraIntrinsics, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points on the plane z = 1 that a lens shows at pixels: OpenCV's formula solved by iterating."""
+    """Return points on the plane z = 1 that a lens shows at pixels: OpenCV's formula, solved by iterating."""
     target = (pixels - [lens.cx, lens.cy]) / [lens.fx, lens.fy]
     k1, k2, p1, p2, k3, k4, k5, k6 = (*lens.distortion, *[0.0] * 8)[:8]
     x, y = np.moveaxis(target.copy(), -1, 0)
@@ -49,7 +49,7 @@ def directions(lens: CameraIntrinsics, pixels: NDArray[np.float64]) -> NDArray[n
 
 
 def seen(rays: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The colour of the world in a direction, smooth, 0 to 255."""
+    """Return the colour of the world in a direction, smooth, 0 to 255."""
     x, y = np.moveaxis(rays, -1, 0)
     waves = [np.sin(9 * x + 2 * y), np.cos(8 * y - x), np.sin(7 * (x + y))]
     return 127.5 + 120 * np.stack(waves, axis=-1)

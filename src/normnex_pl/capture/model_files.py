@@ -1,4 +1,4 @@
-"""The model of a capture as it is stored: with the pinhole camera that the undistorted photos have."""
+"""Storing the reconstruction of a capture, with the pinhole camera of the undistorted photos."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BLUR = 3  # pixels
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What is known of a model beside its cameras and points.
+    """Facts about a reconstruction beside its cameras and points.
 
     Attributes:
         intrinsics: Of the photos before they are undistorted.
@@ -46,19 +46,19 @@ class ModelFacts:
 
 
 def store_model(folder: Path, found: Reconstruction, names: Sequence[str], photos: Path) -> ModelFacts:
-    """Write the largest model, with a pinhole camera, and what is known of it.
+    """Write the largest model, with a pinhole camera, and facts about it.
 
     Args:
-        folder: Gets ``sparse/`` and ``facts.json``; the latter last, so that it says that all is there.
+        folder: Gets ``sparse/`` and ``facts.json``; the latter last, as a mark that the stage is complete.
         found: A model of photos ``00000.png``, ``00001.png``, ...
-        names: What the photos are called in the scene, by their number.
+        names: Of the photos in the scene, by their number.
         photos: Folder of the photos.
 
     Returns:
-        What is known of it.
+        The facts.
 
     Raises:
-        UserError: The lens is none that a picture can be freed from.
+        UserError: The distortion that was estimated can't be removed.
     """
     model = found.model
     (identifier,) = model.cameras
@@ -92,7 +92,7 @@ def store_model(folder: Path, found: Reconstruction, names: Sequence[str], photo
 
 
 def read_facts(folder: Path) -> ModelFacts | None:
-    """What `store_model` stored; None where it didn't, or not to the end."""
+    """Read the facts that `store_model` stored; None unless it came to its end."""
     path = folder / _FACTS_FILE
     if not path.is_file():
         return None
@@ -105,7 +105,7 @@ def read_facts(folder: Path) -> ModelFacts | None:
 
 
 def model_folder(folder: Path) -> Path:
-    """Where the cameras and points are."""
+    """Return where the cameras and points are."""
     return folder / _MODEL_FOLDER
 
 
@@ -117,21 +117,18 @@ def _intrinsics(camera: Any) -> CameraIntrinsics:
 
 
 def _number(image: Any) -> int:
-    """Which of the photos it is."""
+    """Return the number of an image's photo."""
     return int(Path(image.name).stem)
 
 
 def _exposures(model: Any, photos: Path) -> dict[int, float]:
-    """Return how much brighter or darker the photos show the points that they share.
-
-    In stops, by their number.
-    """
+    """Return how much brighter or darker the photos show the points that they share, in stops, by number."""
     colors, observed, photo = [], [], []
     images = list(model.images.values())
     for index, image in enumerate(images):
         seen = [point for point in image.points2D if point.has_point3D()]
         with Image.open(photos / image.name) as picture:
-            # Means over some pixels: a feature is an edge or a spot, where one pixel says little.
+            # Means over some pixels: a feature is an edge or a spot, where a single pixel is unreliable.
             pixels = np.asarray(picture.filter(ImageFilter.BoxBlur(_BLUR)))
         places = np.array([point.xy for point in seen]).reshape(-1, 2).astype(int)
         columns, rows = np.clip(places, 0, np.array(pixels.shape[1::-1]) - 1).T
@@ -145,7 +142,7 @@ def _exposures(model: Any, photos: Path) -> dict[int, float]:
 
 
 def _move_keypoints(image: Any, camera: Any, pinhole: Any) -> None:
-    """Take the places of features from the photo to the undistorted one."""
+    """Move the features of an image from the photo to the undistorted one."""
     if not image.points2D:
         return
     old = np.array([point.xy for point in image.points2D])

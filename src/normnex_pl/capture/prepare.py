@@ -1,4 +1,4 @@
-"""From photos to a scene: the steps, each of which goes on where it was stopped."""
+"""The steps from photos to a scene, each of which resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may choose.
+    """The options of a user.
 
     Attributes:
         photos: A folder of photos, or a video.
@@ -41,7 +41,7 @@ class Options:
         lens: COLMAP's camera model.
         device: auto, cpu or cuda.
         seed: Of the random choices.
-        anyway: Write scenes too that don't face one way.
+        anyway: Also write scenes that don't face one way.
     """
 
     photos: Path
@@ -74,7 +74,7 @@ def prepare(options: Options) -> Sequence[str]:
     copies = work.stage("photos", given.key)
     sharpness = np.array(copy_photos(given.files, given.size, copies))
     facts, folder = _estimate(given, settings, key, copies, work)
-    report = _judge(given, key, sharpness, facts, read_model(folder), options.anyway)
+    report = _assess(given, key, sharpness, facts, read_model(folder), options.anyway)
     logger.info("4/4 scene: %d photos, undistorted, with poses", len(report.photos.names))
     photos = {name: copies / copy_name(given.names.index(name)) for name in report.photos.names}
     with replacing_folder(options.scene) as temporary:
@@ -86,10 +86,10 @@ def prepare(options: Options) -> Sequence[str]:
 
 
 def _finished(scene: Path, key: str) -> Sequence[str]:
-    """Return the report of a scene that is there already.
+    """Return the report of a scene that exists already.
 
     Raises:
-        UserError: It is another one.
+        UserError: It was made from other photos or options.
     """
     if stored_key(scene) != key:
         raise UserError(
@@ -106,7 +106,7 @@ def _estimate(
     """Estimate cameras and points, unless an earlier run did.
 
     Returns:
-        What is known of the model, and its folder.
+        Facts about the model, and its folder.
 
     Raises:
         UserError: No model of enough photos was found.
@@ -143,7 +143,7 @@ def _check_model(found: Reconstruction, given: GivenPhotos, log: Path) -> None:
     )
 
 
-def _judge(
+def _assess(
     given: GivenPhotos,
     key: str,
     sharpness: Float[np.ndarray, "photo"],
@@ -151,10 +151,10 @@ def _judge(
     model: SparseReconstruction,
     anyway: bool,
 ) -> Report:
-    """Look for all that may fail later.
+    """Report on the reconstruction, with warnings of what may fail later.
 
     Raises:
-        UserError: The photos don't face the scene from one side, and it isn't to be written anyway.
+        UserError: The photos don't face the scene from one side, and it shall not be written anyway.
     """
     images = sorted(model.images, key=lambda image: image.name)
     (intrinsics,) = model.cameras.values()

@@ -16,7 +16,7 @@ from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.photos.undistortion import undistort, undistortion
 from normnex_pl.data.readers.colmap import ColmapReader
 
-# About the noise of the sensor: what is lost in JPEG is lost for training.
+# Errors are about the noise of the sensor; what JPEG loses is lost for training.
 _QUALITY = 95
 
 
@@ -57,7 +57,7 @@ def pose_rows(
 
 
 def _write_photos(folder: Path, intrinsics: CameraIntrinsics, photos: Mapping[str, Path]) -> None:
-    """Undistort the photos."""
+    """Write the undistorted photos."""
     folder.mkdir()
     mapping = None if intrinsics.is_pinhole else undistortion("the camera", intrinsics)
     for name, path in tqdm(photos.items(), "  scene", unit="photo"):

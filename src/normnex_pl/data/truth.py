@@ -1,4 +1,4 @@
-"""Reading the truth about rendered photos: ``truth/<view name>.npz`` in a scene's folder.
+"""Ground truth of rendered photos: ``truth/<view name>.npz`` in a scene's folder.
 
 The demo scene's README tells what the files hold and how they were made. A scene without them is complete;
 the scores against the truth are then left out.
@@ -127,7 +127,7 @@ def _checked_size(path: Path, arrays: dict[str, NDArray[np.generic]]) -> tuple[i
 
 
 def _check_values(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
-    """Raise a UserError at the first value that no truth can have."""
+    """Raise a UserError at the first impossible value."""
     lengths = np.linalg.norm(arrays["normals"].astype(np.float32), axis=-1)
     # Written so that NaN fails.
     if not (np.abs(lengths - 1) < _LENGTH_TOLERANCE).all():

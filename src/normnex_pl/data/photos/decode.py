@@ -43,7 +43,7 @@ def read_size(path: Path) -> tuple[int, int]:
     """
     with _unreadable_as_user_error(path), Image.open(path, formats=_FORMATS) as image:
         width, height = image.size
-        # The base class's method, since that of PNG files decodes all pixels to look behind them.
+        # The base class's method: that of PNG files decodes all pixels to find EXIF data after them.
         turned = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in _TURNED_BY_90_DEGREES
     return (height, width) if turned else (width, height)
 
@@ -54,7 +54,7 @@ def load_photos(files: Sequence[Path], width: int | None) -> tuple[UInt8[Tensor,
     Grey and palette images become RGB; 16 bits become 8 by value * 255 / 65535, rounded. Transparent
     pixels are composited over black, which is also what an MPI shows where no plane covers the view.
     Scaling down uses an anti-aliased Lanczos filter, as the usual ``images_<n>/`` copies do, and keeps the
-    aspect ratio; narrower photos stay as they are.
+    aspect ratio; narrower photos are not enlarged.
 
     Args:
         files: Photos, all of one size.

@@ -50,7 +50,7 @@ def find_folder(root: Path, width: int | None) -> Path:
 
 
 def photo_folders(root: Path, width: int | None) -> tuple[Path, ...]:
-    """List the folders whose names say that they hold photos, of any size.
+    """List the folders that hold photos of any size, by their names.
 
     Args:
         root: The folder that holds them.

@@ -47,7 +47,7 @@ class CameraIntrinsics:
 
     @property
     def matrix(self) -> Float[np.ndarray, "3 3"]:
-        """K, into which the distortion doesn't enter."""
+        """K, without the distortion."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], dtype=np.float64)
 
     def scaled_to(self, width: int, height: int) -> CameraIntrinsics:
@@ -119,7 +119,7 @@ def check_aspect(source: str, intrinsics: CameraIntrinsics, width: int, height: 
 def in_picture(
     points: Float[np.ndarray, "point 3"], c2w: Float[np.ndarray, "3 4"], intrinsics: CameraIntrinsics
 ) -> Bool[np.ndarray, "point"]:
-    """Return whether points are in front of a camera and project into its picture, as a pinhole's.
+    """Return whether points are in front of a camera and project into its picture.
 
     Args:
         points: In world coordinates.

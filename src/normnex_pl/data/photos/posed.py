@@ -18,7 +18,7 @@ from normnex_pl.data.poses import relative_poses
 
 @dataclass(frozen=True)
 class Split:
-    """Which views are learned from and which are held out.
+    """Division of the views into those to learn from and those held out.
 
     Attributes:
         train: Indices into the sorted views.
@@ -44,7 +44,7 @@ class PosedPhotos:
         intrinsics: Of each photo: for whatever size the files give them, later for that of the images.
         c2w: Camera to world in OpenCV axes (right, down, forward).
         bounds: Depths of the nearest and the farthest content of each view.
-        split: Which views the files themselves hold out, if they say so.
+        split: Training and held-out views, if the files themselves list them.
         points: Of a sparse reconstruction, in the frame of the cameras; None if the files have none.
         planes_unit: The unit of ``planes.txt`` beside such files: that of the files themselves, or that of
             the scene's world, where 0.75 x the smallest near bound is 1.

@@ -1,4 +1,4 @@
-"""Where the planes of a scene's MPI stand: what is given, and all that is decided."""
+"""The planes of a scene's MPI: values that are given, and the decisions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PAPER_WIDTH = 1008
 
 @dataclass(frozen=True)
 class PlaneOverrides:
-    """Where the planes shall stand, if not where they are chosen. None leaves a value open.
+    """Values that take the place of decisions of a placement; None leaves a decision to it.
 
     Attributes:
         near: Depth of the first plane, in units of the `Scene`'s world.
         far: Depth of the last plane, in units of the `Scene`'s world.
-        spacing: What is uniform between neighbouring planes.
+        spacing: Whether depth or disparity is uniform from plane to plane.
         padding: Padding of the canvas on each side, in pixels of the loaded photos.
         reference: Name of the training view in whose frame the planes stand.
     """
@@ -38,7 +38,7 @@ class PlaneChoice:
         reference: Index, among the training views, of the one in whose frame the planes stand.
         near: Depth of the first plane in world units.
         far: Depth of the last plane in world units.
-        spacing: What is uniform between neighbouring planes.
+        spacing: Whether depth or disparity is uniform from plane to plane.
         padding: Padding of the canvas on each side, in pixels of the loaded photos.
         reasons: For each of these.
     """

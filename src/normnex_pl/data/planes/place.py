@@ -19,7 +19,7 @@ def place_planes(
     """Decide where the planes stand: take what is given, and let the placement decide the rest.
 
     The four decisions build on each other: the reference view, the depths in its frame, their spacing, the
-    padding of its canvas. What is given takes the place of a decision, and later ones are based on it.
+    padding of its canvas. Given values take the place of decisions, and later decisions are based on them.
 
     Args:
         views: The training views, in units of the scene's world and any frame.

@@ -46,7 +46,7 @@ class PlanePlacement(ABC):
 
     @abstractmethod
     def spacing(self, views: PosedPhotos, near: float, far: float) -> tuple[PlaneSpacing, str]:
-        """Choose what is uniform between neighbouring planes.
+        """Choose whether depth or disparity is uniform from plane to plane.
 
         Args:
             views: In the frame of the reference view.
@@ -68,7 +68,7 @@ class PlanePlacement(ABC):
             reference: Its index.
             near: Depth of the first plane.
             far: Depth of the last plane.
-            spacing: What is uniform between them.
+            spacing: Whether depth or disparity is uniform from plane to plane.
 
         Returns:
             Pixels on each side, and the reason.

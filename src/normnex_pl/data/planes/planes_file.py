@@ -1,4 +1,4 @@
-"""``planes.txt`` in a scene's folder: where its planes shall stand.
+"""``planes.txt`` in a scene's folder: the depths and the padding of its planes.
 
 The format is that of the NeX and Shiny data sets (https://github.com/nex-mpi/nex-code), with comments and the
 reference view in lines that NeX's trainer ignores.
@@ -38,7 +38,7 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
         unit: The file's length that is 1 in the scene's world.
 
     Returns:
-        What the file says; nothing if there is no such file.
+        The file's values; none if there is no such file.
 
     Raises:
         UserError: The first line isn't of that form.
@@ -95,7 +95,7 @@ def planes_text(scene: Scene) -> str:
 
 
 def _numbers(line: str) -> list[float]:
-    """Return the numbers of a line; none if there is anything else."""
+    """Return the numbers of a line; none if it holds anything else."""
     try:
         return [float(word) for word in line.split()]
     except ValueError:

@@ -20,7 +20,7 @@ class SceneReader(ABC):
     @property
     @abstractmethod
     def looks_for(self) -> str:
-        """The files by which this kind is told, and its name, for messages: ``poses_bounds.npy (LLFF)``."""
+        """The files that mark this kind, and its name, for messages: ``poses_bounds.npy (LLFF)``."""
 
     @abstractmethod
     def recognises(self, root: Path) -> bool:

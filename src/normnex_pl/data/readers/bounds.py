@@ -1,4 +1,4 @@
-"""Depth bounds of views: from the points of a sparse reconstruction, or given."""
+"""Depth bounds of views, from the points of a sparse reconstruction or given."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def robust_bounds(
     Args:
         source: The file that the points come from, for the message.
         name: Of the view.
-        depths: Of the points that the view sees; those behind the camera are left out.
+        depths: Of the points that the view sees; those behind the camera are ignored.
         percentiles: Which share of the points may be outside.
 
     Returns:

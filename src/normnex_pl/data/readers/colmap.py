@@ -105,7 +105,7 @@ class ColmapReader(SceneReader):
 
 
 def model_files(root: Path) -> list[ModelFiles]:
-    """List where the files of a model may be in a scene, those that are read first at the front."""
+    """List where the files of a model may be in a scene, in the order of precedence."""
     return [ModelFiles.of(root / place, ending) for place in _PLACES for ending in _FORMS]
 
 
@@ -135,7 +135,7 @@ def visible_points(
 ) -> Float[np.ndarray, "visible 3"]:
     """Return the points that were triangulated from an image.
 
-    Points of other origin have no tracks; then all that project into the picture are taken.
+    Without tracks, as points of other origin have none, all that project into the picture are taken.
     """
     # Once each: a photo may have two keypoints of the same point.
     tracked = points.xyz[np.unique(points.observed[points.observer == image.identifier])]
@@ -153,7 +153,7 @@ def _find_model(root: Path) -> tuple[Path, Path] | None:
 
 
 def _candidates(folder: Path) -> list[ModelFiles]:
-    """List the forms in which a folder has a model, or the beginning of one."""
+    """List the forms in which a folder has a model, complete or not."""
     forms = (ModelFiles.of(folder, ending) for ending in _FORMS)
     return [files for files in forms if files.cameras.exists()]
 

@@ -113,12 +113,16 @@ def read_binary_points(path: Path) -> SparsePoints:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[_Cursor]:
-    """Read a file to its very end, or say what is wrong with it."""
+    """Read a file to its very end.
+
+    Raises:
+        UserError: It is truncated, longer than its content, or something else.
+    """
     try:
         cursor = _Cursor(path.read_bytes())
         yield cursor
         remaining = len(cursor.data) - cursor.place
-        problem = f"{remaining} bytes behind it" if remaining else None
+        problem = f"{remaining} bytes after its end" if remaining else None
     except EOFError:
         problem = f"the end of the file after {cursor.place} bytes"
     except (OSError, UnicodeDecodeError) as error:

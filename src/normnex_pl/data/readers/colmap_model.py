@@ -1,6 +1,6 @@
 """A sparse reconstruction as COLMAP stores it: cameras, images and points, in binary or text files.
 
-What is needed of the format, and no more: https://colmap.github.io/format.html. Newer versions add files
+Only what is needed of the format (https://colmap.github.io/format.html). Newer versions add files
 for rigs and frames; ``images`` still holds the pose of each photo. Identifiers are arbitrary numbers.
 """
 
@@ -104,7 +104,7 @@ class SparseReconstruction:
 
 
 def camera_parameters(path: Path, identifier: int, model: str) -> tuple[str, ...]:
-    """Return what the numbers of a camera are, in the order of the files.
+    """Return the parameters of a camera model, in the order of the files.
 
     Raises:
         UserError: The model isn't among `CAMERA_MODELS`.
@@ -121,13 +121,13 @@ def camera_parameters(path: Path, identifier: int, model: str) -> tuple[str, ...
 def camera_intrinsics(
     parameters: tuple[str, ...], width: float, height: float, values: Sequence[float]
 ) -> CameraIntrinsics:
-    """Return the intrinsics that the numbers of a camera stand for.
+    """Convert the parameters of a camera to intrinsics.
 
     Args:
-        parameters: What the numbers are, as `CAMERA_MODELS` has it.
+        parameters: Their names, as `CAMERA_MODELS` has them.
         width: Of its pictures in pixels.
         height: Of its pictures in pixels.
-        values: The numbers, as many as parameters.
+        values: As many as there are parameters.
 
     Raises:
         ValueError: There are more or fewer.

@@ -1,4 +1,4 @@
-"""Photos that a scene's files call by name, unlike LLFF's, which go by their order."""
+"""Finding photos by the names in a scene's files; those of LLFF scenes go by their order."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from normnex_pl.data.photos.folders import PHOTO_ENDINGS, photo_folders, suitabl
 
 
 def find_photos(root: Path, names: Sequence[str], width: int | None) -> tuple[Path, ...]:
-    """Find photos that a scene's files call by name, in the best of the folders that hold them all.
+    """Find named photos in the most suitable of the folders that hold them all.
 
-    Smaller copies may have another ending than the name says. Which folder is the best, see `find_folder`.
+    Smaller copies may have another ending than the name says. `find_folder` says which folder is suitable.
 
     Args:
         root: The folder that holds ``images/`` or ``images_<n>/``.

@@ -1,4 +1,4 @@
-"""Scenes in nerfstudio's format: ``transforms.json`` with a pose, and perhaps a lens, for each photo.
+"""Scenes in nerfstudio's format: ``transforms.json`` with a pose, and perhaps intrinsics, for each photo.
 
 ``transform_matrix`` is camera to world with OpenGL axes (right, up, backward). ``fl_x``, ``fl_y``, ``cx``,
 ``cy``, ``w``, ``h`` and the distortion ``k1``, ``k2``, ``k3``, ``p1``, ``p2`` stand in a frame or, for all
@@ -149,7 +149,7 @@ def _find_files(root: Path, frames: list[Frame], width: int | None) -> list[Path
 
 
 def _stored_split(path: Path, content: Mapping[str, Any], names: list[str]) -> Split | None:
-    """Return the split that the file lists, if it does: what isn't listed at all is left out.
+    """Return the split that the file lists, without views that no list has; None without lists.
 
     Held out are ``test_filenames`` or else ``val_filenames``. With one of the lists for training and testing
     missing, all views that no list has are in the missing one.
@@ -175,5 +175,5 @@ def _stored_split(path: Path, content: Mapping[str, Any], names: list[str]) -> S
 
 
 def _normalised(path: str) -> str:
-    """Return one spelling for paths that mean the same."""
+    """Return one spelling for equivalent paths."""
     return Path(path.replace("\\", "/")).as_posix()

@@ -17,7 +17,7 @@ from normnex_pl.data.poses import check_pose
 from normnex_pl.data.readers.json_files import read_list, read_number, read_numbers, read_word, refuse
 from normnex_pl.data.readers.named_photos import locate_photo
 
-# What isn't named is a pinhole with OpenCV's distortion.
+# Without a name, it is a pinhole with OpenCV's distortion.
 _CAMERA_MODELS = (None, "OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE")
 _DISTORTION = ("k1", "k2", "p1", "p2", "k3")
 _OPENCV_FROM_OPENGL = (1.0, -1.0, -1.0, 1.0)  # of the columns right, up, backward and position
@@ -99,7 +99,7 @@ def _stored_size(frame: Frame, file: Path) -> tuple[float, float]:
 
 
 def _focal_length(frame: Frame, axis: str, size: float) -> float:
-    """Return it in pixels; from the angle that the picture covers, if that is all there is."""
+    """Return the focal length in pixels, computed from the field of view where it isn't given."""
     if f"fl_{axis}" in frame.fields or f"camera_angle_{axis}" not in frame.fields:
         return read_number(frame.where, frame.fields, f"fl_{axis}")
     angle = read_number(frame.where, frame.fields, f"camera_angle_{axis}")
@@ -109,7 +109,7 @@ def _focal_length(frame: Frame, axis: str, size: float) -> float:
 
 
 def _optional(frame: Frame, key: str, default: float) -> float:
-    """Return a number that may be left out."""
+    """Return an optional number."""
     return read_number(frame.where, frame.fields, key) if key in frame.fields else default
 
 

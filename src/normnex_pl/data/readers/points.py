@@ -1,4 +1,4 @@
-"""Points of a sparse reconstruction beside poses that came from it, as in most LLFF scenes."""
+"""Points of the sparse reconstruction from which a scene's poses were derived, as in most LLFF scenes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SMALLEST_AGREEMENT = 0.9
 
 
 def points_files(root: Path) -> list[Path]:
-    """List where the points of a COLMAP model may be in a scene, those that are read first at the front."""
+    """List where the points of a COLMAP model may be in a scene, in the order of precedence."""
     return [files.points for files in model_files(root)]
 
 

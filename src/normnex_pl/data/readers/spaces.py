@@ -4,8 +4,8 @@ The file has a list of rig positions, each a list of cameras: intrinsics, the ph
 and orientation, an axis times an angle that takes the world to OpenCV's camera axes. Pixel centres lie at
 integer + 0.5. The cameras of a rig differ in focal length and, by a few percent, in height.
 
-Format: https://github.com/augmentedperception/spaces_dataset. It says nothing of depths or held-out views;
-``planes.txt``, in metres, and ``train_image.txt`` and ``val_image.txt`` do, where the scene has them.
+Format: https://github.com/augmentedperception/spaces_dataset. It has neither depths nor held-out views;
+``planes.txt``, in metres, and ``train_image.txt`` and ``val_image.txt`` give them, where the scene has these.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class SpacesReader(SceneReader):
     """Read ``models.json``.
 
     Args:
-        near: Depth of the nearest content in metres, where ``planes.txt`` doesn't say.
-        far: Depth of the farthest content in metres, where ``planes.txt`` doesn't say. The defaults are
-            those of the data set's own programs.
+        near: Depth of the nearest content in metres, where ``planes.txt`` doesn't give it.
+        far: Depth of the farthest content in metres, where ``planes.txt`` doesn't give it. The defaults
+            are those of the data set's own programs.
     """
 
     def __init__(self, near: float = 1.0, far: float = 100.0) -> None:

@@ -20,7 +20,7 @@ def check_posed(posed: PosedPhotos) -> None:
     """Raise a UserError unless views, cameras and bounds are as a scene needs them.
 
     Args:
-        posed: What a reader found, with names.
+        posed: As a reader returns it, with names.
 
     Raises:
         UserError: There are less than two views, counts differ, names repeat, numbers aren't finite,

@@ -28,7 +28,7 @@ def read_split(posed: PosedPhotos, holdout: int) -> Split:
     format itself stores is taken, or else every ``holdout``-th view is held out, beginning with the first.
 
     Args:
-        posed: What a reader found.
+        posed: As a reader returns it.
         holdout: Distance between held-out views where the scene has no lists; at least 2.
 
     Returns:
