@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from capture.rendering import look_at
 from normnex_pl.capture.coverage import Coverage, measure_coverage
 from normnex_pl.capture.exposure import exposure_offsets
-from normnex_pl.capture.findings import PlacedPhotos, focal_warning, warnings_of, why_not_facing
+from normnex_pl.capture.findings import RegisteredPhotos, focal_warning, warnings_of, why_not_facing
 from normnex_pl.capture.model_files import ModelFacts
 from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import SparsePoints
@@ -102,7 +102,7 @@ def test_photos_of_which_too_little_is_known_get_no_exposure() -> None:
 
 NAMES = tuple(f"{number}.jpg" for number in range(20))
 FINE = ModelFacts(LENS, error=0.5, track=4.0, sizes=(20,), pairs=190, stops={})
-PHOTOS = PlacedPhotos(NAMES, np.full(20, 100.0), np.zeros(20))
+PHOTOS = RegisteredPhotos(NAMES, np.full(20, 100.0), np.zeros(20))
 
 
 def facing() -> Coverage:
@@ -118,9 +118,9 @@ def test_of_a_good_capture_nothing_is_said() -> None:
 
 
 def test_every_fault_is_named_once() -> None:
-    def few(count: int) -> tuple[Coverage, PlacedPhotos]:
+    def few(count: int) -> tuple[Coverage, RegisteredPhotos]:
         coverage = replace(facing(), gap=(0.03,) * count)
-        return coverage, PlacedPhotos(NAMES[:count], np.full(count, 100.0), np.zeros(count))
+        return coverage, RegisteredPhotos(NAMES[:count], np.full(count, 100.0), np.zeros(count))
 
     blurred = np.full(20, 100.0)
     blurred[7] = 20

@@ -28,7 +28,7 @@ _SAME_FOCAL = 0.03
 
 
 @dataclass(frozen=True)
-class PlacedPhotos:
+class RegisteredPhotos:
     """The photos that were registered.
 
     Attributes:
@@ -59,7 +59,7 @@ def why_not_facing(coverage: Coverage) -> str | None:
 
 
 def warnings_of(
-    facts: ModelFacts, coverage: Coverage, photos: PlacedPhotos, left_out: Sequence[str]
+    facts: ModelFacts, coverage: Coverage, photos: RegisteredPhotos, left_out: Sequence[str]
 ) -> list[str]:
     """Return all that a user should know before training, one sentence or two each."""
     found = [
@@ -99,7 +99,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
-def _of_reconstruction(facts: ModelFacts, photos: PlacedPhotos, left_out: Sequence[str]) -> list[str]:
+def _of_reconstruction(facts: ModelFacts, photos: RegisteredPhotos, left_out: Sequence[str]) -> list[str]:
     """Return warnings about the reconstruction as a whole."""
     found = []
     if left_out:
@@ -148,7 +148,7 @@ def _of_cameras(coverage: Coverage, names: Sequence[str]) -> list[str]:
     return found
 
 
-def _of_photos(photos: PlacedPhotos) -> list[str]:
+def _of_photos(photos: RegisteredPhotos) -> list[str]:
     """Return warnings about single photos."""
     found = []
     if names := [photos.names[index] for index in blurred(photos.sharpness)]:

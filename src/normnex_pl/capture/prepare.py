@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 import normnex_pl
 from normnex_pl.capture.coverage import measure_coverage
-from normnex_pl.capture.findings import FEWEST, PlacedPhotos, warnings_of, why_not_facing
+from normnex_pl.capture.findings import FEWEST, RegisteredPhotos, warnings_of, why_not_facing
 from normnex_pl.capture.inputs import VERSION, GivenPhotos, check_places, read_given
 from normnex_pl.capture.model_files import ModelFacts, model_folder, read_facts, store_model
 from normnex_pl.capture.report import Report, stored_key, stored_lines, write_report
@@ -162,7 +162,7 @@ def _assess(
     c2w = np.stack([c2w_of(image) for image in images])
     coverage = measure_coverage(c2w, observers, model.points, intrinsics)
     names = tuple(image.name for image in images)
-    photos = PlacedPhotos(
+    photos = RegisteredPhotos(
         names,
         sharpness[[given.names.index(name) for name in names]],
         np.array([facts.stops[name] for name in names]),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from normnex_pl.capture.coverage import Coverage
-from normnex_pl.capture.findings import PlacedPhotos
+from normnex_pl.capture.findings import RegisteredPhotos
 from normnex_pl.capture.model_files import ModelFacts
 from normnex_pl.core.files import write_json
 
@@ -36,7 +36,7 @@ class Report:
     source: str
     key: str
     given: int
-    photos: PlacedPhotos
+    photos: RegisteredPhotos
     left_out: tuple[str, ...]
     points: int
     facts: ModelFacts
