@@ -32,7 +32,9 @@ class PlaneOverrides:
 
 @dataclass(frozen=True)
 class PlaneChoice:
-    """All decisions about planes, of which `mpi_geometry` makes the scene's geometry.
+    """All decisions about planes, with their reasons.
+
+    `mpi_geometry` turns them into the scene's geometry, once the reference camera is known in its final form.
 
     Attributes:
         reference: Index, among the training views, of the one in whose frame the planes stand.

@@ -13,6 +13,7 @@ import numpy as np
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import (
+    CAMERA_MODELS,
     ModelFiles,
     PosedImage,
     SparsePoints,
@@ -21,10 +22,8 @@ from normnex_pl.data.readers.colmap_model import (
     camera_parameters,
 )
 
-_CAMERA_MODELS = {
-    **{0: "SIMPLE_PINHOLE", 1: "PINHOLE", 2: "SIMPLE_RADIAL"},
-    **{3: "RADIAL", 4: "OPENCV", 6: "FULL_OPENCV"},
-}
+# By their numbers; 5 is a fisheye camera.
+_MODEL_NAMES = dict(zip((0, 1, 2, 3, 4, 6), CAMERA_MODELS, strict=True))
 _KEYPOINT_BYTES = 24  # x, y, identifier of the point
 _TRACK_DTYPE = np.dtype([("image", "<u4"), ("keypoint", "<u4")])
 
@@ -76,7 +75,7 @@ def _read_cameras(path: Path) -> dict[int, CameraIntrinsics]:
     with _whole(path) as cursor:
         for _ in range(cursor.count()):
             identifier, number, width, height = cursor.numbers("IiQQ")
-            model = _CAMERA_MODELS.get(number, f"number {number}")
+            model = _MODEL_NAMES.get(number, f"number {number}")
             parameters = camera_parameters(path, identifier, model)
             values = cursor.numbers(f"{len(parameters)}d")
             cameras[identifier] = camera_intrinsics(parameters, float(width), float(height), values)

@@ -19,7 +19,7 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 
 # The camera models that a pinhole with OpenCV's distortion covers, and their parameters in the order of the
-# files; ``f`` stands for both focal lengths.
+# files; ``f`` stands for both focal lengths. In the order of COLMAP's numbers.
 CAMERA_MODELS: Mapping[str, tuple[str, ...]] = {
     "SIMPLE_PINHOLE": ("f", "cx", "cy"),
     "PINHOLE": ("fx", "fy", "cx", "cy"),
