@@ -34,8 +34,8 @@ class PosedPhotos:
     """Photos with their cameras.
 
     A reader fills in everything but the pixels, in the frame and units of its files. Each step of
-    `normnex_pl.data.scene.load.load_scene` then returns the record with some fields replaced. It is kept apart
-    from `Scene`, which promises what the photos only come to: one size, pinhole cameras, the world's frame.
+    `normnex_pl.data.scene.load.load_scene` then returns the record with some fields replaced. It is kept
+    apart from `Scene`, which promises what photos only become: one size, pinhole cameras, the world's frame.
 
     Attributes:
         kind: Name of the scene's format.
