@@ -44,7 +44,7 @@ class Prepared:
 
 
 def call(*words: str | Path) -> tuple[int, str]:
-    """The exit status, and what was printed."""
+    """Return the exit status, and the output."""
     text = io.StringIO()
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
         status = main([str(word) for word in words])
@@ -52,13 +52,13 @@ def call(*words: str | Path) -> tuple[int, str]:
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """What is in the files of a folder, and when they were changed."""
+    """Return the bytes of the files in a folder, and when they were changed."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 def take_photos(folder: Path, c2w: NDArray[np.float64]) -> Shoot:
-    """Renders photos: JPEG stored sideways, HEIC, PNG at twice the size; one is too bright."""
+    """Render photos: JPEG stored sideways, HEIC, PNG at twice the size; one is too bright."""
     folder.mkdir(parents=True)
     for number, pose in enumerate(c2w):
         photo = Image.fromarray(render(lens(*SIZE, FOCAL, K1), pose, room()))
@@ -80,14 +80,14 @@ def take_photos(folder: Path, c2w: NDArray[np.float64]) -> Shoot:
 
 
 def save_sideways(photo: Image.Image, path: Path) -> None:
-    """Stores a photo turned by 90 degrees, with the EXIF orientation that turns it back."""
+    """Store a photo turned by 90 degrees, with the EXIF orientation that turns it back."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     photo.transpose(Image.Transpose.ROTATE_90).save(path, quality=95, exif=exif)
 
 
 def write_images(folder: Path, names: Sequence[str], size: tuple[int, int] = (320, 240)) -> Path:
-    """Pictures of random blobs that have nothing in common."""
+    """Write pictures of random blobs that have nothing in common."""
     folder.mkdir(parents=True, exist_ok=True)
     for seed, name in enumerate(names):
         small = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), dtype=np.uint8)
@@ -97,7 +97,7 @@ def write_images(folder: Path, names: Sequence[str], size: tuple[int, int] = (32
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """Twelve photos, through the command line."""
+    """Prepare a scene of twelve photos through the command line."""
     root = tmp_path_factory.mktemp("capture")
     shoot = take_photos(root / "my photos", facing_cameras(12))
     before = contents(shoot.folder)

@@ -25,7 +25,7 @@ class Card:
 
 @cache
 def texture(seed: int, texels: int) -> Array:
-    """Smooth blobs of all sizes and colours: something for SIFT to find. [texel, texel, 3], 0 to 255."""
+    """Return smooth blobs of all sizes and colours, features for SIFT. [texel, texel, 3], 0 to 255."""
     rng = np.random.default_rng(seed)
     layers = [
         sigma * gaussian_filter(rng.normal(size=(texels, texels, 3)), (sigma, sigma, 0), mode="wrap")
@@ -36,14 +36,14 @@ def texture(seed: int, texels: int) -> Array:
 
 
 def card(corner: tuple[float, ...], u: tuple[float, ...], v: tuple[float, ...], seed: int) -> Card:
-    """A card with a texture of its own, of about as many texels as a photo shows of it."""
+    """Return a card with a texture of its own, of about as many texels as a photo shows of it."""
     sides = np.array(u, float), np.array(v, float)
     texels = int(120 * max(np.linalg.norm(side) for side in sides) ** 0.6)
     return Card(np.array(corner, float), *sides, texture(seed, texels))
 
 
 def room() -> list[Card]:
-    """A wall at depth 6, a floor before it, and cards at depths 2.5 to 4.5, seen from the origin along z."""
+    """Return a wall at depth 6, a floor, and cards at depths 2.5 to 4.5, seen from the origin along z."""
     return [
         card((-6, -5, 6), (12, 0, 0), (0, 10, 0), 1),
         card((-6, 1.5, 1), (12, 0, 0), (0, 0, 5), 2),
@@ -54,7 +54,7 @@ def room() -> list[Card]:
 
 
 def box_on_floor() -> list[Card]:
-    """A cube of side 1 about the origin (y down), on a floor."""
+    """Return a cube of side 1 about the origin (y down), on a floor."""
     a, b = -0.5, 0.5
     return [
         card((-4, b, -4), (8, 0, 0), (0, 0, 8), 11),
@@ -67,7 +67,7 @@ def box_on_floor() -> list[Card]:
 
 
 def look_at(position: Array, target: Array) -> Array:
-    """Camera to world [3, 4] in OpenCV axes; the world's y points down."""
+    """Return camera to world [3, 4] in OpenCV axes; the world's y points down."""
     forward = (target - position) / np.linalg.norm(target - position)
     right = np.cross([0.0, 1.0, 0.0], forward)
     right /= np.linalg.norm(right)
@@ -75,7 +75,7 @@ def look_at(position: Array, target: Array) -> Array:
 
 
 def facing_cameras(count: int, seed: int = 0) -> Array:
-    """Cameras that look at the room from an area of 1 x 0.8, a little jittered. [view, 3, 4]"""
+    """Return cameras that look at the room from an area of 1 x 0.8, a little jittered. [view, 3, 4]"""
     rng = np.random.default_rng(seed)
     columns = int(np.ceil(np.sqrt(count)))
     cells = np.stack(np.meshgrid(np.arange(columns), np.arange(columns)), axis=-1).reshape(-1, 2)[:count]
@@ -91,21 +91,21 @@ def facing_cameras(count: int, seed: int = 0) -> Array:
 
 
 def orbit_cameras(count: int, radius: float = 2.6, height: float = 1.3) -> Array:
-    """Cameras on a circle about the origin, above it, that look at it. [view, 3, 4]"""
+    """Return cameras on a circle about the origin, above it, that look at it. [view, 3, 4]"""
     angles = 2 * np.pi * np.arange(count) / count
     places = np.stack([radius * np.sin(angles), np.full(count, -height), radius * -np.cos(angles)], axis=1)
     return np.stack([look_at(place, np.zeros(3)) for place in places])
 
 
 def lens(width: int, height: int, focal: float, k1: float = 0.0) -> pycolmap.Camera:
-    """COLMAP's own camera, with one coefficient of distortion."""
+    """Return COLMAP's own camera, with one coefficient of distortion."""
     camera = pycolmap.Camera.create_from_model_name(1, "SIMPLE_RADIAL", focal, width, height)
     camera.params = [focal, width / 2, height / 2, k1]
     return camera
 
 
 def render(camera: pycolmap.Camera, c2w: Array, cards: list[Card]) -> NDArray[np.uint8]:
-    """The picture that a camera takes, one ray a pixel. [height, width, 3]"""
+    """Return the picture that a camera takes, one ray a pixel. [height, width, 3]"""
     x, y = np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5
     pixels = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     directions = np.column_stack([camera.cam_from_img(pixels), np.ones(len(pixels))]) @ c2w[:, :3].T
@@ -128,7 +128,7 @@ def render(camera: pycolmap.Camera, c2w: Array, cards: list[Card]) -> NDArray[np
 
 
 def align(found: Array, true: Array) -> tuple[float, Array, Array]:
-    """The similarity that takes positions to the true ones (Umeyama 1991): scale, rotation, translation."""
+    """Return scale, rotation, translation that take positions to the true ones (Umeyama 1991)."""
     p, q = found - found.mean(axis=0), true - true.mean(axis=0)
     left, values, right = np.linalg.svd(q.T @ p)
     sign = np.diag([1, 1, np.sign(np.linalg.det(left @ right))])

@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 from capture.rendering import look_at
 from normnex_pl.capture.coverage import Coverage, measure_coverage
 from normnex_pl.capture.exposure import exposure_offsets
-from normnex_pl.capture.findings import PlacedPhotos, focal_warning, warnings_of, why_not_facing
+from normnex_pl.capture.findings import RegisteredPhotos, focal_warning, warnings_of, why_not_facing
 from normnex_pl.capture.model_files import ModelFacts
-from normnex_pl.data.photos.lenses import CameraIntrinsics
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import SparsePoints
 
 LENS = CameraIntrinsics(width=1000.0, height=750.0, fx=800.0, fy=800.0, cx=500.0, cy=375.0)
 
 
 def seen_by_all(xyz: NDArray[np.float64], observers: NDArray[np.int64]) -> SparsePoints:
-    """Points that every camera sees."""
+    """Return points that every camera sees."""
     observed = np.tile(np.arange(len(xyz)), len(observers))
     return SparsePoints(xyz=xyz, observed=observed, observer=np.repeat(observers, len(xyz)))
 
 
 def arc(degrees: float, count: int = 11) -> NDArray[np.float64]:
-    """Cameras on an arc of radius 4 about the origin, which they look at."""
+    """Return cameras on an arc of radius 4 about the origin, which they look at."""
     angles = np.radians(np.linspace(-degrees / 2, degrees / 2, count))
     places = 4 * np.stack([np.sin(angles), np.zeros(count), -np.cos(angles)], axis=1)
     return np.stack([look_at(place, np.zeros(3)) for place in places])
@@ -41,7 +41,7 @@ def measured(c2w: NDArray[np.float64], xyz: NDArray[np.float64]) -> Coverage:
 
 
 def blob(seed: int = 0) -> NDArray[np.float64]:
-    """Points about the origin, the same on all sides."""
+    """Return points about the origin, the same on all sides."""
     xyz = np.random.default_rng(seed).normal(scale=0.1, size=(200, 3))
     return np.concatenate([xyz, -xyz])
 
@@ -102,11 +102,11 @@ def test_photos_of_which_too_little_is_known_get_no_exposure() -> None:
 
 NAMES = tuple(f"{number}.jpg" for number in range(20))
 FINE = ModelFacts(LENS, error=0.5, track=4.0, sizes=(20,), pairs=190, stops={})
-PHOTOS = PlacedPhotos(NAMES, np.full(20, 100.0), np.zeros(20))
+PHOTOS = RegisteredPhotos(NAMES, np.full(20, 100.0), np.zeros(20))
 
 
 def facing() -> Coverage:
-    """Of a capture as it should be."""
+    """Return the coverage of a capture as it should be."""
     return Coverage(20.0, 15.0, 20.0, 15.0, 0.3, 0.2, (0.03,) * 20, 6.0)
 
 
@@ -118,9 +118,9 @@ def test_of_a_good_capture_nothing_is_said() -> None:
 
 
 def test_every_fault_is_named_once() -> None:
-    def few(count: int) -> tuple[Coverage, PlacedPhotos]:
+    def few(count: int) -> tuple[Coverage, RegisteredPhotos]:
         coverage = replace(facing(), gap=(0.03,) * count)
-        return coverage, PlacedPhotos(NAMES[:count], np.full(count, 100.0), np.zeros(count))
+        return coverage, RegisteredPhotos(NAMES[:count], np.full(count, 100.0), np.zeros(count))
 
     blurred = np.full(20, 100.0)
     blurred[7] = 20

@@ -21,7 +21,7 @@ from normnex_pl.core.errors import UserError
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:
-    """Soft blobs: what JPEG and HEIC keep."""
+    """Return soft blobs, which JPEG and HEIC keep."""
     small = np.random.default_rng(seed).integers(40, 200, (3, 4, 3), dtype=np.uint8)
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 

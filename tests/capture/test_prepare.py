@@ -12,8 +12,11 @@ from PIL import Image
 from capture.conftest import BRIGHTER, FOCAL, SIZE, Prepared, call, contents
 from capture.rendering import align, render, room
 from data.synthetic import assert_valid
-from normnex_pl.data.readers import AnyKind, ColmapReader, LLFFReader
-from normnex_pl.data.scene.load import PosedPhotos, load_scene
+from normnex_pl.data.photos.posed import PosedPhotos
+from normnex_pl.data.readers.auto import AnyKind
+from normnex_pl.data.readers.colmap import ColmapReader
+from normnex_pl.data.readers.llff import LLFFReader
+from normnex_pl.data.scene.load import load_scene
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +45,7 @@ def test_undistorted_photos_are_what_a_pinhole_takes_there(prepared: Prepared) -
     posed = read(prepared)
     scale, rotation, shift = align(posed.c2w[:, :, 3], prepared.shoot.c2w[:, :, 3])
     for index in (0, 1, 2, 3, 7):
-        pinhole = posed.lenses[index]
+        pinhole = posed.intrinsics[index]
         assert (pinhole.width, pinhole.height) == SIZE
         camera = pycolmap.Camera.create_from_model_name(1, "PINHOLE", 1.0, *SIZE)
         camera.params = [pinhole.fx, pinhole.fy, pinhole.cx, pinhole.cy]
@@ -56,9 +59,7 @@ def test_undistorted_photos_are_what_a_pinhole_takes_there(prepared: Prepared) -
 
 
 def test_two_readers_see_the_same_scene(prepared: Prepared) -> None:
-    llff, colmap = (
-        load_scene(reader.read(prepared.scene, None), None) for reader in (AnyKind(), ColmapReader())
-    )
+    llff, colmap = (load_scene(prepared.scene, None, reader) for reader in (AnyKind(), ColmapReader()))
     assert_valid(llff)
     assert [view.name for view in llff.views] == [f"IMG {number:04}" for number in range(12)]
     assert (llff.train, llff.test, llff.reference) == (colmap.train, colmap.test, colmap.reference)

@@ -10,7 +10,7 @@ import pytest
 
 from capture.conftest import call
 from capture.rendering import align
-from normnex_pl.data.readers import LLFFReader
+from normnex_pl.data.readers.llff import LLFFReader
 
 
 @pytest.mark.slow

@@ -15,13 +15,13 @@ from PIL import Image
 
 from capture.conftest import call, contents, write_images
 from capture.rendering import box_on_floor, lens, look_at, orbit_cameras, render, room
-from normnex_pl.data.readers import LLFFReader
+from normnex_pl.data.readers.llff import LLFFReader
 
 NAMES = [f"{number}.jpg" for number in range(8)]
 
 
 def write_video(path: Path, frames: list[np.ndarray]) -> Path:
-    """An MP4 of some frames."""
+    """Write an MP4 of some frames."""
     height, width, _ = frames[0].shape
     writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=10, quality=8)
     writer.send(None)
@@ -32,7 +32,7 @@ def write_video(path: Path, frames: list[np.ndarray]) -> Path:
 
 
 def still(count: int) -> list[np.ndarray]:
-    """Frames of a camera that doesn't move."""
+    """Return frames of a camera that doesn't move."""
     return [np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)] * count
 
 

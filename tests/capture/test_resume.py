@@ -16,7 +16,7 @@ from PIL import Image
 
 from capture.conftest import contents
 from capture.rendering import align, facing_cameras, lens, render, room
-from normnex_pl.data.readers import LLFFReader
+from normnex_pl.data.readers.llff import LLFFReader
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,7 +30,7 @@ PATIENCE = 120.0
 
 
 def start(photos: Path, scene: Path) -> subprocess.Popen[bytes]:
-    """Starts on two cores, so that features are found two or four photos at a time."""
+    """Start on two cores, so that features are found two or four photos at a time."""
     command = [sys.executable, "-m", "normnex_pl.capture", f"--photos={photos}", f"--scene={scene}"]
     cores = sorted(os.sched_getaffinity(0))[:2]
     return subprocess.Popen(
@@ -42,7 +42,7 @@ def start(photos: Path, scene: Path) -> subprocess.Popen[bytes]:
 
 
 def kill_when(log: Path, word: str, process: subprocess.Popen[bytes], times: int = 1) -> str:
-    """Kills a run as soon as it has logged a word often enough; returns what this run has logged."""
+    """Kill a run once it has logged a word often enough; return its log."""
     before = len(log.read_text()) if log.exists() else 0
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

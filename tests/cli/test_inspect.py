@@ -22,9 +22,9 @@ from normnex_pl.cli.inspect_settings import parse_settings
 from normnex_pl.cli.main import main
 from normnex_pl.core.types import Scene
 from normnex_pl.data.planes.automatic import AutomaticPlanes
-from normnex_pl.data.readers import AnyKind
+from normnex_pl.data.readers.auto import AnyKind
 from normnex_pl.data.scene.load import load_scene
-from normnex_pl.data.survey.concerns import concerns
+from normnex_pl.data.survey.diagnosis import diagnose
 from normnex_pl.data.survey.survey import Survey, largest_angle, survey
 
 PLANES = 64
@@ -47,7 +47,7 @@ def looked_at(root: Path, scene: Captured, **changes: Any) -> Survey:
     write_llff(root, scene)
     for name in scene.names:
         Image.new("RGB", (64, 48), (120, 120, 120)).save(root / "images" / name)
-    return survey(load_scene(AnyKind().read(root, None), None, **changes), PLANES)
+    return survey(load_scene(root, None, AnyKind(), **changes), PLANES)
 
 
 def turned(scene: Captured, index: int, degrees: float) -> Captured:
@@ -59,16 +59,16 @@ def turned(scene: Captured, index: int, degrees: float) -> Captured:
 
 
 def test_nothing_speaks_against_a_good_scene(tmp_path: Path) -> None:
-    assert concerns(looked_at(tmp_path, wide())) == []
+    assert diagnose(looked_at(tmp_path, wide())) == []
 
 
 def test_few_views_are_said(tmp_path: Path) -> None:
-    [found] = concerns(looked_at(tmp_path, wide(9)))
+    [found] = diagnose(looked_at(tmp_path, wide(9)))
     assert "7 training views are few" in found
 
 
 def test_a_view_that_faces_aside_is_named(tmp_path: Path) -> None:
-    found = concerns(looked_at(tmp_path, turned(wide(), 3, 40)))
+    found = diagnose(looked_at(tmp_path, turned(wide(), 3, 40)))
     assert any("view_003 look more than 30 degrees" in text for text in found)
     assert any("view_003 see lies outside of the canvas" in text for text in found)
 
@@ -81,16 +81,16 @@ def test_cameras_around_an_object_are_said(tmp_path: Path) -> None:
         c2w[index, :, :3] = rotation
         c2w[index, :, 3] = np.array([0, 0, 5]) - 5 * rotation[:, 2]
     around = replace(scene, cameras=replace(scene.cameras, c2w=c2w))
-    found = concerns(looked_at(tmp_path, around))
+    found = diagnose(looked_at(tmp_path, around))
     assert any("the cameras go around the scene" in text for text in found)
 
 
 def test_too_little_and_too_much_parallax_are_said(tmp_path: Path) -> None:
     little = looked_at(tmp_path / "little", wide(size=0.1))
-    assert any("pixels against the farthest between" in text for text in concerns(little))
+    assert any("pixels against the farthest between" in text for text in diagnose(little))
     much = looked_at(tmp_path / "much", wide(size=30.0))
-    assert any("neighbouring planes are" in text for text in concerns(much))
-    far_apart = concerns(replace(much, num_planes=int(much.neighbour_pixels) - 1))
+    assert any("neighbouring planes are" in text for text in diagnose(much))
+    far_apart = diagnose(replace(much, num_planes=int(much.neighbour_pixels) - 1))
     assert any("neighbouring cameras are far apart" in text for text in far_apart)
 
 
@@ -100,17 +100,17 @@ def test_a_photo_of_another_exposure_is_named(tmp_path: Path) -> None:
     for index, name in enumerate(scene.names):
         grey = 60 if index == 4 else 120
         Image.new("RGB", (64, 48), (grey, grey, grey)).save(tmp_path / "images" / name)
-    loaded = load_scene(AnyKind().read(tmp_path, None), None)
-    [found] = concerns(survey(loaded, PLANES))
+    loaded = load_scene(tmp_path, None, AnyKind())
+    [found] = diagnose(survey(loaded, PLANES))
     assert found.startswith("view_004 are much brighter or darker")
 
 
 def test_planes_that_miss_the_points_are_said(tmp_path: Path) -> None:
     root = LAYOUTS["colmap binary"](tmp_path, wide())
     (root / "planes.txt").write_text("2.9 5\n")
-    scene = load_scene(AnyKind().read(root, None), None)
+    scene = load_scene(root, None, AnyKind())
     assert any(
-        "of the points lie between the first and the last plane" in t for t in concerns(survey(scene, 9))
+        "of the points lie between the first and the last plane" in t for t in diagnose(survey(scene, 9))
     )
 
 
@@ -118,7 +118,7 @@ def test_a_camera_behind_the_first_plane_is_named(tmp_path: Path) -> None:
     scene = wide()
     c2w = scene.cameras.c2w.copy()
     c2w[5, 2, 3] = 4
-    found = concerns(looked_at(tmp_path, replace(scene, cameras=replace(scene.cameras, c2w=c2w))))
+    found = diagnose(looked_at(tmp_path, replace(scene, cameras=replace(scene.cameras, c2w=c2w))))
     assert any("view_005 stand behind the first plane" in text for text in found)
 
 
@@ -142,7 +142,7 @@ def test_parallax_is_what_projecting_shows(tmp_path: Path) -> None:
 
 def loaded(root: Path, scene: Captured) -> Scene:
     write_llff(root, scene)
-    return load_scene(AnyKind().read(root, None), None)
+    return load_scene(root, None, AnyKind())
 
 
 def test_the_largest_angle_is_the_one_between_the_outer_cameras() -> None:
@@ -153,8 +153,8 @@ def test_the_largest_angle_is_the_one_between_the_outer_cameras() -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_kind_of_scene_is_told_in_words(tmp_path: Path, layout: str) -> None:
     root = LAYOUTS[layout](tmp_path / "desk", captured())
-    measured = survey(load_scene(AnyKind().read(root, None), None, placement=AutomaticPlanes()), PLANES)
-    text = report(measured, concerns(measured), None)
+    measured = survey(load_scene(root, None, AnyKind(), AutomaticPlanes()), PLANES)
+    text = report(measured, diagnose(measured), None)
     kind = {"llff": "LLFF", "shiny": "LLFF", "spaces": "Spaces", "nerfstudio": "nerfstudio"}
     assert f"desk: {kind.get(layout, 'COLMAP')} scene, 9 photos of 16x12" in text
     assert "held out    2 views: view_000, view_008" in text

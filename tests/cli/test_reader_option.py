@@ -29,7 +29,7 @@ def test_a_chosen_reader_and_its_options_are_stored(tmp_path: Path) -> None:
     root = written(write_colmap_text, tmp_path / "scene")
     write_llff(root, captured(10))
     write_photos(root / "images", captured(10).names, (WIDTH, HEIGHT))
-    reader = [f"--data.reader={READERS}.ColmapReader", "--data.reader.percentiles.near=5"]
+    reader = ["--data.reader=ColmapReader", "--data.reader.percentiles.near=5"]
     folder = fit(root, tmp_path / "run", *reader)
     stored = yaml.safe_load((folder / "config.yaml").read_text())["data"]["reader"]
     assert stored["class_path"].endswith("ColmapReader")

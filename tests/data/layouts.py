@@ -56,7 +56,7 @@ class Captured:
 
 
 def captured(count: int = 9, seed: int = 0) -> Captured:
-    """A scene whose bounds are LLFF's percentiles of its points."""
+    """Return a scene whose bounds are LLFF's percentiles of its points."""
     cameras = forward_facing(count, seed)
     points = np.random.default_rng(seed + 1).uniform([-0.4, -0.1, 3], [0.4, 0.1, 9], (200, 3))
     depths = np.einsum("vpc,vc->vp", points - cameras.c2w[:, None, :, 3], cameras.c2w[:, :, 2])
@@ -65,25 +65,25 @@ def captured(count: int = 9, seed: int = 0) -> Captured:
 
 
 def write_llff(root: Path, scene: Captured) -> Path:
-    """Poses with 17 numbers."""
+    """Write poses with 17 numbers."""
     return write_scene(root, scene.cameras)
 
 
 def write_shiny(root: Path, scene: Captured) -> Path:
-    """Poses with 14 numbers and ``hwf_cxcy.npy``."""
+    """Write poses with 14 numbers and ``hwf_cxcy.npy``."""
     write_scene(root, scene.cameras, "nex")
     np.save(root / "hwf_cxcy.npy", np.array([*scene.size[::-1], *scene.pinhole]))
     return root
 
 
 def world_to_camera(c2w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Quaternion (w first) and translation of COLMAP."""
+    """Return COLMAP's quaternion (w first) and translation."""
     x, y, z, w = Rotation.from_matrix(c2w[:, :3].T).as_quat()
     return np.array([w, x, y, z]), -c2w[:, :3].T @ c2w[:, 3]
 
 
 def _colmap_folder(root: Path, scene: Captured, place: str) -> Path:
-    """Writes the photos, and makes the folder of the model."""
+    """Write the photos, and make the folder of the model."""
     photos = root / "dense" if place.startswith("dense") else root
     write_photos(photos / "images", scene.names)
     folder = root / place
@@ -98,7 +98,7 @@ def write_colmap_binary(
     model: str = "PINHOLE",
     parameters: tuple[float, ...] | None = None,
 ) -> Path:
-    """Identifiers that aren't indices, images in reverse order, keypoints that must be skipped."""
+    """Write identifiers that aren't indices, images in reverse order, keypoints that must be skipped."""
     folder = _colmap_folder(root, scene, place)
     values = scene.pinhole if parameters is None else parameters
     camera = struct.pack(f"<IiQQ{len(values)}d", 7, COLMAP_MODELS[model], *scene.size, *values)
@@ -131,7 +131,7 @@ def write_colmap_text(
     model: str = "PINHOLE",
     parameters: tuple[float, ...] | None = None,
 ) -> Path:
-    """With comments; every other image has no keypoints, which leaves an empty line."""
+    """Write with comments; every other image has no keypoints, which leaves an empty line."""
     folder = _colmap_folder(root, scene, place)
     width, height = scene.size
     values = scene.pinhole if parameters is None else parameters
@@ -151,7 +151,7 @@ def write_colmap_text(
 
 
 def spaces_content(scene: Captured, rig_positions: int = 3) -> list[list[dict[str, Any]]]:
-    """The views dealt out to rig positions; orientation takes the world to the camera."""
+    """Deal the views out to rig positions; orientation takes the world to the camera."""
     width, height = scene.size
     fx, fy, cx, cy = scene.pinhole
     cameras = [
@@ -171,14 +171,14 @@ def spaces_content(scene: Captured, rig_positions: int = 3) -> list[list[dict[st
 
 
 def write_spaces(root: Path, scene: Captured) -> Path:
-    """All photos in one folder, so that they are called what other layouts call them."""
+    """Write all photos to one folder, so that they are called what other layouts call them."""
     write_photos(root / "photos", scene.names)
     (root / "models.json").write_text(json.dumps(spaces_content(scene)))
     return root
 
 
 def transforms_content(scene: Captured) -> dict[str, Any]:
-    """Poses with OpenGL axes, one lens for all."""
+    """Return poses with OpenGL axes, one lens for all."""
     width, height = scene.size
     fx, fy, cx, cy = scene.pinhole
     matrices = np.tile(np.eye(4), (len(scene.names), 1, 1))
@@ -192,7 +192,7 @@ def transforms_content(scene: Captured) -> dict[str, Any]:
 
 
 def write_ply(path: Path, points: NDArray[np.float64]) -> None:
-    """Binary, with what nerfstudio writes: doubles would be unusual, but lose nothing."""
+    """Write a binary file, with what nerfstudio writes: doubles would be unusual, but lose nothing."""
     names = ["x", "y", "z", "red", "green", "blue"]
     types = ["double"] * 3 + ["uchar"] * 3
     properties = "".join(f"property {kind} {name}\n" for kind, name in zip(types, names, strict=True))
@@ -202,7 +202,7 @@ def write_ply(path: Path, points: NDArray[np.float64]) -> None:
 
 
 def write_nerfstudio(root: Path, scene: Captured, **changes: Any) -> Path:
-    """One lens at the top; ``changes`` are further keys there, None removes one."""
+    """Write one lens at the top; ``changes`` are further keys there, None removes one."""
     write_photos(root / "images", scene.names)
     write_ply(root / "sparse_pc.ply", scene.points)
     content = transforms_content(scene) | changes

@@ -13,7 +13,7 @@ from normnex_pl.core.errors import UserError
 def check_one_clear_message(
     root: Path, read: Callable[[Path], object], breaker: Callable[[Path], object], says: str
 ) -> None:
-    """A scene that can be read is broken; the message names the scene, in one line that ends in a stop."""
+    """Break a scene that can be read; the message names the scene, in one line that ends in a full stop."""
     read(root)
     breaker(root)
     with pytest.raises(UserError, match=says) as caught:

@@ -25,8 +25,8 @@ SIZE = (16, 12)
 def read_llff(
     root: Path, width: int | None, holdout: int = 8, overrides: PlaneOverrides | None = None
 ) -> Scene:
-    """A scene by the reader of this format, whatever else the folder may hold."""
-    return load_scene(LLFFReader().read(root, width), width, holdout, overrides)
+    """Return a scene by the reader of this format, whatever else the folder may hold."""
+    return load_scene(root, width, LLFFReader(), overrides=overrides or PlaneOverrides(), holdout=holdout)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Cameras:
 
 
 def forward_facing(count: int, seed: int = 0) -> Cameras:
-    """Cameras near the origin that look along z, give or take a few degrees."""
+    """Return cameras near the origin that look along z, give or take a few degrees."""
     rng = np.random.default_rng(seed)
     rotations = Rotation.from_rotvec(rng.normal(scale=0.05, size=(count, 3))).as_matrix()
     positions = rng.uniform(-1, 1, (count, 3)) * [0.5, 0.5, 0.05]
@@ -52,7 +52,7 @@ def forward_facing(count: int, seed: int = 0) -> Cameras:
 
 
 def llff_rows(cameras: Cameras) -> NDArray[np.float64]:
-    """Rows of 17 numbers: columns down, right, backward, position, hwf; then the bounds."""
+    """Return rows of 17 numbers: columns down, right, backward, position, hwf; then the bounds."""
     right, down, forward, position = np.moveaxis(cameras.c2w, 2, 0)
     hwf = np.broadcast_to(np.array(cameras.hwf, dtype=float), position.shape)
     matrices = np.stack([down, right, -forward, position, hwf], axis=2)
@@ -60,14 +60,14 @@ def llff_rows(cameras: Cameras) -> NDArray[np.float64]:
 
 
 def nex_rows(cameras: Cameras) -> NDArray[np.float64]:
-    """Rows of 14 numbers: as LLFF's, without the column hwf."""
+    """Return rows of 14 numbers: as LLFF's, without the column hwf."""
     rows = llff_rows(cameras)
     matrices = rows[:, :15].reshape(-1, 3, 5)[:, :, :4]
     return np.concatenate([matrices.reshape(-1, 12), cameras.bounds], axis=1)
 
 
 def write_photos(folder: Path, names: Sequence[str], size: tuple[int, int] = SIZE, seed: int = 0) -> None:
-    """Writes photos of random colours; the ending of a name says the format."""
+    """Write photos of random colours; the ending of a name says the format."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     for name in names:
@@ -77,7 +77,7 @@ def write_photos(folder: Path, names: Sequence[str], size: tuple[int, int] = SIZ
 def write_scene(
     root: Path, cameras: Cameras, layout: Literal["llff", "nex"] = "llff", size: tuple[int, int] = SIZE
 ) -> Path:
-    """Writes photos of one size and the pose files of either layout."""
+    """Write photos of one size and the pose files of either layout."""
     write_photos(root / "images", [f"view_{i:03}.png" for i in range(len(cameras.c2w))], size)
     if layout == "llff":
         np.save(root / "poses_bounds.npy", llff_rows(cameras))
@@ -89,7 +89,7 @@ def write_scene(
 
 
 def write_png16(path: Path, pixels: NDArray[np.uint16], orientation: int | None = None) -> None:
-    """Writes a 16-bit PNG by hand (RFC 2083): height x width x 1, 2, 3 or 4 channels."""
+    """Write a 16-bit PNG by hand (RFC 2083): height x width x 1, 2, 3 or 4 channels."""
     height, width, channels = pixels.shape
     color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     exif = (
@@ -109,7 +109,7 @@ def write_png16(path: Path, pixels: NDArray[np.uint16], orientation: int | None 
 
 
 def assert_valid(scene: Scene) -> None:
-    """Asserts what `Scene` promises, whatever it was read from."""
+    """Assert what `Scene` promises, whatever it was read from."""
     indices = set(range(len(scene.views)))
     assert len(indices) >= 2
     assert scene.train

@@ -25,7 +25,7 @@ BREAKERS: dict[str, tuple[Callable[[Path], object], str, str]] = {}
 
 
 def breaks(says: str, layout: str = "llff") -> Callable[[Callable[[Path], object]], Callable[[Path], object]]:
-    """Registers a function that damages a valid scene of 4 views, and what the message must say."""
+    """Register a function that damages a valid scene of 4 views, and what the message must say."""
 
     def register(function: Callable[[Path], object]) -> Callable[[Path], object]:
         BREAKERS[function.__name__] = (function, says, layout)
@@ -35,7 +35,7 @@ def breaks(says: str, layout: str = "llff") -> Callable[[Callable[[Path], object
 
 
 def change_poses(root: Path, change: Callable[[NDArray[np.float64]], object]) -> None:
-    """Changes rows of the pose file in place."""
+    """Change rows of the pose file in place."""
     rows = np.load(root / POSES)
     change(rows)
     np.save(root / POSES, rows)
@@ -333,7 +333,7 @@ def test_a_holdout_that_leaves_nothing_to_learn_from_is_refused(tmp_path: Path, 
 
 
 def scene_or_message(files: dict[str, bytes]) -> None:
-    """Asserts that a folder with these files is a valid scene or a UserError, nothing else."""
+    """Assert that a folder with these files is a valid scene or a UserError, nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for name, data in files.items():
@@ -345,7 +345,7 @@ def scene_or_message(files: dict[str, bytes]) -> None:
 
 @pytest.fixture(scope="module", params=["llff", "nex"])
 def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """A valid scene of 3 views, with every optional file, by relative path."""
+    """Return a valid scene of 3 views, with every optional file, by relative path."""
     root = write_scene(tmp_path_factory.mktemp("scene"), forward_facing(3), request.param)
     (root / "images" / "view_001.png").unlink()
     write_photos(root / "images", ["view_001.jpg"])

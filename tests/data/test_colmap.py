@@ -27,27 +27,27 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
 from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.readers.colmap import ColmapReader, read_model
-from normnex_pl.data.readers.colmap_model import SparseModel, c2w_of
+from normnex_pl.data.readers.colmap_model import SparseReconstruction, c2w_of
 from normnex_pl.data.scene.load import load_scene
 
 WRITERS = {".bin": write_colmap_binary, ".txt": write_colmap_text}
 
 
 def read(root: Path, width: int | None = None) -> Scene:
-    """Reads a scene by its COLMAP model."""
-    scene = load_scene(ColmapReader().read(root, width), width)
+    """Read a scene by its COLMAP model."""
+    scene = load_scene(root, width, ColmapReader())
     assert_valid(scene)
     return scene
 
 
 @pytest.fixture(scope="module")
 def pycolmap() -> Any:
-    """COLMAP, as the oracle."""
+    """Return COLMAP, as the oracle."""
     return pytest.importorskip("pycolmap", reason="pycolmap is not installed")
 
 
 def synthesized(pycolmap: Any, camera: str, parameters: list[float]) -> Any:
-    """A reconstruction that COLMAP makes up: two cameras, six registered photos."""
+    """Return a reconstruction that COLMAP makes up: two cameras, six registered photos."""
     options = pycolmap.SyntheticDatasetOptions()
     options.num_rigs, options.num_frames_per_rig, options.num_points3D = 2, 3, 40
     options.camera_model_id = getattr(pycolmap.CameraModelId, camera)
@@ -56,8 +56,8 @@ def synthesized(pycolmap: Any, camera: str, parameters: list[float]) -> Any:
     return pycolmap.synthesize_dataset(options)
 
 
-def assert_is(model: SparseModel, expected: Any) -> None:
-    """Asserts that a model is what COLMAP holds in memory."""
+def assert_is(model: SparseReconstruction, expected: Any) -> None:
+    """Assert that a model is the one that COLMAP holds in memory."""
     assert {image.name for image in model.images} == {image.name for image in expected.images.values()}
     for image in model.images:
         original = expected.images[image.identifier]
@@ -245,7 +245,7 @@ def test_impossible_percentiles_are_refused(percentiles: tuple[float, float]) ->
 
 
 def edit(root: Path, name: str, old: str, new: str) -> None:
-    """Replaces a word in a text file of the model."""
+    """Replace a word in a text file of the model."""
     path = root / "sparse" / name
     text = path.read_text()
     assert old in text
@@ -352,7 +352,7 @@ def test_truncated_and_longer_files_are_refused(tmp_path: Path, name: str) -> No
         ):
             read(root)
     path.write_bytes(data + b"\0\0")
-    with pytest.raises(UserError, match=rf"{name}: expected a complete file .* found 2 bytes behind it"):
+    with pytest.raises(UserError, match=rf"{name}: expected a complete file .* found 2 bytes after its end"):
         read(root)
     path.write_bytes(b"\xff" * 8 + data[8:])
     with pytest.raises(UserError, match=rf"{name}: expected"):
@@ -371,7 +371,7 @@ def test_unknown_camera_numbers_are_refused(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module", params=WRITERS)
 def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """A valid scene of 3 views, with few points, by relative path."""
+    """Return a valid scene of 3 views, with few points, by relative path."""
     scene = captured(3)
     small = replace(scene, points=scene.points[:8])
     root = WRITERS[request.param](tmp_path_factory.mktemp("scene"), small, "sparse")
@@ -398,14 +398,14 @@ def test_damaged_models_are_a_scene_or_a_message(files: dict[str, bytes], data: 
 
 @pytest.fixture(scope="module")
 def fern_by_llff() -> Scene:
-    """The LLFF scene by its pose file, whose focal length ignores the lens."""
+    """Return the LLFF scene by its pose file, whose focal length ignores the lens."""
     if not FERN.is_dir():
         pytest.skip(f"the LLFF scene fern is not at {FERN}")
     return read_llff(FERN, 504)
 
 
 def images_file(c2w: NDArray[np.float64], names: list[str]) -> bytes:
-    """``images.bin`` without keypoints; the scene comes without this file. Images count from 1."""
+    """Return ``images.bin`` without keypoints, which the scene lacks. Images count from 1."""
     records = [
         struct.pack("<I7dI", index + 1, *np.concatenate(world_to_camera(pose)), 1)
         + name.encode()
@@ -418,7 +418,7 @@ def images_file(c2w: NDArray[np.float64], names: list[str]) -> bytes:
 
 @pytest.fixture(scope="module")
 def fern_by_colmap(fern_by_llff: Scene, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """The same scene by its sparse model, moved and turned; the poses of ``images.bin`` are put back."""
+    """Return the same scene by its sparse model, moved and turned, with poses in ``images.bin``."""
     root = tmp_path_factory.mktemp("fern")
     (root / "images_4").symlink_to(FERN / "images_4")
     shutil.copytree(FERN / "sparse", root / "sparse")

@@ -30,7 +30,7 @@ quick = settings(
 
 
 def project(camera: Camera, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """u, v and depth of world points, by the textbook: K [R | t] X, with R and t from world to camera."""
+    """Return u, v and depth of world points, by the textbook: K [R | t] X, R and t from world to camera."""
     c2w = camera.c2w.double().numpy()
     R = c2w[:, :3].T
     t = -R @ c2w[:, 3]
@@ -39,13 +39,13 @@ def project(camera: Camera, points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def to_world(scene: Scene, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Takes points of the capture's own frame to the scene's world."""
+    """Take points from the capture's own frame to the scene's world."""
     world_from_source = np.linalg.inv(scene.source_from_world.double().numpy())
     return points @ world_from_source[:3, :3].T + world_from_source[:3, 3]
 
 
 def read_cameras(root: Path, cameras: Cameras) -> Scene:
-    """Reads a scene with these cameras; photos are written once a folder."""
+    """Read a scene with these cameras; photos are written once a folder."""
     if not (root / "images").exists():
         write_photos(root / "images", [f"{i}.png" for i in range(len(cameras.c2w))])
     np.save(root / "poses_bounds.npy", llff_rows(cameras))
@@ -153,7 +153,7 @@ class PointCloud:
 
 
 def read_points(path: Path) -> PointCloud:
-    """Reads ``points3D.bin`` (https://colmap.github.io/format.html#points3d-txt).
+    """Read ``points3D.bin`` (https://colmap.github.io/format.html#points3d-txt).
 
     pycolmap reads whole models only, and the scene comes without ``images.bin``. Images are numbered in
     the order of their names, from 1.
@@ -177,7 +177,7 @@ def read_points(path: Path) -> PointCloud:
 
 @pytest.fixture(scope="module")
 def fern() -> Scene:
-    """The LLFF scene, with a quarter of its original resolution."""
+    """Return the LLFF scene, with a quarter of its original resolution."""
     if not FERN.is_dir():
         pytest.skip(f"the LLFF scene fern is not at {FERN}")
     return read_llff(FERN, None)
@@ -185,14 +185,14 @@ def fern() -> Scene:
 
 @pytest.fixture(scope="module")
 def points(fern: Scene) -> PointCloud:
-    """Its sparse reconstruction, from which the poses come too."""
+    """Return its sparse reconstruction, from which the poses come too."""
     return read_points(FERN / "sparse" / "0" / "points3D.bin")
 
 
 def color_error(
     scene: Scene, points: PointCloud, mirror: tuple[int, int] = (1, 1), shift: tuple[int, int] = (0, 0)
 ) -> float:
-    """Mean difference between the points' colours and the photos where the points project, 0 to 255.
+    """Return the mean difference of the points' colours from the photos where they project, 0 to 255.
 
     Mirrored about the principal point, or shifted by whole pixels. Points are looked up in the photos that
     saw them, bilinearly; hardly any leave the photo.

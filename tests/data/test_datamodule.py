@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def seen_from(data: SceneDataModule, origin: torch.Tensor) -> int:
-    """Index of the view whose camera stands at the origin of a ray."""
+    """Return index of the view whose camera stands at the origin of a ray."""
     [index] = [i for i, view in enumerate(data.scene.views) if torch.equal(view.camera.c2w[:, 3], origin)]
     return index
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
+from data.layouts import LAYOUTS, captured
 from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos.posed import PosedPhotos
+from normnex_pl.data.readers.base import SceneReader
+from normnex_pl.data.readers.llff import LLFFReader
 from normnex_pl.data.scene.fingerprint import differences, fingerprint, read_fingerprint, write_fingerprint
 
 CONFIG = "seed_everything: 1\nrun: {root: runs, folder: null, variant: a}\ndata: {scene: s, width: 40}\n"
@@ -31,7 +37,7 @@ def scene(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The sources in a repository with one commit, whose tree is clean."""
+    """Return the sources in a repository with one commit, whose tree is clean."""
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):  # of a hook that runs the tests
         monkeypatch.delenv(name, raising=False)
     checkout = tmp_path / "checkout"
@@ -46,7 +52,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def changed(scene: Path, package: Path, before: dict[str, str], config: str = CONFIG) -> list[str]:
-    """Which hashes differ now."""
+    """Name the hashes that differ now."""
     return differences(before, fingerprint(config, scene, package))
 
 
@@ -72,6 +78,65 @@ def test_a_new_file_of_the_data_counts(scene: Path, package: Path, name: str) ->
     (scene / name).parent.mkdir(parents=True, exist_ok=True)
     (scene / name).write_bytes(b"")
     assert changed(scene, package, before) == ["data"]
+
+
+class DiaryReader(SceneReader):
+    """A reader that a user might write, for files that no reader of ours knows."""
+
+    def __init__(self, ending: str = ".diary") -> None:
+        self.ending = ending
+
+    @property
+    @override
+    def looks_for(self) -> str:
+        return f"*{self.ending} (diaries)"
+
+    @override
+    def recognises(self, root: Path) -> bool:
+        return any(self.files(root))
+
+    @override
+    def files(self, root: Path) -> Iterable[Path]:
+        return root.glob(f"*{self.ending}")
+
+    @override
+    def read(self, root: Path, width: int | None) -> PosedPhotos:
+        raise NotImplementedError
+
+
+def with_reader(reader: type[SceneReader], **options: str) -> str:
+    """Return the configuration with a chosen reader."""
+    named = f"{{class_path: {reader.__module__}.{reader.__qualname__}, init_args: {options}}}"
+    return CONFIG.replace("width: 40", f"width: 40, reader: {named}")
+
+
+@pytest.mark.parametrize(("name", "counts"), [("a.diary", False), ("a.poses", True), ("planes.txt", True)])
+def test_the_files_of_a_chosen_reader_count(scene: Path, package: Path, name: str, counts: bool) -> None:
+    config = with_reader(DiaryReader, ending=".poses")
+    before = fingerprint(config, scene, package)
+    (scene / name).write_text("changed")
+    assert changed(scene, package, before, config) == (["data"] if counts else [])
+
+
+def test_files_that_a_chosen_reader_does_not_read_do_not_count(scene: Path, package: Path) -> None:
+    config = with_reader(LLFFReader)
+    before = fingerprint(config, scene, package)
+    for name in ("transforms.json", "points.ply"):
+        (scene / name).write_text("of another kind")
+    assert changed(scene, package, before, config) == []
+    (scene / "hwf_cxcy.npy").write_text("of this kind")
+    assert changed(scene, package, before, config) == ["data"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_scene_that_is_moved_has_the_fingerprint_that_it_had(
+    tmp_path: Path, package: Path, layout: str
+) -> None:
+    one, other = (LAYOUTS[layout](tmp_path / name, captured(3)) for name in ("one", "other"))
+    before = fingerprint(CONFIG, one, package)
+    assert changed(other, package, before) == []
+    LAYOUTS[layout](tmp_path / "third", captured(3, seed=1))
+    assert changed(tmp_path / "third", package, before) == ["data"]
 
 
 def test_a_renamed_photo_counts(scene: Path, package: Path) -> None:

@@ -12,17 +12,18 @@ from PIL import ExifTags, Image
 
 from data.synthetic import write_photos, write_png16
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.images import find_folder, list_photos, load_photos, read_size
+from normnex_pl.data.photos.decode import load_photos, read_size
+from normnex_pl.data.photos.folders import find_folder, list_photos
 
 
 def load(path: Path, width: int | None = None) -> NDArray[np.uint8]:
-    """One photo as an array."""
+    """Return one photo as an array."""
     pixels: NDArray[np.uint8] = load_photos([path], width)[0].numpy()
     return pixels
 
 
 def truncate(path: Path, keep: float) -> None:
-    """Cuts the end of a file off."""
+    """Cut the end of a file off."""
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
 

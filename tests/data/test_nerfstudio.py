@@ -30,14 +30,14 @@ from normnex_pl.data.scene.load import load_scene
 
 
 def read(root: Path, width: int | None = None, reader: NerfstudioReader | None = None) -> Scene:
-    """Reads a scene by its transforms."""
-    scene = load_scene((reader or NerfstudioReader()).read(root, width), width)
+    """Read a scene by its transforms."""
+    scene = load_scene(root, width, reader or NerfstudioReader())
     assert_valid(scene)
     return scene
 
 
 def edit(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Changes the content of ``transforms.json`` in place."""
+    """Change the content of ``transforms.json`` in place."""
     path = root / "transforms.json"
     content = json.loads(path.read_text())
     change(content)
@@ -165,17 +165,17 @@ def test_impossible_bounds_are_refused(bounds: tuple[float, float]) -> None:
 
 
 def set_frame(**changes: Any) -> Callable[[Path], None]:
-    """A breaker that changes keys of the second frame."""
+    """Return a breaker that changes keys of the second frame."""
     return lambda root: edit(root, lambda content: content["frames"][1].update(changes))
 
 
 def set_top(**changes: Any) -> Callable[[Path], None]:
-    """A breaker that changes keys at the top."""
+    """Return a breaker that changes keys at the top."""
     return lambda root: edit(root, lambda content: content.update(changes))
 
 
 def matrix_with(value: Any) -> list[list[Any]]:
-    """The identity, but for one number."""
+    """Return the identity, but for one number."""
     return [[1.0, 0.0, 0.0, value], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
 
 
@@ -313,7 +313,7 @@ POINTS = np.array([[1.0, 2, 3], [-4, 5.5, 6], [0, 0, 1e3]])
 
 
 def ply(form: str, order: str, extra: bool) -> bytes:
-    """A PLY file of `POINTS`, with elements around the vertices."""
+    """Return a PLY file of `POINTS`, with elements around the vertices."""
     fields = [
         ("red", "u1"),
         ("x", order + "f4"),

@@ -28,21 +28,25 @@ from data.synthetic import assert_valid, write_photos
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.data.photos.images import load_photos
-from normnex_pl.data.readers import AnyKind, ColmapReader, LLFFReader, NerfstudioReader, SpacesReader
+from normnex_pl.data.photos.decode import load_photos
+from normnex_pl.data.readers.auto import READERS, AnyKind
 from normnex_pl.data.readers.base import SceneReader
+from normnex_pl.data.readers.colmap import ColmapReader
+from normnex_pl.data.readers.llff import LLFFReader
+from normnex_pl.data.readers.nerfstudio import NerfstudioReader
+from normnex_pl.data.readers.spaces import SpacesReader
 from normnex_pl.data.scene.load import load_scene
 
 
 def read(root: Path, reader: SceneReader | None = None, width: int | None = None) -> Scene:
-    """Reads a scene whose kind isn't told."""
-    scene = load_scene((reader or AnyKind()).read(root, width), width)
+    """Read a scene whose kind isn't told."""
+    scene = load_scene(root, width, reader or AnyKind())
     assert_valid(scene)
     return scene
 
 
 def assert_same(one: Scene, other: Scene) -> None:
-    """Asserts that two scenes have the same views, cameras and planes, in units of the scene's world."""
+    """Assert that two scenes have the same views, cameras and planes, in units of the scene's world."""
     assert [view.name for view in one.views] == [view.name for view in other.views]
     assert (one.train, one.test, one.reference) == (other.train, other.test, other.reference)
     for a, b in zip(one.views, other.views, strict=True):
@@ -55,7 +59,7 @@ def assert_same(one: Scene, other: Scene) -> None:
 
 
 def with_bounds(scene: Captured, near: float, far: float) -> Captured:
-    """The scene with the bounds that Spaces scenes have."""
+    """Return the scene with the bounds that Spaces scenes have."""
     bounds = np.tile([near, far], (len(scene.names), 1))
     return replace(scene, cameras=replace(scene.cameras, bounds=bounds))
 
@@ -224,6 +228,41 @@ def test_each_reader_recognises_its_own_kind_alone(tmp_path: Path) -> None:
         assert AnyKind().recognises(root)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("width", [None, 8])
+def test_a_reader_needs_no_other_files_than_it_lists(tmp_path: Path, layout: str, width: int | None) -> None:
+    root = LAYOUTS[layout](tmp_path / "scene", captured(3))
+    write_photos(
+        root / ("dense" if layout == "colmap dense" else ".") / "images_2", captured(3).names, (8, 6)
+    )
+    [reader] = (reader for kind in READERS if (reader := kind()).recognises(root))
+    for path in reader.files(root):
+        copy = tmp_path / "copy" / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    assert_same(read(root, reader, width), read(tmp_path / "copy", reader, width))
+
+
+def test_points_beside_poses_are_listed_too(tmp_path: Path) -> None:
+    write_colmap_text(tmp_path, captured(3))
+    write_llff(tmp_path, captured(3))
+    assert tmp_path / "sparse" / "points3D.txt" in set(LLFFReader().files(tmp_path))
+
+
+def test_hidden_files_are_not_listed(tmp_path: Path) -> None:
+    write_photos(tmp_path / ".trash", ["a.png"])
+    write_photos(tmp_path, [".b.png"])
+    (tmp_path / ".c.ply").write_text("")
+    assert not list(AnyKind().files(tmp_path))
+
+
+def test_a_reader_that_is_listed_is_asked(tmp_path: Path) -> None:
+    for kind in READERS:
+        assert kind().looks_for in AnyKind().looks_for
+    with pytest.raises(UserError, match=r"expected a scene with models\.json \(Spaces\), found none"):
+        AnyKind([SpacesReader()]).read(tmp_path, None)
+
+
 def test_a_folder_of_no_known_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     with pytest.raises(UserError, match=r"expected a scene with poses_bounds\.npy .* found none of these"):
@@ -242,7 +281,7 @@ def test_every_reader_says_what_it_misses(tmp_path: Path, reader: SceneReader) -
 
 
 def rig(root: Path, heights: list[int], width: int = 16) -> Path:
-    """Three positions of a rig whose cameras have pictures of different heights."""
+    """Return three positions of a rig whose cameras have pictures of different heights."""
     content = spaces_content(captured(3 * len(heights)))
     for position, cameras in enumerate(content):
         for index, camera in enumerate(cameras):

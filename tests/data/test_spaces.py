@@ -34,8 +34,8 @@ CAMERA = {
 
 
 def read(root: Path) -> Scene:
-    """Reads a scene by its models."""
-    scene = load_scene(SpacesReader().read(root, None), None)
+    """Read a scene by its models."""
+    scene = load_scene(root, None, SpacesReader())
     assert_valid(scene)
     return scene
 
@@ -48,7 +48,7 @@ def test_a_camera_worked_by_hand(tmp_path: Path) -> None:
         write_photos(tmp_path / folder, ["image_000.JPG"])
     posed = SpacesReader().read(tmp_path, None)
     assert [path.parent.name for path in posed.files] == ["cam_00", "cam_01"]
-    lens = posed.lenses[1]
+    lens = posed.intrinsics[1]
     assert (lens.width, lens.height, lens.fx, lens.cx, lens.cy) == (800, 471, 223, 397.5, 241.25)
     assert lens.fy == pytest.approx(223 * 0.998)
     np.testing.assert_array_equal(posed.c2w[0, :, :3], np.eye(3))
@@ -89,7 +89,7 @@ def test_orientations_of_any_length_are_rotations(
 
 
 def with_camera(**changes: Any) -> Callable[[Path], object]:
-    """A breaker that changes keys of the second rig position's first camera; None removes one."""
+    """Return a breaker that changes keys of the second rig position's first camera; None removes one."""
 
     def breaker(root: Path) -> None:
         content = json.loads((root / "models.json").read_text())
@@ -101,7 +101,7 @@ def with_camera(**changes: Any) -> Callable[[Path], object]:
 
 
 def with_text(text: str) -> Callable[[Path], object]:
-    """A breaker that replaces the file."""
+    """Return a breaker that replaces the file."""
     return lambda root: (root / "models.json").write_text(text)
 
 

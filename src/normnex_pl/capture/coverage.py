@@ -1,4 +1,4 @@
-"""How a capture sees its scene: what the positions and directions of its cameras allow."""
+"""Coverage of a scene: angles and baselines between the cameras of a capture."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from normnex_pl.data.photos.lenses import CameraIntrinsics
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import SparsePoints
 
-# Of the depths of points: what nearly all of the scene lies between.
+# Percentiles of the points' depths, between which nearly all of the scene lies.
 _NEAR, _FAR = 5, 95
 _NEARLY_ALL = 90
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Angles in degrees; shifts in fractions of the photos' width.
+    """How the cameras of a capture are spread. Angles in degrees; shifts in fractions of the photos' width.
 
     Attributes:
         turn: Largest angle between the optical axes of two photos.
@@ -27,7 +27,7 @@ class Coverage:
         baseline: Largest distance between two cameras, over the median depth of the points.
         parallax: How far the nearest content moves against the farthest, between the outermost cameras.
         gap: The same, for each photo, between it and the nearest other camera.
-        ray_angle: Median, over the points, of the angle that the photos see a point under.
+        ray_angle: Median, over the points, of the angle between the rays that see a point.
     """
 
     turn: float
@@ -44,15 +44,15 @@ def measure_coverage(
     c2w: Float[np.ndarray, "view 3 4"],
     observers: Int[np.ndarray, "view"],
     points: SparsePoints,
-    lens: CameraIntrinsics,
+    intrinsics: CameraIntrinsics,
 ) -> Coverage:
-    """Measure a model.
+    """Measure the cameras of a reconstruction.
 
     Args:
         c2w: Camera to world in OpenCV axes, two or more.
-        observers: By which number the points refer to each camera.
+        observers: The number by which the points refer to each camera.
         points: With at least one observation.
-        lens: Of all photos.
+        intrinsics: Of all photos.
     """
     positions, axes = c2w[:, :, 3], c2w[:, :, 2]
     middle = np.median(points.xyz, axis=0)
@@ -62,7 +62,7 @@ def measure_coverage(
     depths = np.einsum("oc,oc->o", rays, axes[observer])
     near, median, far = np.percentile(depths[depths > 0], [_NEAR, 50, _FAR])
     distances = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
-    shift = lens.fx / lens.width * (1 / near - 1 / far)
+    shift = intrinsics.fx / intrinsics.width * (1 / near - 1 / far)
     others = distances + np.diag(np.full(len(positions), np.inf))
     turn, around = _pairwise_degrees(axes), _pairwise_degrees(positions - middle)
     return Coverage(
@@ -78,7 +78,7 @@ def measure_coverage(
 
 
 def _pairwise_degrees(vectors: Float[np.ndarray, "vector 3"]) -> Float[np.ndarray, "pair"]:
-    """Return the angle between each two of some vectors."""
+    """Return the angles between all pairs of vectors."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     one, two = np.triu_indices(len(unit), k=1)
     cosines = np.einsum("pc,pc->p", unit[one], unit[two])
@@ -88,7 +88,7 @@ def _pairwise_degrees(vectors: Float[np.ndarray, "vector 3"]) -> Float[np.ndarra
 def _ray_angle(
     rays: Float[np.ndarray, "observation 3"], observed: Int[np.ndarray, "observation"], count: int
 ) -> float:
-    """Twice the largest angle between a point's rays and their mean: the median of all points, in degrees."""
+    """Return the median of twice the largest angle between a point's rays and their mean, in degrees."""
     unit = rays / np.linalg.norm(rays, axis=1, keepdims=True)
     mean = np.zeros((count, 3))
     np.add.at(mean, observed, unit)

@@ -1,4 +1,4 @@
-"""How differently photos were exposed, by what they show of the same points."""
+"""Differences in exposure between photos, from the colours of the points that they share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 # The sRGB curve is nearly this power.
 _GAMMA = 2.2
-# Too dark to tell, or clipped; on the scale of 8 bits.
+# Darker values are unreliable, brighter ones clipped; of 8 bits.
 _DARKEST, _BRIGHTEST = 16.0, 245.0
 _FEWEST_POINTS = 20
 
@@ -18,7 +18,7 @@ def exposure_offsets(
     photo: Int[np.ndarray, "observation"],
     num_photos: int,
 ) -> Float[np.ndarray, "photo"]:
-    """Return how much brighter or darker than the others a photo shows what it shares with them.
+    """Return how much brighter or darker each photo shows the points that it shares with others.
 
     Args:
         colors: sRGB, 0 to 255, of each observation of a point.
@@ -27,8 +27,8 @@ def exposure_offsets(
         num_photos: How many photos there are.
 
     Returns:
-        Stops (factors of 2 of the light), of the colour channel that is farthest off; positive is brighter. 0
-        for photos that show too few points to tell.
+        Stops (factors of 2 of the light) of the colour channel that differs most; positive is brighter. 0 for
+        photos that show too few points to tell.
     """
     usable = ((colors >= _DARKEST) & (colors <= _BRIGHTEST)).all(axis=1)
     colors, observed, photo = colors[usable], observed[usable], photo[usable]
@@ -46,7 +46,7 @@ def exposure_offsets(
 def _medians(
     values: Float[np.ndarray, "observation 3"], group: Int[np.ndarray, "observation"]
 ) -> Float[np.ndarray, "observation 3"]:
-    """For each value, the median of its group."""
+    """Return, for each value, the median of its group."""
     result = np.empty_like(values)
     if not len(values):
         return result

@@ -1,4 +1,4 @@
-"""What of a capture will fail or look bad later, in words."""
+"""Warnings about a capture: what will fail or look bad later."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _SAME_FOCAL = 0.03
 
 
 @dataclass(frozen=True)
-class PlacedPhotos:
-    """What is known of the photos that a model has.
+class RegisteredPhotos:
+    """The photos that were registered.
 
     Attributes:
         names: Of all of them.
-        sharpness: In numbers that compare.
-        stops: How much brighter they are than the others.
+        sharpness: Comparable within a capture alone, see `sharpness`.
+        stops: How much brighter each is than the others.
     """
 
     names: tuple[str, ...]
@@ -43,7 +43,7 @@ class PlacedPhotos:
 
 
 def why_not_facing(coverage: Coverage) -> str | None:
-    """What to say of a capture that planes in front of one camera can't show; None of all others."""
+    """Say why planes in front of one camera can't show a capture; None if they can."""
     if coverage.usual_turn > _TOO_MUCH_TURN:
         return (
             "expected photos that face the scene from one side, found optical axes up to "
@@ -59,19 +59,19 @@ def why_not_facing(coverage: Coverage) -> str | None:
 
 
 def warnings_of(
-    facts: ModelFacts, coverage: Coverage, photos: PlacedPhotos, left_out: Sequence[str]
+    facts: ModelFacts, coverage: Coverage, photos: RegisteredPhotos, left_out: Sequence[str]
 ) -> list[str]:
     """Return all that a user should know before training, one sentence or two each."""
     found = [
-        *_of_numbers(facts, photos, left_out),
-        *_of_places(coverage, photos.names),
+        *_of_reconstruction(facts, photos, left_out),
+        *_of_cameras(coverage, photos.names),
         *_of_photos(photos),
     ]
     return [warning for warning in found if warning]
 
 
 def focal_warning(names: Sequence[str], focals: Sequence[float | None]) -> str | None:
-    """What to say of photos that their EXIF data give another focal length than most.
+    """Warn of photos whose EXIF data give another focal length than those of most; None if there are none.
 
     Args:
         names: Of the photos.
@@ -95,12 +95,12 @@ def focal_warning(names: Sequence[str], focals: Sequence[float | None]) -> str |
 
 
 def listed(names: Sequence[str]) -> str:
-    """Some of the names."""
+    """List some of the names, and how many more there are."""
     return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
-def _of_numbers(facts: ModelFacts, photos: PlacedPhotos, left_out: Sequence[str]) -> list[str]:
-    """Of the reconstruction as a whole."""
+def _of_reconstruction(facts: ModelFacts, photos: RegisteredPhotos, left_out: Sequence[str]) -> list[str]:
+    """Return warnings about the reconstruction as a whole."""
     found = []
     if left_out:
         found.append(
@@ -125,8 +125,8 @@ def _of_numbers(facts: ModelFacts, photos: PlacedPhotos, left_out: Sequence[str]
     return found
 
 
-def _of_places(coverage: Coverage, names: Sequence[str]) -> list[str]:
-    """Of where the cameras are."""
+def _of_cameras(coverage: Coverage, names: Sequence[str]) -> list[str]:
+    """Return warnings about the positions of the cameras."""
     found = []
     if coverage.parallax < _LITTLE_PARALLAX or coverage.ray_angle < _SMALL_RAY_ANGLE:
         found.append(
@@ -148,8 +148,8 @@ def _of_places(coverage: Coverage, names: Sequence[str]) -> list[str]:
     return found
 
 
-def _of_photos(photos: PlacedPhotos) -> list[str]:
-    """Of single photos."""
+def _of_photos(photos: RegisteredPhotos) -> list[str]:
+    """Return warnings about single photos."""
     found = []
     if names := [photos.names[index] for index in blurred(photos.sharpness)]:
         found.append(f"blurred photos, compared with the others ({len(names)}): {listed(names)}.")

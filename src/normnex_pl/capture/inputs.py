@@ -1,4 +1,4 @@
-"""What a scene is prepared from: where it is, and what the photos' headers say."""
+"""The photos that a scene is prepared from, or the frames of a video, and what their headers say."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from normnex_pl.core.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-# Changes when what a step writes does: folders of earlier versions are then made anew.
+# Raised when a step writes something else: results of earlier versions are then discarded.
 VERSION = 2
 
 
@@ -45,7 +45,7 @@ class GivenPhotos:
 
 
 def check_places(source: Path, scene: Path) -> None:
-    """Raise a UserError if photos or scene can't be where they are said to be."""
+    """Raise a UserError if the photos are missing, or the scene can't be written where it is wanted."""
     if not source.exists():
         raise UserError(
             f"{source}: expected a folder of photos or a video, found nothing there. Check the path."
@@ -87,7 +87,7 @@ def read_given(source: Path, longest: int, frames: int, work: WorkFolder) -> Giv
     size = common_size(files, sizes, longest)
     known = [focal for focal in focals if focal is not None]
     warning = focal_warning([path.name for path in files], focals)
-    # Of several lenses none is known to be that of the most photos.
+    # Of several focal lengths none is known to hold for most photos.
     focal = float(np.median(known)) * float(np.hypot(*size)) if known and not warning else None
     contents = [[path.stem, hash_file(path)] for path in files]
     return GivenPhotos(

@@ -1,4 +1,4 @@
-"""The model of a capture as it is stored: with the pinhole camera that the undistorted photos have."""
+"""Storing the reconstruction of a capture, with the pinhole camera of the undistorted photos."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import pycolmap
 from PIL import Image, ImageFilter
 
 from normnex_pl.capture.exposure import exposure_offsets
-from normnex_pl.capture.structure import Mapping
+from normnex_pl.capture.structure import Reconstruction
 from normnex_pl.core.files import write_json
-from normnex_pl.data.photos.lenses import CameraIntrinsics, check_lens, undistortion
-from normnex_pl.data.readers.colmap_model import CAMERA_KINDS, lens_of
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics, check_intrinsics
+from normnex_pl.data.photos.undistortion import undistortion
+from normnex_pl.data.readers.colmap_model import CAMERA_MODELS, camera_intrinsics
 
 _FACTS_FILE = "facts.json"
 _MODEL_FOLDER = "sparse"
@@ -25,10 +26,10 @@ _BLUR = 3  # pixels
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What is known of a model beside its cameras and points.
+    """Facts about a reconstruction beside its cameras and points.
 
     Attributes:
-        lens: Of the photos before they are undistorted.
+        intrinsics: Of the photos before they are undistorted.
         error: Mean distance between a point's projection and where a photo shows it, in pixels.
         track: How many photos a point was found in, on average.
         sizes: Of all models, in photos, the largest first.
@@ -36,7 +37,7 @@ class ModelFacts:
         stops: How much brighter or darker a photo of the scene is than the others, by its name.
     """
 
-    lens: CameraIntrinsics
+    intrinsics: CameraIntrinsics
     error: float
     track: float
     sizes: tuple[int, ...]
@@ -44,28 +45,28 @@ class ModelFacts:
     stops: dict[str, float]
 
 
-def store_model(folder: Path, found: Mapping, names: Sequence[str], photos: Path) -> ModelFacts:
-    """Write the largest model, with a pinhole camera, and what is known of it.
+def store_model(folder: Path, found: Reconstruction, names: Sequence[str], photos: Path) -> ModelFacts:
+    """Write the largest model, with a pinhole camera, and facts about it.
 
     Args:
-        folder: Gets ``sparse/`` and ``facts.json``; the latter last, so that it says that all is there.
+        folder: Gets ``sparse/`` and ``facts.json``; the latter last, as a mark that the stage is complete.
         found: A model of photos ``00000.png``, ``00001.png``, ...
-        names: What the photos are called in the scene, by their number.
+        names: Of the photos in the scene, by their number.
         photos: Folder of the photos.
 
     Returns:
-        What is known of it.
+        The facts.
 
     Raises:
-        UserError: The lens is none that a picture can be freed from.
+        UserError: The distortion that was estimated can't be removed.
     """
     model = found.model
     (identifier,) = model.cameras
     camera = model.cameras[identifier]
-    lens = _lens(camera)
+    intrinsics = _intrinsics(camera)
     stops = _exposures(model, photos)
     facts = ModelFacts(
-        lens=lens,
+        intrinsics=intrinsics,
         error=float(model.compute_mean_reprojection_error()),
         track=float(model.compute_mean_track_length()),
         sizes=found.sizes,
@@ -73,12 +74,12 @@ def store_model(folder: Path, found: Mapping, names: Sequence[str], photos: Path
         stops={names[number]: value for number, value in stops.items()},
     )
     where = "the camera that was estimated"
-    check_lens(where, lens)
-    K = undistortion(where, lens, camera.width, camera.height).K
+    check_intrinsics(where, intrinsics)
+    target = undistortion(where, intrinsics).pinhole
     pinhole = pycolmap.Camera.create_from_model_name(
-        identifier, "PINHOLE", float(K[0, 0]), camera.width, camera.height
+        identifier, "PINHOLE", target.fx, camera.width, camera.height
     )
-    pinhole.params = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]
+    pinhole.params = [target.fx, target.fy, target.cx, target.cy]
     for image in model.images.values():
         image.name = names[_number(image)]
         _move_keypoints(image, camera, pinhole)
@@ -91,42 +92,43 @@ def store_model(folder: Path, found: Mapping, names: Sequence[str], photos: Path
 
 
 def read_facts(folder: Path) -> ModelFacts | None:
-    """What `store_model` stored; None where it didn't, or not to the end."""
+    """Read the facts that `store_model` stored; None unless it came to its end."""
     path = folder / _FACTS_FILE
     if not path.is_file():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
-    lens = CameraIntrinsics(**content["lens"] | {"distortion": tuple(content["lens"]["distortion"])})
-    return ModelFacts(**content | {"lens": lens, "sizes": tuple(content["sizes"])})
+    if "intrinsics" not in content:  # stored by an earlier version
+        return None
+    stored = content["intrinsics"]
+    intrinsics = CameraIntrinsics(**stored | {"distortion": tuple(stored["distortion"])})
+    return ModelFacts(**content | {"intrinsics": intrinsics, "sizes": tuple(content["sizes"])})
 
 
 def model_folder(folder: Path) -> Path:
-    """Where the cameras and points are."""
+    """Return where the cameras and points are."""
     return folder / _MODEL_FOLDER
 
 
-def _lens(camera: Any) -> CameraIntrinsics:
-    """Return the camera in the words of the readers."""
-    kind = next(kind for kind in CAMERA_KINDS.values() if kind.name == camera.model.name)
-    return lens_of(kind, float(camera.width), float(camera.height), [float(value) for value in camera.params])
+def _intrinsics(camera: Any) -> CameraIntrinsics:
+    """Convert COLMAP's camera to the record of the readers."""
+    values = [float(value) for value in camera.params]
+    parameters = CAMERA_MODELS[camera.model.name]
+    return camera_intrinsics(parameters, float(camera.width), float(camera.height), values)
 
 
 def _number(image: Any) -> int:
-    """Which of the photos it is."""
+    """Return the number of an image's photo."""
     return int(Path(image.name).stem)
 
 
 def _exposures(model: Any, photos: Path) -> dict[int, float]:
-    """Return how much brighter or darker the photos show the points that they share.
-
-    In stops, by their number.
-    """
+    """Return how much brighter or darker the photos show the points that they share, in stops, by number."""
     colors, observed, photo = [], [], []
     images = list(model.images.values())
     for index, image in enumerate(images):
         seen = [point for point in image.points2D if point.has_point3D()]
         with Image.open(photos / image.name) as picture:
-            # Means over some pixels: a feature is an edge or a spot, where one pixel says little.
+            # Means over some pixels: a feature is an edge or a spot, where a single pixel is unreliable.
             pixels = np.asarray(picture.filter(ImageFilter.BoxBlur(_BLUR)))
         places = np.array([point.xy for point in seen]).reshape(-1, 2).astype(int)
         columns, rows = np.clip(places, 0, np.array(pixels.shape[1::-1]) - 1).T
@@ -140,7 +142,7 @@ def _exposures(model: Any, photos: Path) -> dict[int, float]:
 
 
 def _move_keypoints(image: Any, camera: Any, pinhole: Any) -> None:
-    """Take the places of features from the photo to the undistorted one."""
+    """Move the features of an image from the photo to the undistorted one."""
     if not image.points2D:
         return
     old = np.array([point.xy for point in image.points2D])

@@ -1,4 +1,4 @@
-"""Finding the photos of a folder, and decoding them: upright, in sRGB, whatever a phone makes of them."""
+"""Finding the photos of a folder, and decoding them upright and in sRGB, in all formats of phones."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.images import decode_photo
+from normnex_pl.data.photos.decode import decode_photo
 
 logger = logging.getLogger(__name__)
 
-# Beside what a scene's photos may be, since they are written anew.
+# More than a scene's photos may have, since these are written as JPEG.
 _FORMATS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -59,7 +59,7 @@ def find_photos(folder: Path) -> tuple[Path, ...]:
 
 
 def _no_photos(folder: Path, files: list[Path]) -> str:
-    """What to say of a folder without photos."""
+    """Return the message about a folder without photos."""
     endings = Counter(path.suffix.lower() or path.name for path in files)
     found = ", ".join(f"{count} x {ending}" for ending, count in endings.most_common(5)) or "no files"
     advice = "Check the path; photos in folders within it are not taken."
@@ -71,7 +71,7 @@ def _no_photos(folder: Path, files: list[Path]) -> str:
 
 
 def load_upright(path: Path) -> Image.Image:
-    """Decode a photo: RGB, 8 bits, turned as its EXIF data say, converted to sRGB from the profile in it.
+    """Decode a photo to 8-bit sRGB, turned as its EXIF data say and converted from its colour profile.
 
     Raises:
         UserError: It can't be read.
@@ -95,7 +95,7 @@ def read_header(path: Path) -> tuple[tuple[int, int], float | None]:
     try:
         with Image.open(path, formats=[_FORMATS[path.suffix.lower()]]) as image:
             width, height = image.size
-            # The base class's method, since that of PNG files decodes all pixels to look behind them.
+            # The base class's method: that of PNG files decodes all pixels to find EXIF data after them.
             exif = Image.Image.getexif(image)
             turned = exif.get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
             focal = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
@@ -106,10 +106,7 @@ def read_header(path: Path) -> tuple[tuple[int, int], float | None]:
 
 
 def _positive(focal: object) -> float | None:
-    """Return the focal length in diagonals of the picture.
-
-    Cameras write 0 for "unknown", some write nonsense.
-    """
+    """Return a 35 mm equivalent in diagonals of the picture; None for 0 (unknown) and for nonsense."""
     try:
         value = float(focal) / _FILM_DIAGONAL  # type: ignore[arg-type]
     except (TypeError, ValueError, ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""From photos to a scene: the steps, each of which goes on where it was stopped."""
+"""The steps from photos to a scene, each of which resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from jaxtyping import Float
 
 import normnex_pl
 from normnex_pl.capture.coverage import measure_coverage
-from normnex_pl.capture.findings import FEWEST, PlacedPhotos, warnings_of, why_not_facing
+from normnex_pl.capture.findings import FEWEST, RegisteredPhotos, warnings_of, why_not_facing
 from normnex_pl.capture.inputs import VERSION, GivenPhotos, check_places, read_given
 from normnex_pl.capture.model_files import ModelFacts, model_folder, read_facts, store_model
 from normnex_pl.capture.report import Report, stored_key, stored_lines, write_report
 from normnex_pl.capture.scene_files import write_scene
-from normnex_pl.capture.structure import Mapping, Structure, StructureSettings
+from normnex_pl.capture.structure import Reconstruction, Structure, StructureSettings
 from normnex_pl.capture.work_folder import LOG, WorkFolder, hash_of
 from normnex_pl.capture.working_copies import copy_name, copy_photos
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing_folder
 from normnex_pl.data.readers.colmap import read_model
-from normnex_pl.data.readers.colmap_model import SparseModel, c2w_of
+from normnex_pl.data.readers.colmap_model import SparseReconstruction, c2w_of
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may choose.
+    """The options of a user.
 
     Attributes:
         photos: A folder of photos, or a video.
@@ -41,7 +41,7 @@ class Options:
         lens: COLMAP's camera model.
         device: auto, cpu or cuda.
         seed: Of the random choices.
-        anyway: Write scenes too that don't face one way.
+        anyway: Also write scenes that don't face one way.
     """
 
     photos: Path
@@ -74,11 +74,11 @@ def prepare(options: Options) -> Sequence[str]:
     copies = work.stage("photos", given.key)
     sharpness = np.array(copy_photos(given.files, given.size, copies))
     facts, folder = _estimate(given, settings, key, copies, work)
-    report = _judge(given, key, sharpness, facts, read_model(folder), options.anyway)
+    report = _assess(given, key, sharpness, facts, read_model(folder), options.anyway)
     logger.info("4/4 scene: %d photos, undistorted, with poses", len(report.photos.names))
     photos = {name: copies / copy_name(given.names.index(name)) for name in report.photos.names}
     with replacing_folder(options.scene) as temporary:
-        write_scene(temporary, folder, facts.lens, photos)
+        write_scene(temporary, folder, facts.intrinsics, photos)
         write_report(temporary, report)
         (temporary / LOG).write_bytes(work.log.read_bytes())
     work.remove()
@@ -86,10 +86,10 @@ def prepare(options: Options) -> Sequence[str]:
 
 
 def _finished(scene: Path, key: str) -> Sequence[str]:
-    """Return the report of a scene that is there already.
+    """Return the report of a scene that exists already.
 
     Raises:
-        UserError: It is another one.
+        UserError: It was made from other photos or options.
     """
     if stored_key(scene) != key:
         raise UserError(
@@ -106,7 +106,7 @@ def _estimate(
     """Estimate cameras and points, unless an earlier run did.
 
     Returns:
-        What is known of the model, and its folder.
+        Facts about the model, and its folder.
 
     Raises:
         UserError: No model of enough photos was found.
@@ -125,7 +125,7 @@ def _estimate(
     return facts, model_folder(folder)
 
 
-def _check_model(found: Mapping, given: GivenPhotos, log: Path) -> None:
+def _check_model(found: Reconstruction, given: GivenPhotos, log: Path) -> None:
     """Raise a UserError unless enough photos were placed together."""
     placed, count = max(found.sizes, default=0), len(given.files)
     if placed >= FEWEST:
@@ -143,25 +143,26 @@ def _check_model(found: Mapping, given: GivenPhotos, log: Path) -> None:
     )
 
 
-def _judge(
+def _assess(
     given: GivenPhotos,
     key: str,
     sharpness: Float[np.ndarray, "photo"],
     facts: ModelFacts,
-    model: SparseModel,
+    model: SparseReconstruction,
     anyway: bool,
 ) -> Report:
-    """Look for all that may fail later.
+    """Report on the reconstruction, with warnings of what may fail later.
 
     Raises:
-        UserError: The photos don't face the scene from one side, and it isn't to be written anyway.
+        UserError: The photos don't face the scene from one side, and it shall not be written anyway.
     """
     images = sorted(model.images, key=lambda image: image.name)
-    (lens,) = model.cameras.values()
+    (intrinsics,) = model.cameras.values()
     observers = np.array([image.identifier for image in images])
-    coverage = measure_coverage(np.stack([c2w_of(image) for image in images]), observers, model.points, lens)
+    c2w = np.stack([c2w_of(image) for image in images])
+    coverage = measure_coverage(c2w, observers, model.points, intrinsics)
     names = tuple(image.name for image in images)
-    photos = PlacedPhotos(
+    photos = RegisteredPhotos(
         names,
         sharpness[[given.names.index(name) for name in names]],
         np.array([facts.stops[name] for name in names]),

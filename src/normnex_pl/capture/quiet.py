@@ -12,13 +12,13 @@ from typing import TextIO
 
 @contextmanager
 def library_output_to(log: Path) -> Iterator[TextIO]:
-    """Append to a file what goes to standard error, also from C++.
+    """Redirect standard error to a file, that of C++ code included.
 
     Args:
-        log: The file.
+        log: The file, to which is appended.
 
     Yields:
-        A stream to the terminal, for what shall be seen.
+        A stream to the terminal, for what shall be seen there.
     """
     sys.stderr.flush()
     terminal = os.dup(2)

@@ -1,4 +1,4 @@
-"""What came of preparing a scene: a few lines for people, and all numbers as JSON."""
+"""The report on a prepared scene: a few lines for people, and all numbers as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from normnex_pl.capture.coverage import Coverage
-from normnex_pl.capture.findings import PlacedPhotos
+from normnex_pl.capture.findings import RegisteredPhotos
 from normnex_pl.capture.model_files import ModelFacts
 from normnex_pl.core.files import write_json
 
@@ -18,7 +18,7 @@ NUMBERS, TEXT = "report.json", "report.txt"
 
 @dataclass(frozen=True)
 class Report:
-    """All that is said.
+    """The content of a report.
 
     Attributes:
         source: Folder or video.
@@ -27,16 +27,16 @@ class Report:
         photos: Those that are in the scene.
         left_out: Names of the others.
         points: How many points the model has.
-        facts: Of the model.
+        facts: About the reconstruction.
         coverage: Of the cameras.
         warnings: Sentences.
-        versions: Of what estimated the poses.
+        versions: Of the programs that estimated the poses.
     """
 
     source: str
     key: str
     given: int
-    photos: PlacedPhotos
+    photos: RegisteredPhotos
     left_out: tuple[str, ...]
     points: int
     facts: ModelFacts
@@ -45,20 +45,21 @@ class Report:
     versions: dict[str, str]
 
     def lines(self) -> list[str]:
-        """Return the report in words."""
-        lens, coverage = self.facts.lens, self.coverage
-        distortion = ", ".join(f"{value:.4f}" for value in lens.distortion) or "none"
+        """Return the report for people."""
+        camera, coverage = self.facts.intrinsics, self.coverage
+        size = f"{camera.width:.0f}x{camera.height:.0f}"
+        distortion = ", ".join(f"{value:.4f}" for value in camera.distortion) or "none"
         return [
             f"{len(self.photos.names)} of {self.given} photos registered, {self.points} points",
-            f"mean reprojection error {self.facts.error:.2f} pixels at {lens.width:.0f}x{lens.height:.0f}",
-            f"focal length {lens.fx:.1f} pixels, distortion {distortion}: removed from the photos",
+            f"mean reprojection error {self.facts.error:.2f} pixels at {size}",
+            f"focal length {camera.fx:.1f} pixels, distortion {distortion}: removed from the photos",
             f"near content moves {coverage.parallax:.0%} of the width against far content; optical axes up "
             f"to {coverage.turn:.0f} degrees apart",
             *(f"WARNING: {warning}" for warning in self.warnings),
         ]
 
     def numbers(self) -> dict[str, Any]:
-        """Return the report as JSON."""
+        """Return the report for JSON."""
         coverage = asdict(self.coverage)
         gaps = coverage.pop("gap")
         views = zip(self.photos.names, self.photos.sharpness, self.photos.stops, gaps, strict=True)
@@ -73,7 +74,7 @@ class Report:
             "points": self.points,
             "mean_track_length": self.facts.track,
             "mean_reprojection_error": self.facts.error,
-            "lens": asdict(self.facts.lens),
+            "lens": asdict(self.facts.intrinsics),
             "coverage": coverage,
             "warnings": list(self.warnings),
             "views": [
@@ -85,13 +86,13 @@ class Report:
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write both forms."""
+    """Write a report in both forms."""
     (folder / TEXT).write_text("\n".join(report.lines()) + "\n", encoding="utf-8")
     write_json(folder / NUMBERS, report.numbers())
 
 
 def stored_key(scene: Path) -> str | None:
-    """From what a scene was prepared; None if it wasn't, or isn't there."""
+    """Read the key of what a scene was prepared from; None without a report."""
     try:
         content = json.loads((scene / NUMBERS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -100,7 +101,7 @@ def stored_key(scene: Path) -> str | None:
 
 
 def stored_lines(scene: Path) -> Sequence[str]:
-    """Return the words of a scene that is finished."""
+    """Read the lines of the report on a finished scene."""
     try:
         return (scene / TEXT).read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -12,14 +12,15 @@ from jaxtyping import Float
 from PIL import Image
 from tqdm import tqdm
 
-from normnex_pl.data.photos.lenses import CameraIntrinsics, undistort, undistortion
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics
+from normnex_pl.data.photos.undistortion import undistort, undistortion
 from normnex_pl.data.readers.colmap import ColmapReader
 
-# About the noise of the sensor: what is lost in JPEG is lost for training.
+# Errors are about the noise of the sensor; what JPEG loses is lost for training.
 _QUALITY = 95
 
 
-def write_scene(scene: Path, model: Path, lens: CameraIntrinsics, photos: Mapping[str, Path]) -> None:
+def write_scene(scene: Path, model: Path, intrinsics: CameraIntrinsics, photos: Mapping[str, Path]) -> None:
     """Write all files of a scene.
 
     The rows of ``poses_bounds.npy`` are those of NeX: 3x4 matrices with the columns down, right, backward and
@@ -29,14 +30,14 @@ def write_scene(scene: Path, model: Path, lens: CameraIntrinsics, photos: Mappin
     Args:
         scene: An existing, empty folder.
         model: Folder of the COLMAP model, with a pinhole camera and the names below.
-        lens: That of the photos, which are undistorted.
+        intrinsics: Of the photos, with the distortion that is removed.
         photos: All of one size, by the names that they get in ``images/``.
     """
     shutil.copytree(model, scene / "sparse" / "0")
-    _write_photos(scene / "images", lens, photos)
+    _write_photos(scene / "images", intrinsics, photos)
     posed = ColmapReader().read(scene, None)
     np.save(scene / "poses_bounds.npy", pose_rows(posed.c2w, posed.bounds))
-    pinhole = posed.lenses[0]
+    pinhole = posed.intrinsics[0]
     values = [pinhole.height, pinhole.width, pinhole.fx, pinhole.fy, pinhole.cx, pinhole.cy]
     np.save(scene / "hwf_cxcy.npy", np.array(values, dtype=np.float64))
 
@@ -55,11 +56,10 @@ def pose_rows(
     return np.concatenate([matrices.reshape(len(c2w), 12), bounds], axis=1)
 
 
-def _write_photos(folder: Path, lens: CameraIntrinsics, photos: Mapping[str, Path]) -> None:
-    """Undistort the photos."""
+def _write_photos(folder: Path, intrinsics: CameraIntrinsics, photos: Mapping[str, Path]) -> None:
+    """Write the undistorted photos."""
     folder.mkdir()
-    width, height = round(lens.width), round(lens.height)
-    mapping = None if lens.is_pinhole else undistortion("the camera", lens, width, height)
+    mapping = None if intrinsics.is_pinhole else undistortion("the camera", intrinsics)
     for name, path in tqdm(photos.items(), "  scene", unit="photo"):
         with Image.open(path) as image:
             pixels = torch.from_numpy(np.array(image))

@@ -1,4 +1,4 @@
-"""How sharp a picture is, compared with others of the same scene."""
+"""Sharpness of pictures, compared with others of the same scene."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONGEST = 1008
 
 
 def sharpness(image: UInt8[np.ndarray, "height width"]) -> float:
-    """Variance of the Laplacian (Pech-Pacheco et al., ICPR 2000): small where edges are blurred.
+    """Return the variance of the Laplacian (Pech-Pacheco et al., ICPR 2000): small where edges are blurred.
 
     Args:
         image: Grey values; at least 3 x 3.
@@ -33,7 +33,7 @@ def sharpness_of_photo(photo: Image.Image) -> float:
 
 
 def blurred(values: Float[np.ndarray, "photo"], least: float = 0.35) -> list[int]:
-    """Which photos are much less sharp than most.
+    """Return the indices of the photos that are much less sharp than most.
 
     Args:
         values: Their sharpness.

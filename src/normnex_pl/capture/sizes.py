@@ -16,10 +16,10 @@ Size = tuple[int, int]
 
 
 def common_size(files: Sequence[Path], sizes: Sequence[Size], longest: int) -> Size:
-    """Return the size to which all photos are scaled: that of the smallest, or smaller, never enlarged.
+    """Return the size to which all photos are scaled: that of the smallest or less, so that none is enlarged.
 
-    Photos of another resolution but the same shape have the same lens; other shapes are crops or were held
-    the other way, and one shared camera can't stand for them.
+    Photos that differ in resolution alone are taken to be of one camera. Other shapes are crops, or were
+    held the other way, and don't share its intrinsics.
 
     Args:
         files: The photos.
@@ -27,7 +27,7 @@ def common_size(files: Sequence[Path], sizes: Sequence[Size], longest: int) -> S
         longest: Largest allowed side in pixels.
 
     Raises:
-        UserError: The shapes differ, or there are less than 240 pixels on the shorter side.
+        UserError: The shapes differ, or the shorter side has less than 240 pixels.
     """
     counts = Counter(_shape(size, sizes) for size in sizes)
     (main, _), *others = counts.most_common()

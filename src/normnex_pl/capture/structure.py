@@ -1,7 +1,7 @@
 """Structure from motion by COLMAP: features, matches, and a model of cameras and points.
 
-Every step goes on where a run before it was stopped: COLMAP's database keeps what is done, photo by photo
-and pair by pair. A build of pycolmap with CUDA (``pycolmap-cuda12``) finds features and matches on the GPU.
+Every step resumes where an earlier run was stopped: COLMAP's database keeps the results, photo by photo and
+pair by pair. A build of pycolmap with CUDA (``pycolmap-cuda12``) finds features and matches on the GPU.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _DATABASE = "database.db"
 _MOST_SIFT_THREADS = 8
 _PAIRS_AT_ONCE = 16
 _GPU_BATCH = 32
-# Without an entry in the photo's EXIF data: a field of view of 45 degrees.
+# In widths, without an entry in the EXIF data: a field of view of 45 degrees.
 _USUAL_FOCAL = 1.2
-# COLMAP begins with a pair that sees points from directions 16 degrees apart and tries for long to find one,
-# which captures that face the scene often don't have.
+# COLMAP starts from a pair with triangulation angles of 16 degrees, which captures that face the scene often
+# don't have, and searches long for one.
 _FIRST_PAIR_DEGREES = 4.0
 _SMALLEST_MODEL = 3
-# A match of two photos alone may be chance: nothing checks how deep its point lies.
+# A match of two photos alone may be chance: nothing confirms the depth of its point.
 _SHORTEST_TRACK = 3
-# Of the last bundle adjustment: wrong matches, up to 4 pixels off, pull less on the cameras.
+# Of the last bundle adjustment: wrong matches, up to 4 pixels off, have less influence on the cameras.
 _ROBUST_PIXELS = 0.5
 _LAST_ITERATIONS, _LAST_TOLERANCE = 50, 1e-6
 
 
 @dataclass(frozen=True)
 class StructureSettings:
-    """What the result depends on, beside the photos.
+    """Settings on which the result depends, beside the photos.
 
     Attributes:
         lens: COLMAP's name of the camera model that all photos share.
@@ -58,14 +58,14 @@ class StructureSettings:
     device: str = "auto"
 
     def key(self) -> dict[str, Any]:
-        """What can change the result, the version of COLMAP included."""
+        """Return everything that can change the result, the version of COLMAP included."""
         changing = {key: value for key, value in asdict(self).items() if key != "device"}
         return changing | {"pycolmap": pycolmap.__version__}
 
 
 @dataclass(frozen=True)
-class Mapping:
-    """What the mapper found.
+class Reconstruction:
+    """The result of incremental mapping.
 
     Attributes:
         model: Cameras and points of the largest model; None if there is none.
@@ -79,14 +79,14 @@ class Mapping:
 
 
 class Structure:
-    """The steps, in their order.
+    """Structure from motion, to be called step by step: `find_features`, `match`, `find_cameras`.
 
     Args:
         photos: Folder of the photos, all of one size.
         size: Their width and height in pixels.
         folder: Where the database is kept.
-        settings: What COLMAP shall do.
-        log: The file for what COLMAP says.
+        settings: Of COLMAP.
+        log: The file for COLMAP's output.
 
     Raises:
         UserError: There is no such device.
@@ -108,7 +108,7 @@ class Structure:
         pycolmap.set_random_seed(settings.seed)
 
     def find_features(self) -> None:
-        """SIFT of all photos."""
+        """Extract SIFT features of all photos."""
         if not self.database.exists():
             self._make_database()
         reading = pycolmap.ImageReaderOptions()
@@ -134,7 +134,7 @@ class Structure:
                 bar.update(len(batch))
 
     def match(self) -> None:
-        """Match all pairs of photos, checked by their geometry."""
+        """Match all pairs of photos, and verify the matches by two-view geometry."""
         verification = pycolmap.TwoViewGeometryOptions()
         verification.ransac.random_seed = self.settings.seed
         pairing = pycolmap.ImportedPairingOptions()
@@ -156,8 +156,8 @@ class Structure:
                 )
                 bar.update(len(batch))
 
-    def find_cameras(self) -> Mapping:
-        """Poses, points and lens: incremental mapping, then a bundle adjustment that distrusts outliers."""
+    def find_cameras(self) -> Reconstruction:
+        """Estimate poses, points and lens: incremental mapping, then a robust bundle adjustment."""
         options = pycolmap.IncrementalPipelineOptions()
         options.random_seed = options.mapper.random_seed = options.triangulation.random_seed = (
             self.settings.seed
@@ -188,10 +188,10 @@ class Structure:
             if ranked:
                 _refine(ranked[0])
         sizes = tuple(model.num_reg_images() for model in ranked)
-        return Mapping(ranked[0] if ranked else None, sizes, self._count_pairs())
+        return Reconstruction(ranked[0] if ranked else None, sizes, self._count_pairs())
 
     def _make_database(self) -> None:
-        """Enter one camera and all photos, in their order, so that numbers don't depend on threads."""
+        """Enter one camera and all photos in their order, so that identifiers don't depend on threads."""
         width, height = self.size
         focal = self.settings.focal or _USUAL_FOCAL * max(self.size)
         camera = pycolmap.Camera.create_from_model_name(1, self.settings.lens, focal, width, height)
@@ -205,14 +205,14 @@ class Structure:
                 _enter_photo(database, rig, camera, name)
 
     def _count_pairs(self) -> int:
-        """Pairs of photos that passed the check by their geometry."""
+        """Count the pairs of photos with geometrically verified matches."""
         with pycolmap.Database.open(self.database) as database:
             _, inliers = database.read_two_view_geometry_num_inliers()
         return int(np.count_nonzero(inliers))
 
 
 def _enter_photo(database: Any, rig: Any, camera: Any, name: str) -> None:
-    """A photo, and the frame of the rig that it is all of."""
+    """Enter a photo, and a frame of the rig that consists of it alone."""
     image = pycolmap.Image(name=name, camera_id=camera.camera_id)
     image.image_id = database.write_image(image)
     frame = pycolmap.Frame()
@@ -222,7 +222,7 @@ def _enter_photo(database: Any, rig: Any, camera: Any, name: str) -> None:
 
 
 def _refine(model: Any) -> None:
-    """Drop doubtful points and adjusts the rest, with a loss that grows slowly for what is far off."""
+    """Drop points with short tracks, and adjust the rest with a robust (Cauchy) loss."""
     pycolmap.ObservationManager(model).filter_points3D_with_short_tracks(_SHORTEST_TRACK)
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False

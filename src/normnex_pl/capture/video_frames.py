@@ -19,12 +19,12 @@ from normnex_pl.core.errors import UserError
 
 _SCAN_WIDTH = 480
 _REDUCED = 8
-# Mean difference of grey values below which a frame repeats the one before it: a camera that stands still.
+# Mean difference of grey values below which a frame repeats the one before: the camera stands still.
 _SAME = 1.0
 
 
 def extract_frames(video: Path, folder: Path, wanted: int, fewest: int) -> tuple[Path, ...]:
-    """Write the sharpest frames of a video as PNG; those that are already there are taken as they are.
+    """Write the sharpest frames of a video as PNG; those of an earlier run are taken as they are.
 
     Args:
         video: The file.
@@ -41,7 +41,7 @@ def extract_frames(video: Path, folder: Path, wanted: int, fewest: int) -> tuple
     place = folder / "frames"
     if not place.is_dir():
         chosen = _choose(video, wanted, fewest)
-        # All of them are there in the end, or none: a run that is stopped leaves no half of them.
+        # The folder appears with all frames in it: a run that is stopped leaves none.
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             _write_frames(video, Path(temporary), chosen)
             Path(temporary).rename(place)
@@ -50,7 +50,7 @@ def extract_frames(video: Path, folder: Path, wanted: int, fewest: int) -> tuple
 
 
 def _choose(video: Path, wanted: int, fewest: int) -> list[int]:
-    """Decode a video once, small, and choose frames by their numbers."""
+    """Decode a video once, scaled down, and choose frames by their numbers."""
     sharp, small = [], []
     count = _count_frames(video)
     for image in tqdm(_thumbnails(video), "  frames", total=count, unit="frame", mininterval=0.5):
@@ -81,7 +81,7 @@ def choose_frames(sharp: Float[np.ndarray, "frame"], wanted: int) -> list[int]:
         wanted: How many to choose.
 
     Returns:
-        Numbers of frames, rising; fewer than wanted if there are fewer.
+        Numbers of frames, ascending; fewer than wanted if there are fewer.
     """
     borders = np.linspace(0, len(sharp), min(wanted, len(sharp)) + 1)
     gap = (borders[1] - borders[0]) / 2
@@ -95,14 +95,14 @@ def choose_frames(sharp: Float[np.ndarray, "frame"], wanted: int) -> list[int]:
 
 
 def _reduced(image: UInt8[np.ndarray, "_ _"]) -> Float[np.ndarray, "_ _"]:
-    """Means of squares of pixels: enough to tell whether the camera moved, and free of noise."""
+    """Average squares of pixels: enough to tell whether the camera moved, and nearly free of noise."""
     height, width = (size // _REDUCED for size in image.shape)
     squares = image[: height * _REDUCED, : width * _REDUCED].reshape(height, _REDUCED, width, _REDUCED)
     return squares.mean(axis=(1, 3), dtype=np.float32)
 
 
 def _different(pictures: Sequence[Float[np.ndarray, "_ _"]]) -> list[int]:
-    """Indices of those that differ from the last one before them that does."""
+    """Return the indices of pictures that differ from the one kept before."""
     kept = [0]
     for index in range(1, len(pictures)):
         if np.abs(pictures[index] - pictures[kept[-1]]).mean() >= _SAME:
@@ -111,7 +111,7 @@ def _different(pictures: Sequence[Float[np.ndarray, "_ _"]]) -> list[int]:
 
 
 def _count_frames(video: Path) -> int | None:
-    """Return how many frames the file says it has; None if it doesn't say."""
+    """Return the number of frames by the file's header; None if it has none."""
     try:
         return int(imageio_ffmpeg.count_frames_and_secs(str(video))[0])
     except RuntimeError as error:
@@ -123,7 +123,7 @@ def _count_frames(video: Path) -> int | None:
 
 
 def _thumbnails(video: Path) -> Iterator[UInt8[np.ndarray, "_ _"]]:
-    """Return all frames, small and grey, one PGM picture a frame, whatever the file's clock says."""
+    """Yield all frames, small and grey, without repeating or dropping any for the file's time stamps."""
     filters = f"scale='min({_SCAN_WIDTH},iw)':-2:flags=area"
     command = [*_decode(video), "-vf", filters, "-fps_mode", "passthrough"]
     command += ["-pix_fmt", "gray", "-c:v", "pgm", "-f", "image2pipe", "-"]
@@ -152,7 +152,7 @@ def _read_pgm(stream: IO[bytes]) -> UInt8[np.ndarray, "_ _"] | None:
 
 
 def _write_frames(video: Path, folder: Path, numbers: Sequence[int]) -> None:
-    """Decode the chosen frames in full size and names them after their numbers."""
+    """Decode the chosen frames in full size, and name them after their numbers."""
     chosen = "+".join(f"eq(n\\,{number})" for number in numbers)
     command = [*_decode(video), "-vf", f"select='{chosen}'", "-fps_mode", "passthrough"]
     result = subprocess.run(
@@ -170,6 +170,6 @@ def _write_frames(video: Path, folder: Path, numbers: Sequence[int]) -> None:
 
 
 def _decode(video: Path) -> list[str]:
-    """Return the beginning of a command that decodes the first picture stream."""
+    """Return the beginning of a command that decodes the first video stream."""
     program = str(imageio_ffmpeg.get_ffmpeg_exe())
     return [program, "-v", "error", "-nostdin", "-i", str(video), "-map", "0:v:0"]

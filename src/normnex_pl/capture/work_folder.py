@@ -1,4 +1,4 @@
-"""Where preparing a scene keeps what is done, so that it can go on after it was stopped."""
+"""The folder of intermediate results, from which preparing a scene resumes after it was stopped."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ LOG = "prepare.log"
 
 
 def hash_of(value: Any) -> str:
-    """Hash what JSON can say."""
+    """Hash a value that JSON can represent."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def hash_file(path: Path) -> str:
-    """Hash what is in a file."""
+    """Hash the content of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class WorkFolder:
-    """A folder beside the scene, with a folder a stage.
+    """A folder beside the scene, with a subfolder for each stage.
 
-    What is in the folder of a stage was made from what its key stands for. With another key it is made anew.
+    The key of a stage stands for everything that its result was made from. With another key the stage starts
+    over.
 
     Args:
         scene: The folder that the scene gets.
@@ -38,12 +39,12 @@ class WorkFolder:
 
     @property
     def log(self) -> Path:
-        """What the libraries say."""
+        """The file for the output of libraries."""
         self.path.mkdir(parents=True, exist_ok=True)
         return self.path / LOG
 
     def stage(self, name: str, key: str) -> Path:
-        """Return the folder of a stage; empty, if what was in it was made from something else.
+        """Return the folder of a stage, emptied if its content was made from something else.
 
         Args:
             name: One of `STAGES`.
@@ -58,7 +59,7 @@ class WorkFolder:
         return folder
 
     def remove(self) -> None:
-        """Delete what this class made, and the folder if nothing else is in it."""
+        """Delete everything that this class made, and the folder if nothing else is in it."""
         for name in STAGES:
             shutil.rmtree(self.path / name, ignore_errors=True)
         (self.path / LOG).unlink(missing_ok=True)

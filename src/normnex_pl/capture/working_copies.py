@@ -1,4 +1,4 @@
-"""Copies of the photos that everything else works on: upright, of one size, in sRGB, without loss."""
+"""Working copies of the photos for all later steps: upright, of one size, in sRGB, lossless."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _MOST_THREADS = 8  # each holds a photo in full size
 
 
 def copy_photos(files: tuple[Path, ...], size: tuple[int, int], folder: Path) -> tuple[float, ...]:
-    """Write ``00000.png``, ``00001.png``, ...; those that are there already are kept.
+    """Write ``00000.png``, ``00001.png``, ...; existing ones are kept.
 
     Args:
-        files: The photos, which are only read.
+        files: The photos, which stay as they are.
         size: Width and height of the copies, not larger than the photos.
         folder: An existing folder.
 
@@ -55,12 +55,12 @@ def copy_photos(files: tuple[Path, ...], size: tuple[int, int], folder: Path) ->
 
 
 def copy_name(number: int) -> str:
-    """Return the name of a copy: of digits alone, whatever the photo is called."""
+    """Return the name of a copy: digits alone, whatever the photo is called."""
     return f"{number:05}.png"
 
 
 def _collect(results: Iterable[tuple[int, float]], count: int, known: dict[str, float], folder: Path) -> None:
-    """Add what was measured, and store it now and then."""
+    """Add measured values to the known ones, and store them now and then."""
     for done, (number, value) in enumerate(tqdm(results, "  photos", total=count, unit="photo"), start=1):
         known[str(number)] = value
         if done % _FEWEST_SAVED == 0 or done == count:
@@ -68,7 +68,7 @@ def _collect(results: Iterable[tuple[int, float]], count: int, known: dict[str, 
 
 
 def _read_sharpness(folder: Path) -> dict[str, float]:
-    """What an earlier run measured."""
+    """Read the values that an earlier run measured."""
     try:
         content: Mapping[str, float] = json.loads((folder / _SHARPNESS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -13,8 +13,8 @@ from normnex_pl.cli.inspect_settings import InspectionSettings, parse_settings
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_text
 from normnex_pl.core.types import Scene
-from normnex_pl.data.scene.sidecars import PLANES_FILE, planes_text
-from normnex_pl.data.survey.concerns import concerns
+from normnex_pl.data.planes.planes_file import PLANES_FILE, planes_text
+from normnex_pl.data.survey.diagnosis import diagnose
 from normnex_pl.data.survey.diagram import write_diagram
 from normnex_pl.data.survey.survey import survey
 from normnex_pl.training.memory.count import MemoryNeed, Photos, training_need
@@ -43,7 +43,7 @@ def inspect(args: Sequence[str]) -> None:
         )
     scene = settings.load().scene
     measured = survey(scene, num_planes)
-    warnings = concerns(measured)
+    warnings = diagnose(measured)
     memory = _memory(settings, scene)
     picture = settings.out or Path("runs") / scene.name / _PICTURE
     _write(picture, lambda path: write_diagram(path, scene, num_planes))

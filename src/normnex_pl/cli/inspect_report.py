@@ -19,7 +19,7 @@ def report(survey: Survey, warnings: Sequence[str], memory: MemoryNeed | None) -
 
     Args:
         survey: Its measures.
-        warnings: See `concerns`.
+        warnings: See `normnex_pl.data.survey.diagnosis`.
         memory: What the training takes that is configured, if one is.
     """
     training, held_out = survey.training, survey.held_out

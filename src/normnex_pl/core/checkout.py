@@ -1,4 +1,4 @@
-"""Which state of the sources runs."""
+"""The state of the sources that run."""
 
 from __future__ import annotations
 

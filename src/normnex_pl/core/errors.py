@@ -11,8 +11,8 @@ class UserError(Exception):
 class RunStoppedError(Exception):
     """A run that was asked to stop has saved its checkpoint; the message says at which step.
 
-    The command line prints it on stderr and exits with `STOPPED`, by which a cluster's script knows that the
-    same command goes on.
+    The command line prints it on stderr and exits with `STOPPED`, which tells a cluster's script that the
+    same command resumes the run.
     """
 
 

@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def leftovers(path: Path) -> list[Path]:
-    """Temporary files of `replacing` that processes left behind, which were killed while they wrote."""
+    """List the temporary files of `replacing` left by processes that were killed while they wrote."""
     begin = _prefix(path)
     if not path.parent.is_dir():
         return []
@@ -50,7 +50,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON; NaN and infinity are refused, since JSON has neither."""
+    """Write JSON.
+
+    Raises:
+        ValueError: The value holds NaN or infinity, which JSON has not.
+    """
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
@@ -58,8 +62,8 @@ def write_json(path: Path, value: Any) -> None:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder beside ``path``, which takes its place on success.
 
-    Until then the old folder stays as it is. A process that dies between the two renames leaves it beside its
-    place, from where the next call brings it back before anything else.
+    Until then the old folder stays as it is. If a process dies between the two renames, the old folder is
+    left beside its place, and the next call restores it first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}-old")

@@ -1,4 +1,4 @@
-"""The LightningDataModule: photos as bytes on the training device, rays drawn there. Knows no model."""
+"""The LightningDataModule: photos as bytes on the training device, where rays are drawn. Knows no model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from normnex_pl.core.types import MPIGeometry, RayBatch, Scene, View
 from normnex_pl.data.planes.automatic import AutomaticPlanes
 from normnex_pl.data.planes.choice import PlaneOverrides
 from normnex_pl.data.planes.placement import PlanePlacement
-from normnex_pl.data.readers import AnyKind
+from normnex_pl.data.readers.auto import AnyKind
 from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.sampling import AllViews, ViewSampler, draw_triplets
 from normnex_pl.data.scene.load import load_scene
@@ -22,7 +22,7 @@ from normnex_pl.geometry.cameras import pixel_rays
 
 
 class _Indices(Sized):
-    """A loader of view indices alone: the views themselves are on the device already."""
+    """A loader of view indices: the views themselves are on the device already."""
 
     def __init__(self, indices: tuple[int, ...]) -> None:
         self.indices = indices
@@ -34,11 +34,11 @@ class _Indices(Sized):
         return iter(self.indices)
 
     def state_dict(self) -> dict[str, int]:
-        """Nothing: the rays depend on the step alone. Tells Lightning that an epoch may be resumed midway."""
+        """Return no state, since rays depend on the step alone; Lightning then resumes an epoch midway."""
         return {}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Nothing, see `state_dict`."""
+        """Do nothing, see `state_dict`."""
 
 
 class SceneDataModule(pl.LightningDataModule):
@@ -50,14 +50,15 @@ class SceneDataModule(pl.LightningDataModule):
     Args:
         scene: The scene's folder.
         width: Wanted width of the photos in pixels; None takes the widest folder as it is.
-        rays_per_step: Rays of one step on each rank, which all are different: n ranks render n times as many
-            in a step. Rounded down to whole triplets.
-        sampler: Which views a step looks at.
-        planes: Where the planes shall stand; stronger than the scene's ``planes.txt``.
-        placement: Decides where the planes stand, where neither of these says; None is `AutomaticPlanes`.
-        num_validation_views: Training views to leave out, for choosing settings without the test views.
+        rays_per_step: Rays of one step on each rank. Ranks draw different ones, so that n ranks render n
+            times as many. Rounded down to whole triplets.
+        sampler: Chooses the views of a step.
+        planes: Where the planes shall stand; takes precedence over the scene's ``planes.txt``.
+        placement: Decides what neither of these gives; None is `AutomaticPlanes`.
+        num_validation_views: Training views to leave out, so that settings can be chosen without the test
+            views.
         seed: Of the rays.
-        reader: Of the scene's files; None finds the kind of the scene by itself (see `AnyKind`).
+        reader: Of the scene's files; None detects the kind of the scene (see `AnyKind`).
 
     Raises:
         UserError: The scene can't be read.
@@ -78,9 +79,8 @@ class SceneDataModule(pl.LightningDataModule):
         super().__init__()
         if rays_per_step < 3:
             raise UserError(f"data.rays_per_step: expected at least 3 (one triplet), found {rays_per_step}.")
-        posed = (reader or AnyKind()).read(Path(scene), width)
         self.scene: Scene = load_scene(
-            posed, width, overrides=planes, placement=placement or AutomaticPlanes()
+            Path(scene), width, reader or AnyKind(), placement or AutomaticPlanes(), planes
         )
         self.train_views, self.validation_views = split_validation(self.scene.train, num_validation_views)
         self.rays_per_step = rays_per_step
@@ -94,7 +94,7 @@ class SceneDataModule(pl.LightningDataModule):
         return self.scene.geometry
 
     def train_dataloader(self) -> _Indices:
-        """As many items as training views; their values don't matter."""
+        """Return as many items as there are training views; their values don't matter."""
         return _Indices(self.train_views)
 
     def val_dataloader(self) -> _Indices:
@@ -108,7 +108,7 @@ class SceneDataModule(pl.LightningDataModule):
     def transfer_batch_to_device(
         self, batch: int, device: torch.device, dataloader_idx: int
     ) -> RayBatch | View:
-        """Make the batch where it is needed, from an index."""
+        """Draw rays, or copy a view by its index, on the device."""
         assert self.trainer is not None
         if self.trainer.training:
             return self.draw_rays(self.trainer.global_step, self.trainer.global_rank, device)
@@ -127,7 +127,7 @@ class SceneDataModule(pl.LightningDataModule):
         return RayBatch(pixel_rays(K[views, None], c2w[views, None], pixels), rgb)
 
     def _on_device(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Photos and cameras of the training views, copied once."""
+        """Return photos, K and c2w of the training views, copied to the device once."""
         if self._resident is None or self._resident[0].device != device:
             views = [self.scene.views[i] for i in self.train_views]
             stacks = (
@@ -140,7 +140,7 @@ class SceneDataModule(pl.LightningDataModule):
 
 
 def split_validation(train: tuple[int, ...], num_validation: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Take validation views out of the training views, evenly spread over their order.
+    """Separate validation views from the training views, evenly spread over their order.
 
     Raises:
         UserError: Fewer than one view would be left for training.

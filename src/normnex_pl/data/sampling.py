@@ -1,4 +1,4 @@
-"""Which pixels a training step looks at."""
+"""Sampling of the pixels of a training step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ViewSampler(ABC):
 
 
 class AllViews(ViewSampler):
-    """Mixes rays of all training views in each step: gradients vary less than with one view a step."""
+    """Mix rays of all training views in each step: gradients vary less than with one view a step."""
 
     @override
     def draw(
@@ -43,9 +43,9 @@ class AllViews(ViewSampler):
 
 
 class OneView(ViewSampler):
-    """One training view a step, all of them once an epoch in a new order, as the paper does.
+    """Take one training view a step, each once an epoch in a new order, as the paper does.
 
-    Ranks go through the same order, each a view ahead of the one before it: views differ more than pixels.
+    Ranks go through the same order, each one view ahead of the previous rank: views differ more than pixels.
     """
 
     @override

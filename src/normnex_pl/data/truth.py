@@ -1,7 +1,7 @@
-"""Reading the truth about rendered photos: ``truth/<view name>.npz`` in a scene's folder.
+"""Ground truth of rendered photos: ``truth/<view name>.npz`` in a scene's folder.
 
-The demo scene's README tells what the files hold and how they were made. A scene without them is complete:
-what is compared with them is then left out.
+The demo scene's README tells what the files hold and how they were made. A scene without them is complete;
+the scores against the truth are then left out.
 """
 
 from __future__ import annotations
@@ -70,13 +70,18 @@ def read_truth(root: Path, name: str, height: int, width: int) -> ViewTruth | No
 
 
 def _fractions(steps: NDArray[np.generic]) -> Float[Tensor, "height width 3"]:
-    """Colours that are stored in steps of 1/255."""
+    """Decode colours that are stored in steps of 1/255."""
     return torch.from_numpy(steps.astype(np.float32) / 255)
+
+
+def truth_files(root: Path) -> list[Path]:
+    """List the files in the folder of the truth."""
+    return [path for path in (root / _FOLDER).rglob("*") if path.is_file()]
 
 
 @cache
 def _warn_of_size(folder: Path, found: str, wanted: str) -> None:
-    """Log once what would otherwise be said of each view."""
+    """Log once what holds for all views."""
     logger.warning(
         "%s: expected the truth about photos of %s pixels, as they were loaded, found %s. The scores against "
         "the truth are left out (null); load the photos at that size (data.width) to have them.",
@@ -122,7 +127,7 @@ def _checked_size(path: Path, arrays: dict[str, NDArray[np.generic]]) -> tuple[i
 
 
 def _check_values(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
-    """Raise a UserError at the first value that no truth can have."""
+    """Raise a UserError at the first impossible value."""
     lengths = np.linalg.norm(arrays["normals"].astype(np.float32), axis=-1)
     # Written so that NaN fails.
     if not (np.abs(lengths - 1) < _LENGTH_TOLERANCE).all():

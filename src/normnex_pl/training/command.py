@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import Logger
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.data.scene.sidecars import planes_text
+from normnex_pl.data.planes.planes_file import planes_text
 from normnex_pl.training.callbacks import (
     ComponentPictures,
     EvaluationWriter,

@@ -1,1 +1,1 @@
-"""Decoding photos, and removing the distortion of their lenses."""
+"""Photos with their cameras: finding, decoding, undistorting and cropping them."""

@@ -1,1 +1,1 @@
-"""Where the planes stand."""
+"""The placement of the planes in a scene."""

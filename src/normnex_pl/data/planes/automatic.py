@@ -1,4 +1,4 @@
-"""Planes chosen from what the training views see: their points, or their bounds where there are none."""
+"""Placement of planes by the points that the training views see, or by their bounds."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays
+from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.planes.percentiles import Percentiles
-from normnex_pl.data.planes.placement import PlanePlacement, TrainingViews, from_the_middle
+from normnex_pl.data.planes.placement import PlanePlacement
+from normnex_pl.data.poses import from_the_middle
 from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.geometry.coverage import parallax, pixel_grid, pixels_beyond_picture
 from normnex_pl.geometry.planes import plane_depths
 
-# With fewer points the bounds of the views say more than a percentile does.
+# With fewer points the bounds of the views are more reliable than a percentile.
 _FEWEST_POINTS = 50
-# Of the views' own bounds, where there are no points: one view in twenty may have a bound that is wrong.
+# Of the views' own bounds, where there are no points: one view in twenty may have a wrong bound.
 _BOUND_PERCENTILES = (5, 95)
-# Without points, planes are uniform in depth while far is less than so many times near: their largest step is
-# as many times that of planes uniform in disparity.
+# Without points, planes are uniform in depth if far is less than so many times near: their largest step is
+# then less than as many times that of planes uniform in disparity.
 _LARGEST_DEPTH_RATIO = 10.0
-# Rays across a picture and down, and planes, at which the padding is looked for: of the reference that is
-# chosen, and of those among which it is.
+# Rays across a picture and down, and planes, by which the padding is found: of the chosen reference, and of
+# the candidates.
 _FINE, _COARSE = (17, 13, 16), (13, 10, 8)
-# Views that may become the reference: those nearest to the middle, of captures with very many.
+# Views that may become the reference: those nearest to the middle, in captures with very many.
 _CANDIDATES = 32
 
 
 class AutomaticPlanes(PlanePlacement):
-    """Choose planes by what the training views need.
+    """Choose planes that suit what the training views see.
 
-    Depths: between percentiles of the points' depths, with some room. Points that lie outside of them, as
-    mismatched ones do, don't matter as long as they are fewer.
+    Depths: between percentiles of the points' depths, with some room. Mismatched points outside of them don't
+    matter as long as they are fewer.
 
     Spacing: depths dz apart at depth z move by f b dz / z^2 pixels against each other, seen from cameras
     that are b apart (see `parallax`). With as many planes between near and far, the step of planes uniform
     in depth, f b (far - near) / z^2, is smaller than that of planes uniform in disparity,
     f b (1 / near - 1 / far), where z^2 > near far. So the spacing is the one that is finer for most points:
-    depth if their median lies behind the geometric mean of near and far, else disparity.
+    depth if their median depth exceeds the geometric mean of near and far, else disparity.
 
-    Padding: what a share of the places needs where rays of the training views meet planes.
+    Padding: enough for a share of the intersections of training rays with planes.
 
     Reference: the training view that needs the fewest texels for planes a pixel apart, seen from all training
     cameras: canvas area times pixels of parallax between near and far. It is one in the middle, which
@@ -52,7 +54,7 @@ class AutomaticPlanes(PlanePlacement):
     Args:
         percentiles: Of the points' depths, between which planes are needed.
         room: Added on both sides of them, as a share of the depth there.
-        coverage: Share of the places that the canvas shall hold.
+        coverage: Share of the intersections that the canvas shall hold.
         largest_padding: Of the canvas on each side, as a share of the picture's width.
 
     Raises:
@@ -77,14 +79,14 @@ class AutomaticPlanes(PlanePlacement):
         self.largest_padding = largest_padding
 
     @override
-    def reference(self, views: TrainingViews) -> tuple[int, str]:
+    def reference(self, views: PosedPhotos) -> tuple[int, str]:
         # min takes the first of equals.
         candidates = from_the_middle(views.c2w)[:_CANDIDATES]
         best = min(candidates, key=lambda index: self._texels(views, index))
         return best, "of all training views the one whose planes, a pixel apart, need the fewest texels"
 
     @override
-    def depths(self, views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
+    def depths(self, views: PosedPhotos, reference: int) -> tuple[tuple[float, float], str]:
         depths = point_depths(views)
         if len(depths) < _FEWEST_POINTS:
             return bounds_of_all(views, reference)
@@ -96,7 +98,7 @@ class AutomaticPlanes(PlanePlacement):
         return (float(low) / (1 + self.room), float(high) * (1 + self.room)), reason
 
     @override
-    def spacing(self, views: TrainingViews, near: float, far: float) -> tuple[PlaneSpacing, str]:
+    def spacing(self, views: PosedPhotos, near: float, far: float) -> tuple[PlaneSpacing, str]:
         depths = point_depths(views)
         if len(depths) < _FEWEST_POINTS:
             near_enough = far < _LARGEST_DEPTH_RATIO * near
@@ -113,7 +115,7 @@ class AutomaticPlanes(PlanePlacement):
 
     @override
     def padding(
-        self, views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
+        self, views: PosedPhotos, reference: int, near: float, far: float, spacing: PlaneSpacing
     ) -> tuple[int, str]:
         needed = needed_padding(views, canvas_of(views, reference, near, far, spacing), self.coverage)
         largest = int(self.largest_padding * views.width)
@@ -126,8 +128,8 @@ class AutomaticPlanes(PlanePlacement):
         reason = f"holds {self.coverage:.1%} of the places where rays of the training views meet planes"
         return math.ceil(needed), reason
 
-    def _texels(self, views: TrainingViews, reference: int) -> float:
-        """Texels of planes that are a pixel apart, seen from the training camera that is farthest off."""
+    def _texels(self, views: PosedPhotos, reference: int) -> float:
+        """Count the texels of planes that are a pixel apart, seen from the training camera farthest off."""
         framed = views.seen_from(reference)
         (near, far), _ = self.depths(framed, reference)
         spacing, _ = self.spacing(framed, near, far)
@@ -140,14 +142,14 @@ class AutomaticPlanes(PlanePlacement):
         return area * (1 + parallax(canvas.fx, baseline, near, far))
 
 
-def point_depths(views: TrainingViews) -> Float[np.ndarray, "seen"]:
-    """Depths of the points, of those that are in front of the reference camera; none without points."""
+def point_depths(views: PosedPhotos) -> Float[np.ndarray, "seen"]:
+    """Return the depths of the points in front of the reference camera; none without points."""
     depths = np.zeros(0) if views.points is None else views.points[:, 2]
     return depths[(depths > 0) & np.isfinite(depths)]
 
 
-def bounds_of_all(views: TrainingViews, reference: int) -> tuple[tuple[float, float], str]:
-    """Depths between which the bounds of nearly all views lie, on their axes, in the reference's frame."""
+def bounds_of_all(views: PosedPhotos, reference: int) -> tuple[tuple[float, float], str]:
+    """Return depths in the reference's frame between which the bounds of nearly all views lie."""
     ends = views.c2w[:, 2, 3, None] + views.bounds * views.c2w[:, 2, 2, None]
     low, high = _BOUND_PERCENTILES
     near, far = float(np.percentile(ends[:, 0], low)), float(np.percentile(ends[:, 1], high))
@@ -161,9 +163,9 @@ def bounds_of_all(views: TrainingViews, reference: int) -> tuple[tuple[float, fl
 
 
 def needed_padding(
-    views: TrainingViews, canvas: MPIGeometry, coverage: float, grid: tuple[int, int, int] = _FINE
+    views: PosedPhotos, canvas: MPIGeometry, coverage: float, grid: tuple[int, int, int] = _FINE
 ) -> float:
-    """Return the padding of a canvas that holds a share of the places where training rays meet planes.
+    """Return the padding with which a canvas holds a share of the intersections of training rays with planes.
 
     Args:
         views: In the frame of the reference view.
@@ -185,7 +187,7 @@ def needed_padding(
 
 
 def canvas_of(
-    views: TrainingViews, reference: int, near: float, far: float, spacing: PlaneSpacing
+    views: PosedPhotos, reference: int, near: float, far: float, spacing: PlaneSpacing
 ) -> MPIGeometry:
     """Return the canvas without padding."""
     K = views.K[reference]

@@ -1,4 +1,4 @@
-"""Where the planes of a scene's MPI stand: what is given, and what is chosen beside it."""
+"""The planes of a scene's MPI: values that are given, and the decisions."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 from normnex_pl.core.types import Camera, MPIGeometry, PlaneReasons, PlaneSpacing
 
-# The paper pads photos of 1008 x 756 by 200 pixels on each side; offsets in files are for this width.
-_PAPER_OFFSET = 200
+# The paper pads photos of 1008 x 756 by 200 pixels on each side; paddings in files are for this width.
+_PAPER_PADDING = 200
 _PAPER_WIDTH = 1008
 
 
 @dataclass(frozen=True)
 class PlaneOverrides:
-    """Where the planes shall stand, if not where they are chosen. None leaves a value as it is.
+    """Values that take the place of decisions of a placement; None leaves a decision to it.
 
     Attributes:
         near: Depth of the first plane, in units of the `Scene`'s world.
         far: Depth of the last plane, in units of the `Scene`'s world.
-        spacing: What is uniform between neighbouring planes.
+        spacing: Whether depth or disparity is uniform from plane to plane.
         padding: Padding of the canvas on each side, in pixels of the loaded photos.
         reference: Name of the training view in whose frame the planes stand.
     """
@@ -32,13 +32,15 @@ class PlaneOverrides:
 
 @dataclass(frozen=True)
 class PlaneChoice:
-    """Where planes stand.
+    """All decisions about planes, with their reasons.
+
+    `mpi_geometry` turns them into the scene's geometry, once the reference camera is known in its final form.
 
     Attributes:
         reference: Index, among the training views, of the one in whose frame the planes stand.
         near: Depth of the first plane in world units.
         far: Depth of the last plane in world units.
-        spacing: What is uniform between neighbouring planes.
+        spacing: Whether depth or disparity is uniform from plane to plane.
         padding: Padding of the canvas on each side, in pixels of the loaded photos.
         reasons: For each of these.
     """
@@ -67,9 +69,9 @@ def mpi_geometry(camera: Camera, choice: PlaneChoice) -> MPIGeometry:
     )
 
 
-def paper_offset(width: int) -> int:
+def paper_padding(width: int) -> int:
     """Return the paper's padding for photos of a width."""
-    return scale_padding(_PAPER_OFFSET, width)
+    return scale_padding(_PAPER_PADDING, width)
 
 
 def scale_padding(padding: int | float, width: int) -> int:
@@ -78,10 +80,7 @@ def scale_padding(padding: int | float, width: int) -> int:
 
 
 def unscale_padding(padding: int, width: int) -> int | float:
-    """Return the padding at the paper's width that `scale_padding` makes this one of.
-
-    Whole pixels where it can.
-    """
+    """Return the padding at the paper's width that `scale_padding` takes to this one; whole if it can be."""
     whole = round(padding * _PAPER_WIDTH / width)
     # Three digits err by less than half a pixel of any photo.
     return whole if scale_padding(whole, width) == padding else round(padding * _PAPER_WIDTH / width, 3)

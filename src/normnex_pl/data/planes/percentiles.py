@@ -1,4 +1,4 @@
-"""Which of the points near and far bounds leave out."""
+"""Percentiles of depths that near and far bounds leave out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from normnex_pl.core.errors import UserError
 
 @dataclass(frozen=True)
 class Percentiles:
-    """How many of the points may lie in front of the near bound, and behind the far one.
+    """The shares of points that may lie in front of the near bound and behind the far one.
 
     The defaults are those by which LLFF makes its ``poses_bounds.npy``.
 

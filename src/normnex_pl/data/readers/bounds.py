@@ -1,4 +1,4 @@
-"""Depth bounds of views: from the points of a sparse reconstruction, or given."""
+"""Depth bounds of views, from the points of a sparse reconstruction or given."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import CameraIntrinsics, in_picture, intrinsic_matrix
 from normnex_pl.data.planes.percentiles import Percentiles
-from normnex_pl.data.scene.sidecars import read_planes
+from normnex_pl.data.planes.planes_file import read_planes
 
 # With fewer points a percentile is one point's depth.
 _FEWEST = 8
@@ -40,8 +39,8 @@ class FixedBounds:
         """Return the bounds of each of the views.
 
         Raises:
-            UserError: They aren't 0 < near < far. Not said by the constructor: the parser of the command line
-                would wrap it, where the bounds may be left out.
+            UserError: They aren't 0 < near < far. Checked here, since the parser of the command line would
+                wrap an error of the constructor where the bounds are optional.
         """
         if not 0 < self.near < self.far < math.inf:
             raise UserError(
@@ -54,17 +53,9 @@ class FixedBounds:
 def depths_from(
     c2w: Float[np.ndarray, "3 4"], points: Float[np.ndarray, "point 3"]
 ) -> Float[np.ndarray, "point"]:
-    """Depths of points along the z axis of a camera in OpenCV axes, in the units of both."""
+    """Return the depths of points along the z axis of a camera in OpenCV axes, in the units of both."""
     with np.errstate(over="ignore", invalid="ignore"):  # points at infinity are dropped later
         return (points - c2w[:, 3]) @ c2w[:, 2]
-
-
-def points_in_picture(
-    points: Float[np.ndarray, "point 3"], c2w: Float[np.ndarray, "3 4"], lens: CameraIntrinsics
-) -> Bool[np.ndarray, "point"]:
-    """Return whether points are in front of a camera and project into its picture, as a pinhole's."""
-    K = intrinsic_matrix(lens, round(lens.width), round(lens.height))
-    return in_picture(points, K, c2w, (lens.width, lens.height))
 
 
 def robust_bounds(
@@ -75,8 +66,8 @@ def robust_bounds(
     Args:
         source: The file that the points come from, for the message.
         name: Of the view.
-        depths: Of the points that the view sees; those behind the camera are left out.
-        percentiles: How many points may be outside.
+        depths: Of the points that the view sees; those behind the camera are ignored.
+        percentiles: Which share of the points may be outside.
 
     Returns:
         Near and far bound.

@@ -11,73 +11,61 @@ from typing import Any
 import numpy as np
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import CameraIntrinsics
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import (
-    CAMERA_KINDS,
+    CAMERA_MODELS,
+    ModelFiles,
     PosedImage,
-    SparseModel,
     SparsePoints,
-    lens_of,
-    unknown_camera,
+    SparseReconstruction,
+    camera_intrinsics,
+    camera_parameters,
 )
 
+# By their numbers; 5 is a fisheye camera.
+_MODEL_NAMES = dict(zip((0, 1, 2, 3, 4, 6), CAMERA_MODELS, strict=True))
 _KEYPOINT_BYTES = 24  # x, y, identifier of the point
 _TRACK_DTYPE = np.dtype([("image", "<u4"), ("keypoint", "<u4")])
 
 
-class _EndOfFile(Exception):
-    """More was expected."""
-
-
 class _Cursor:
-    """Read a file's bytes from front to back."""
+    """Read a file's bytes from front to back; EOFError says that more was expected."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.place = 0
 
-    @property
-    def remaining(self) -> int:
-        """Bytes that are left."""
-        return len(self.data) - self.place
-
-    def skip(self, size: int) -> int:
-        """Move on; return where it was."""
-        if size > self.remaining:
-            raise _EndOfFile
-        start = self.place
+    def take(self, size: int) -> bytes:
+        """Read bytes."""
+        if size > len(self.data) - self.place:
+            raise EOFError
         self.place += size
-        return start
+        return self.data[self.place - size : self.place]
 
     def numbers(self, layout: str) -> tuple[Any, ...]:
         """Read numbers, in `struct`'s notation."""
-        start = self.skip(struct.calcsize("<" + layout))
-        return struct.unpack_from("<" + layout, self.data, start)
+        return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
 
     def count(self) -> int:
         """Read how many of something follow."""
-        (count,) = self.numbers("Q")
-        return int(count)
+        return int(self.numbers("Q")[0])
 
     def text(self) -> str:
         """Read text up to a zero byte."""
         end = self.data.find(b"\0", self.place)
         if end < 0:
-            raise _EndOfFile
-        start = self.skip(end + 1 - self.place)
-        return self.data[start:end].decode("utf-8")
+            raise EOFError
+        return self.take(end + 1 - self.place)[:-1].decode("utf-8")
 
 
-def read_binary(folder: Path) -> SparseModel:
+def read_binary(files: ModelFiles) -> SparseReconstruction:
     """Read ``cameras.bin``, ``images.bin`` and ``points3D.bin``.
 
     Raises:
-        UserError: One is truncated, goes on behind its end, or has a camera model that isn't supported.
+        UserError: One is truncated, longer than its content, or has a camera model that isn't supported.
     """
-    return SparseModel(
-        cameras=_read_cameras(folder / "cameras.bin"),
-        images=_read_images(folder / "images.bin"),
-        points=read_binary_points(folder / "points3D.bin"),
+    return SparseReconstruction(
+        _read_cameras(files.cameras), _read_images(files.images), read_binary_points(files.points)
     )
 
 
@@ -86,12 +74,11 @@ def _read_cameras(path: Path) -> dict[int, CameraIntrinsics]:
     cameras = {}
     with _whole(path) as cursor:
         for _ in range(cursor.count()):
-            identifier, kind_number, width, height = cursor.numbers("IiQQ")
-            kind = CAMERA_KINDS.get(kind_number)
-            if kind is None:
-                raise unknown_camera(path, identifier, f"number {kind_number}")
-            values = cursor.numbers(f"{len(kind.parameters)}d")
-            cameras[identifier] = lens_of(kind, float(width), float(height), values)
+            identifier, number, width, height = cursor.numbers("IiQQ")
+            model = _MODEL_NAMES.get(number, f"number {number}")
+            parameters = camera_parameters(path, identifier, model)
+            values = cursor.numbers(f"{len(parameters)}d")
+            cameras[identifier] = camera_intrinsics(parameters, float(width), float(height), values)
     return cameras
 
 
@@ -102,7 +89,7 @@ def _read_images(path: Path) -> tuple[PosedImage, ...]:
         for _ in range(cursor.count()):
             identifier, w, x, y, z, tx, ty, tz, camera = cursor.numbers("I7dI")
             name = cursor.text()
-            cursor.skip(cursor.count() * _KEYPOINT_BYTES)
+            cursor.take(cursor.count() * _KEYPOINT_BYTES)
             images.append(PosedImage(identifier, camera, name, (w, x, y, z), (tx, ty, tz)))
     return tuple(images)
 
@@ -112,27 +99,30 @@ def read_binary_points(path: Path) -> SparsePoints:
     xyz, tracks = [], []
     with _whole(path) as cursor:
         for _ in range(cursor.count()):
-            _, x, y, z, *_ = cursor.numbers("Q3d3Bd")
-            length = cursor.count()
-            start = cursor.skip(length * _TRACK_DTYPE.itemsize)
+            _, x, y, z, *_, length = cursor.numbers("Q3d3BdQ")
+            track = np.frombuffer(cursor.take(length * _TRACK_DTYPE.itemsize), _TRACK_DTYPE)
             xyz.append((x, y, z))
-            tracks.append(np.frombuffer(cursor.data, _TRACK_DTYPE, length, start)["image"].astype(np.int64))
-    lengths = [len(track) for track in tracks]
+            tracks.append(track["image"].astype(np.int64))
     return SparsePoints(
         xyz=np.array(xyz, dtype=np.float64).reshape(-1, 3),
-        observed=np.repeat(np.arange(len(tracks)), lengths),
+        observed=np.repeat(np.arange(len(tracks)), [len(track) for track in tracks]),
         observer=np.concatenate([np.zeros(0, np.int64), *tracks]),
     )
 
 
 @contextmanager
 def _whole(path: Path) -> Iterator[_Cursor]:
-    """Read a file to its very end, or say what is wrong with it."""
+    """Read a file to its very end.
+
+    Raises:
+        UserError: It is truncated, longer than its content, or something else.
+    """
     try:
         cursor = _Cursor(path.read_bytes())
         yield cursor
-        problem = f"{cursor.remaining} bytes behind it" if cursor.remaining else None
-    except _EndOfFile:
+        remaining = len(cursor.data) - cursor.place
+        problem = f"{remaining} bytes after its end" if remaining else None
+    except EOFError:
         problem = f"the end of the file after {cursor.place} bytes"
     except (OSError, UnicodeDecodeError) as error:
         problem = f"something else ({error})"

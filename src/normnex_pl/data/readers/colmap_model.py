@@ -1,12 +1,12 @@
-"""A sparse model as COLMAP stores it: cameras, images and points, in binary or text files.
+"""A sparse reconstruction as COLMAP stores it: cameras, images and points, in binary or text files.
 
-What is needed of the format, and no more: https://colmap.github.io/format.html. Newer versions add files
+Only what is needed of the format (https://colmap.github.io/format.html). Newer versions add files
 for rigs and frames; ``images`` still holds the pose of each photo. Identifiers are arbitrary numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,32 +16,42 @@ from jaxtyping import Float, Int
 from kornia.geometry.conversions import quaternion_to_rotation_matrix
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import CameraIntrinsics
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics
+
+# The camera models that a pinhole with OpenCV's distortion covers, and their parameters in the order of the
+# files; ``f`` stands for both focal lengths. In the order of COLMAP's numbers.
+CAMERA_MODELS: Mapping[str, tuple[str, ...]] = {
+    "SIMPLE_PINHOLE": ("f", "cx", "cy"),
+    "PINHOLE": ("fx", "fy", "cx", "cy"),
+    "SIMPLE_RADIAL": ("f", "cx", "cy", "k1"),
+    "RADIAL": ("f", "cx", "cy", "k1", "k2"),
+    "OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2"),
+    "FULL_OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
+}
+_DISTORTION = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
 
 
 @dataclass(frozen=True)
-class CameraKind:
-    """One of COLMAP's camera models.
+class ModelFiles:
+    """The files of a reconstruction, all binary or all text.
 
     Attributes:
-        name: As text files have it.
-        parameters: What its numbers are, in their order; ``f`` stands for both focal lengths.
+        cameras: Intrinsics.
+        images: Poses, and names of photos.
+        points: Positions and tracks.
     """
 
-    name: str
-    parameters: tuple[str, ...]
+    cameras: Path
+    images: Path
+    points: Path
 
+    @classmethod
+    def of(cls, folder: Path, ending: str) -> ModelFiles:
+        """Name the files in a folder, with ``.bin`` or ``.txt``."""
+        return cls(*(folder / f"{part}{ending}" for part in ("cameras", "images", "points3D")))
 
-# By the number that binary files have; the models that a pinhole with OpenCV's distortion covers.
-CAMERA_KINDS: Mapping[int, CameraKind] = {
-    0: CameraKind("SIMPLE_PINHOLE", ("f", "cx", "cy")),
-    1: CameraKind("PINHOLE", ("fx", "fy", "cx", "cy")),
-    2: CameraKind("SIMPLE_RADIAL", ("f", "cx", "cy", "k1")),
-    3: CameraKind("RADIAL", ("f", "cx", "cy", "k1", "k2")),
-    4: CameraKind("OPENCV", ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2")),
-    6: CameraKind("FULL_OPENCV", ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")),
-}
-_DISTORTION = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
+    def __iter__(self) -> Iterator[Path]:
+        return iter((self.cameras, self.images, self.points))
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ class SparsePoints:
     """Triangulated points, and who sees them.
 
     Attributes:
-        xyz: Positions in the world of the model.
+        xyz: Positions in the world of the reconstruction.
         observed: Index of the point of each observation.
         observer: Identifier of the image of each observation.
     """
@@ -79,13 +89,13 @@ class SparsePoints:
 
 
 @dataclass(frozen=True)
-class SparseModel:
-    """A model in the frame and the units of its files, which have no scale of their own.
+class SparseReconstruction:
+    """A reconstruction in the frame and the units of its files, which have no scale of their own.
 
     Attributes:
         cameras: By their number.
         images: In the order of the file.
-        points: Of the whole model.
+        points: All of them.
     """
 
     cameras: Mapping[int, CameraIntrinsics]
@@ -93,16 +103,39 @@ class SparseModel:
     points: SparsePoints
 
 
-def lens_of(kind: CameraKind, width: float, height: float, values: Sequence[float]) -> CameraIntrinsics:
-    """Read a camera's numbers as its model says.
+def camera_parameters(path: Path, identifier: int, model: str) -> tuple[str, ...]:
+    """Return the parameters of a camera model, in the order of the files.
+
+    Raises:
+        UserError: The model isn't among `CAMERA_MODELS`.
+    """
+    if model not in CAMERA_MODELS:
+        raise UserError(
+            f"{path}: expected camera models among {', '.join(CAMERA_MODELS)}, found {model} for camera "
+            f"{identifier}. Undistort the photos with COLMAP's image_undistorter, or estimate the poses with "
+            "one of these models."
+        )
+    return CAMERA_MODELS[model]
+
+
+def camera_intrinsics(
+    parameters: tuple[str, ...], width: float, height: float, values: Sequence[float]
+) -> CameraIntrinsics:
+    """Convert the parameters of a camera to intrinsics.
 
     Args:
-        kind: Its model.
+        parameters: Their names, as `CAMERA_MODELS` has them.
         width: Of its pictures in pixels.
         height: Of its pictures in pixels.
-        values: As many as the model has parameters.
+        values: As many as there are parameters.
+
+    Raises:
+        ValueError: There are more or fewer.
     """
-    named = dict(zip(kind.parameters, values, strict=True))
+    named = dict(zip(parameters, values, strict=True))
+    known = sum(key in named for key in _DISTORTION)
+    # One radial coefficient alone is written as two, the form of OpenCV.
+    distortion = _DISTORTION[: max(2, known)] if known else ()
     return CameraIntrinsics(
         width=width,
         height=height,
@@ -110,30 +143,14 @@ def lens_of(kind: CameraKind, width: float, height: float, values: Sequence[floa
         fy=named.get("fy", named.get("f", 0.0)),
         cx=named["cx"],
         cy=named["cy"],
-        distortion=tuple(named[key] for key in _DISTORTION if key in named)
-        if "p1" in named
-        else _radial([named[key] for key in ("k1", "k2") if key in named]),
-    )
-
-
-def unknown_camera(path: Path, identifier: int, found: str) -> UserError:
-    """What to say of a camera model that isn't among `CAMERA_KINDS`."""
-    known = ", ".join(kind.name for kind in CAMERA_KINDS.values())
-    return UserError(
-        f"{path}: expected camera models among {known}, found {found} for camera {identifier}. Undistort the "
-        "photos with COLMAP's image_undistorter, or estimate the poses with one of these models."
+        distortion=tuple(named.get(key, 0.0) for key in distortion),
     )
 
 
 def c2w_of(image: PosedImage) -> Float[np.ndarray, "3 4"]:
-    """Camera to world in OpenCV axes, which are COLMAP's too."""
+    """Return the pose as camera to world in OpenCV axes, which are COLMAP's too."""
     quaternion = torch.tensor(image.quaternion, dtype=torch.float64)
     rotation = quaternion_to_rotation_matrix(quaternion).numpy()
     with np.errstate(over="ignore", invalid="ignore"):  # poses are checked afterwards
         position = -rotation.T @ np.array(image.translation)
     return np.concatenate([rotation.T, position[:, None]], axis=1)
-
-
-def _radial(coefficients: list[float]) -> tuple[float, ...]:
-    """Coefficients k1 and k2 alone, in OpenCV's order; none at all for a pinhole."""
-    return tuple((*coefficients, 0.0, 0.0)[:2]) if coefficients else ()

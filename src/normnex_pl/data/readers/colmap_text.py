@@ -9,45 +9,40 @@ from pathlib import Path
 import numpy as np
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import CameraIntrinsics
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.readers.colmap_model import (
-    CAMERA_KINDS,
+    ModelFiles,
     PosedImage,
-    SparseModel,
     SparsePoints,
-    lens_of,
-    unknown_camera,
+    SparseReconstruction,
+    camera_intrinsics,
+    camera_parameters,
 )
 
 _IMAGE_WORDS = 10  # number, quaternion, translation, camera, name
 _POINT_WORDS = 8  # number, position, colour, error; then the track
 
 
-def read_text(folder: Path) -> SparseModel:
+def read_text(files: ModelFiles) -> SparseReconstruction:
     """Read ``cameras.txt``, ``images.txt`` and ``points3D.txt``.
 
     Raises:
         UserError: A line isn't of the form that the file should have, or has an unsupported camera model.
     """
-    return SparseModel(
-        cameras=_read_cameras(folder / "cameras.txt"),
-        images=_read_images(folder / "images.txt"),
-        points=read_text_points(folder / "points3D.txt"),
+    return SparseReconstruction(
+        _read_cameras(files.cameras), _read_images(files.images), read_text_points(files.points)
     )
 
 
 def _read_cameras(path: Path) -> dict[int, CameraIntrinsics]:
     """Read ``number model width height parameters...``, a camera a line."""
-    kinds = {kind.name: kind for kind in CAMERA_KINDS.values()}
     cameras = {}
     for number, line in _content(path):
-        form = "'number model width height parameters...'"
-        with _line_of(path, number, line, form):
+        with _parsing(path, number, line, "'number model width height parameters...'"):
             words = line.split()
-            identifier, name, (width, height, *values) = int(words[0]), words[1], map(float, words[2:])
-            if name not in kinds:
-                raise unknown_camera(path, identifier, name)
-            cameras[identifier] = lens_of(kinds[name], width, height, values)
+            identifier, model, (width, height, *values) = int(words[0]), words[1], map(float, words[2:])
+            parameters = camera_parameters(path, identifier, model)
+            cameras[identifier] = camera_intrinsics(parameters, width, height, values)
     return cameras
 
 
@@ -56,9 +51,9 @@ def _read_images(path: Path) -> tuple[PosedImage, ...]:
     images = []
     lines = _lines(path)
     for number, line in lines:
-        if not _says_something(line):
+        if _is_empty(line):
             continue
-        with _line_of(path, number, line, "'number qw qx qy qz tx ty tz camera name'"):
+        with _parsing(path, number, line, "'number qw qx qy qz tx ty tz camera name'"):
             identifier, *words, name = line.strip().split(maxsplit=_IMAGE_WORDS - 1)
             w, x, y, z, tx, ty, tz = map(float, words[:7])
             images.append(PosedImage(int(identifier), int(words[7]), name, (w, x, y, z), (tx, ty, tz)))
@@ -71,7 +66,7 @@ def read_text_points(path: Path) -> SparsePoints:
     xyz: list[tuple[float, float, float]] = []
     observed, observer = list[int](), list[int]()
     for number, line in _content(path):
-        with _line_of(path, number, line, "'number x y z red green blue error (image keypoint)...'"):
+        with _parsing(path, number, line, "'number x y z red green blue error (image keypoint)...'"):
             words = line.split()
             x, y, z = map(float, words[1:4])
             track = list(map(int, words[_POINT_WORDS:]))
@@ -88,8 +83,8 @@ def read_text_points(path: Path) -> SparsePoints:
 
 
 def _content(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers, without comments and empty ones."""
-    return ((number, line) for number, line in _lines(path) if _says_something(line))
+    """Return the lines with their numbers, without comments and empty ones."""
+    return ((number, line) for number, line in _lines(path) if not _is_empty(line))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -104,13 +99,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     return enumerate(text.split("\n"), start=1)
 
 
-def _says_something(line: str) -> bool:
-    """Return whether a line is neither empty nor a comment."""
-    return bool(line.strip()) and not line.lstrip().startswith("#")
+def _is_empty(line: str) -> bool:
+    """Return whether a line holds nothing but a comment."""
+    return not line.strip() or line.lstrip().startswith("#")
 
 
 @contextmanager
-def _line_of(path: Path, number: int, line: str, form: str) -> Iterator[None]:
+def _parsing(path: Path, number: int, line: str, form: str) -> Iterator[None]:
     """Turn what parsing a line raises into a UserError."""
     try:
         yield

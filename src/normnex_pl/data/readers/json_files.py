@@ -1,4 +1,4 @@
-"""Reading JSON files, and numbers out of them, with messages that name file and place."""
+"""Reading JSON files and their values, with messages that name file and place."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def read_word(where: str, fields: Mapping[str, Any], key: str) -> str:
 
 
 def read_list(where: str, value: Any, kind: type, what: str) -> list[Any]:
-    """Check that a value is a list of one kind of things, and not empty.
+    """Check that a value is a list with items of one type, and not empty.
 
     Raises:
         UserError: It isn't.
@@ -84,13 +84,13 @@ def read_list(where: str, value: Any, kind: type, what: str) -> list[Any]:
 
 
 def refuse(where: str, expected: str, found: str) -> NoReturn:
-    """Raise the UserError of a file whose content isn't as it should be."""
+    """Raise the UserError about unexpected content of a file."""
     raise UserError(
         f"{where}: expected {expected}, found {found}. Correct the file, or estimate the poses again."
     )
 
 
 def _shortened(value: Any) -> str:
-    """Return the beginning of a value, on one line."""
+    """Return the beginning of a value on one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:60] + "..."

@@ -11,6 +11,7 @@ Formats: https://github.com/Fyusion/LLFF and https://github.com/nex-mpi/nex-code
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,11 @@ from jaxtyping import Float
 from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.images import find_folder, list_photos
-from normnex_pl.data.photos.lenses import CameraIntrinsics, check_lens
-from normnex_pl.data.readers.base import SceneReader, check_folder
-from normnex_pl.data.readers.points import points_beside
-from normnex_pl.data.scene.load import PosedPhotos
+from normnex_pl.data.photos.folders import find_folder, list_photos, photos_below
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics, check_intrinsics
+from normnex_pl.data.photos.posed import PosedPhotos
+from normnex_pl.data.readers.base import SceneReader
+from normnex_pl.data.readers.points import points_beside, points_files
 
 _POSES_FILE = "poses_bounds.npy"
 _INTRINSICS_FILE = "hwf_cxcy.npy"
@@ -33,29 +34,39 @@ _NEX_COLUMNS = 14
 
 @dataclass(frozen=True)
 class _Poses:
-    """What the pose files say, in the frame and units of the files.
+    """Content of the pose files, in their own frame and units.
 
     Attributes:
         c2w: Camera to world in OpenCV axes.
-        lenses: For the photos that the poses were estimated from.
+        intrinsics: For the photos that the poses were estimated from.
         bounds: Near and far depth.
     """
 
     c2w: Float[np.ndarray, "view 3 4"]
-    lenses: tuple[CameraIntrinsics, ...]
+    intrinsics: tuple[CameraIntrinsics, ...]
     bounds: Float[np.ndarray, "view 2"]
 
 
 class LLFFReader(SceneReader):
     """Read ``poses_bounds.npy``, with 3x5 or (beside ``hwf_cxcy.npy``) 3x4 pose matrices."""
 
+    @property
+    @override
+    def looks_for(self) -> str:
+        return f"{_POSES_FILE} (LLFF)"
+
     @override
     def recognises(self, root: Path) -> bool:
         return (root / _POSES_FILE).exists()
 
     @override
+    def files(self, root: Path) -> Iterable[Path]:
+        poses = [root / _POSES_FILE, root / _INTRINSICS_FILE]
+        yield from (path for path in (*poses, *points_files(root)) if path.is_file())
+        yield from photos_below(root)
+
+    @override
     def read(self, root: Path, width: int | None) -> PosedPhotos:
-        check_folder(root)
         poses = _read_poses(root)
         files = list_photos(find_folder(root, width))
         if len(files) != len(poses.c2w):
@@ -69,12 +80,11 @@ class LLFFReader(SceneReader):
             root=root,
             source=root / _POSES_FILE,
             files=files,
-            lenses=poses.lenses,
+            intrinsics=poses.intrinsics,
             c2w=poses.c2w,
             bounds=poses.bounds,
-            split=None,
-            planes_unit=1.0,
-            points=points_beside(root, poses.c2w, poses.lenses, poses.bounds),
+            points=points_beside(root, poses.c2w, poses.intrinsics, poses.bounds),
+            planes_unit="world",
         )
 
 
@@ -102,13 +112,14 @@ def _read_poses(root: Path) -> _Poses:
         )
     matrices = rows[:, :-2].reshape(len(rows), 3, columns // 3)
     if has_intrinsics:
-        intrinsics = np.tile(_read_shared_intrinsics(root / _INTRINSICS_FILE), (len(rows), 1))
+        numbers = np.tile(_read_shared_intrinsics(root / _INTRINSICS_FILE), (len(rows), 1))
     else:
-        intrinsics = _centred_intrinsics(matrices[:, :, 4])
-    lenses = tuple(CameraIntrinsics(width, height, *rest) for height, width, *rest in intrinsics.tolist())
-    for row, lens in enumerate(lenses):
-        check_lens(f"{root / (_INTRINSICS_FILE if has_intrinsics else _POSES_FILE)}, row {row}", lens)
-    return _Poses(c2w=opencv_from_llff(matrices[:, :, :4]), lenses=lenses, bounds=rows[:, -2:])
+        numbers = _centred_intrinsics(matrices[:, :, 4])
+    intrinsics = tuple(CameraIntrinsics(width, height, *rest) for height, width, *rest in numbers.tolist())
+    source = root / (_INTRINSICS_FILE if has_intrinsics else _POSES_FILE)
+    for row, camera in enumerate(intrinsics):
+        check_intrinsics(f"{source}, row {row}", camera)
+    return _Poses(opencv_from_llff(matrices[:, :, :4]), intrinsics, bounds=rows[:, -2:])
 
 
 def _read_shared_intrinsics(path: Path) -> Float[np.ndarray, "6"]:
@@ -149,5 +160,5 @@ def _read_array(path: Path) -> Float[np.ndarray, "..."]:
 
 
 def _shape_text(array: Float[np.ndarray, "..."]) -> str:
-    """Say a shape as people write it."""
+    """Return a shape as people write it."""
     return " x ".join(map(str, array.shape)) or "a single number"

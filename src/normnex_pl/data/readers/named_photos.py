@@ -1,4 +1,4 @@
-"""Photos that a scene's files call by name, unlike LLFF's, which go by their order."""
+"""Finding photos by the names in a scene's files; those of LLFF scenes go by their order."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.images import PHOTO_ENDINGS, photo_folders, read_size, suitable_folder
+from normnex_pl.data.photos.decode import read_size
+from normnex_pl.data.photos.folders import PHOTO_ENDINGS, photo_folders, suitable_folder
 
 
 def find_photos(root: Path, names: Sequence[str], width: int | None) -> tuple[Path, ...]:
-    """Find photos that a scene's files call by name, in the best of the folders that hold them all.
+    """Find named photos in the most suitable of the folders that hold them all.
 
-    Smaller copies may have another ending than the name says. Which folder is the best, see `find_folder`.
+    Smaller copies may have another ending than the name says. `find_folder` says which folder is suitable.
 
     Args:
         root: The folder that holds ``images/`` or ``images_<n>/``.
@@ -70,5 +71,5 @@ def locate_photo(path: Path) -> Path | None:
 
 
 def _photos_by_name(folder: Path, names: Sequence[str]) -> list[Path | None]:
-    """Where the photos of a folder are, None for those that it lacks."""
+    """Return where the photos of a folder are, None for those that it lacks."""
     return [locate_photo(folder / name) for name in names]

@@ -1,4 +1,4 @@
-"""Positions of the points in a PLY file, of whatever else it holds.
+"""Positions of the points in a PLY file; everything else in it is ignored.
 
 Format: http://paulbourke.net/dataformats/ply/. ASCII and both binary forms; elements before the vertices
 must be of fixed size.
@@ -43,7 +43,7 @@ def read_ply_points(path: Path) -> Float[np.ndarray, "point 3"]:
             raise ValueError("no PLY header")
         order, elements = _parse_header(header[1].decode("ascii"))
         return _vertices(data[header.end() :], order, elements)
-    # Unknown words are KeyErrors and IndexErrors, all else that can be wrong are ValueErrors.
+    # Unknown words raise KeyError and IndexError, all other faults ValueError.
     except (OSError, KeyError, IndexError, ValueError, OverflowError, MemoryError) as error:
         raise UserError(
             f"{path}: expected a PLY file of points with x, y and z, found a truncated or other file "
@@ -52,7 +52,7 @@ def read_ply_points(path: Path) -> Float[np.ndarray, "point 3"]:
 
 
 def _parse_header(text: str) -> tuple[str, list[tuple[str, int, np.dtype[np.void]]]]:
-    """Form of the numbers; name, count and layout of each element up to the vertices."""
+    """Return the form of the numbers; name, count and layout of each element up to the vertices."""
     order, elements = "", []
     name, count, fields = "", 0, list[tuple[str, str]]()
     for words in map(str.split, [*text.splitlines(), "element end 0"]):
@@ -61,7 +61,7 @@ def _parse_header(text: str) -> tuple[str, list[tuple[str, int, np.dtype[np.void
         if words[0] == "format":
             order = words[1]
         elif words[0] == "property":
-            # Lists have no fixed size; that matters in front of the vertices and in them alone.
+            # Lists have no fixed size, which matters up to the vertices alone.
             fields.append((words[-1], "" if words[1] == "list" else _ORDERS[order] + _TYPES[words[1]]))
         elif words[0] == "element":
             if name == "vertex" or (name and not all(layout for _, layout in fields)):
@@ -77,7 +77,7 @@ def _parse_header(text: str) -> tuple[str, list[tuple[str, int, np.dtype[np.void
 def _vertices(
     body: bytes, order: str, elements: list[tuple[str, int, np.dtype[np.void]]]
 ) -> Float[np.ndarray, "point 3"]:
-    """Positions, from what follows the header."""
+    """Return the positions, given the bytes after the header."""
     *before, (_, count, layout) = elements
     if order == "ascii":
         lines = io.StringIO(body.decode("ascii")).readlines()

@@ -1,4 +1,4 @@
-"""Points of a sparse reconstruction beside poses that came from it, as in most LLFF scenes."""
+"""Points of the sparse reconstruction from which a scene's poses were derived, as in most LLFF scenes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import CameraIntrinsics
-from normnex_pl.data.readers.bounds import depths_from, points_in_picture
-from normnex_pl.data.readers.colmap import MODEL_FOLDERS
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics, in_picture
+from normnex_pl.data.readers.bounds import depths_from
+from normnex_pl.data.readers.colmap import model_files
 from normnex_pl.data.readers.colmap_binary import read_binary_points
 from normnex_pl.data.readers.colmap_text import read_text_points
 
@@ -24,13 +24,18 @@ _TOLERANCE = 1.25
 _SMALLEST_AGREEMENT = 0.9
 
 
+def points_files(root: Path) -> list[Path]:
+    """List where the points of a COLMAP model may be in a scene, in the order of precedence."""
+    return [files.points for files in model_files(root)]
+
+
 def points_beside(
     root: Path,
     c2w: Float[np.ndarray, "view 3 4"],
-    lenses: tuple[CameraIntrinsics, ...],
+    intrinsics: tuple[CameraIntrinsics, ...],
     bounds: Float[np.ndarray, "view 2"],
 ) -> Float[np.ndarray, "point 3"] | None:
-    """Read the points of a COLMAP model in a scene whose poses are stored otherwise.
+    """Read the points of a COLMAP model in a scene whose poses come from other files.
 
     The scene can do without them: what is damaged, or in another frame than the poses, is left out with a
     warning.
@@ -38,14 +43,13 @@ def points_beside(
     Args:
         root: The scene's folder.
         c2w: Camera to world.
-        lenses: Of the views.
+        intrinsics: Of the views' cameras.
         bounds: Near and far depth of each view.
 
     Returns:
-        Positions; None without points of use.
+        Positions; None without usable points.
     """
-    files = (root / place / f"points3D{ending}" for place in MODEL_FOLDERS for ending in _READERS)
-    path = next((path for path in files if path.is_file()), None)
+    path = next(filter(Path.is_file, points_files(root)), None)
     if path is None:
         return None
     try:
@@ -53,7 +57,7 @@ def points_beside(
     except UserError as error:
         logger.warning("points are not used: %s", error)
         return None
-    agreeing = _agreement(points, c2w, lenses, bounds)
+    agreeing = _agreement(points, c2w, intrinsics, bounds)
     if agreeing < _SMALLEST_AGREEMENT:
         logger.warning(
             "%s: points are not used, since only %.0f %% of them lie where the poses and depth bounds of the "
@@ -68,13 +72,13 @@ def points_beside(
 def _agreement(
     points: Float[np.ndarray, "point 3"],
     c2w: Float[np.ndarray, "view 3 4"],
-    lenses: tuple[CameraIntrinsics, ...],
+    intrinsics: tuple[CameraIntrinsics, ...],
     bounds: Float[np.ndarray, "view 2"],
 ) -> float:
-    """Share of the points that are in the picture and between the bounds of some view; 0 without points."""
+    """Return the share of the points in the picture and between the bounds of some view; 0 without points."""
     agreeing = np.zeros(len(points), dtype=bool)
-    for pose, lens, (near, far) in zip(c2w, lenses, bounds, strict=True):
+    for pose, camera, (near, far) in zip(c2w, intrinsics, bounds, strict=True):
         depths = depths_from(pose, points)
         between = (depths > near / _TOLERANCE) & (depths < far * _TOLERANCE)
-        agreeing |= between & points_in_picture(points, pose, lens)
+        agreeing |= between & in_picture(points, pose, camera)
     return float(agreeing.mean()) if len(points) else 0.0

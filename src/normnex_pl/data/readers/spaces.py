@@ -4,13 +4,13 @@ The file has a list of rig positions, each a list of cameras: intrinsics, the ph
 and orientation, an axis times an angle that takes the world to OpenCV's camera axes. Pixel centres lie at
 integer + 0.5. The cameras of a rig differ in focal length and, by a few percent, in height.
 
-Format: https://github.com/augmentedperception/spaces_dataset. It says nothing of depths or held-out views;
-``planes.txt``, in metres, and ``train_image.txt`` and ``val_image.txt`` do, where the scene has them.
+Format: https://github.com/augmentedperception/spaces_dataset. It has neither depths nor held-out views;
+``planes.txt``, in metres, and ``train_image.txt`` and ``val_image.txt`` give them, where the scene has these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ from jaxtyping import Float
 from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 from typing_extensions import override
 
-from normnex_pl.data.photos.lenses import CameraIntrinsics, check_lens
-from normnex_pl.data.planes.unit import scene_unit
-from normnex_pl.data.readers.base import SceneReader, check_folder
+from normnex_pl.data.photos.folders import photos_below
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics, check_intrinsics
+from normnex_pl.data.photos.posed import PosedPhotos
+from normnex_pl.data.poses import check_pose
+from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.readers.bounds import FixedBounds
 from normnex_pl.data.readers.json_files import read_json, read_list, read_number, read_numbers, read_word
 from normnex_pl.data.readers.named_photos import existing_photo
-from normnex_pl.data.scene.build import check_pose
-from normnex_pl.data.scene.load import PosedPhotos
 
 _FILE = "models.json"
 
@@ -36,38 +36,44 @@ class SpacesReader(SceneReader):
     """Read ``models.json``.
 
     Args:
-        near: Depth of the nearest content in metres, where ``planes.txt`` doesn't say.
-        far: Depth of the farthest content in metres, where ``planes.txt`` doesn't say. The defaults are
-            those of the data set's own programs.
+        near: Depth of the nearest content in metres, where ``planes.txt`` doesn't give it.
+        far: Depth of the farthest content in metres, where ``planes.txt`` doesn't give it. The defaults
+            are those of the data set's own programs.
     """
 
     def __init__(self, near: float = 1.0, far: float = 100.0) -> None:
         self.default_bounds = FixedBounds(near, far)
+
+    @property
+    @override
+    def looks_for(self) -> str:
+        return f"{_FILE} (Spaces)"
 
     @override
     def recognises(self, root: Path) -> bool:
         return (root / _FILE).exists()
 
     @override
+    def files(self, root: Path) -> Iterable[Path]:
+        yield from (path for path in [root / _FILE] if path.is_file())
+        yield from photos_below(root)
+
+    @override
     def read(self, root: Path, width: int | None) -> PosedPhotos:
-        check_folder(root)
         cameras = _read_cameras(root / _FILE)
         files = [
             existing_photo(root, read_word(where, camera, "relative_path"), where)
             for where, camera in cameras
         ]
         order = sorted(range(len(files)), key=files.__getitem__)
-        bounds = (FixedBounds.of_planes_file(root) or self.default_bounds).of_views(len(files))
         return PosedPhotos(
             kind="Spaces",
             root=root,
             source=root / _FILE,
             files=tuple(files[i] for i in order),
-            lenses=tuple(_lens(*cameras[i]) for i in order),
+            intrinsics=tuple(_intrinsics(*cameras[i]) for i in order),
             c2w=np.stack([_pose(*cameras[i]) for i in order]),
-            bounds=bounds,
-            split=None,
-            planes_unit=scene_unit(bounds),
+            bounds=(FixedBounds.of_planes_file(root) or self.default_bounds).of_views(len(files)),
         )
 
 
@@ -81,11 +87,11 @@ def _read_cameras(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     ]
 
 
-def _lens(where: str, camera: Mapping[str, Any]) -> CameraIntrinsics:
+def _intrinsics(where: str, camera: Mapping[str, Any]) -> CameraIntrinsics:
     """Return the intrinsics of a camera, whose pixels need not be square."""
     focal = read_number(where, camera, "focal_length")
     cx, cy = read_numbers(where, camera, "principal_point", (2,))
-    lens = CameraIntrinsics(
+    intrinsics = CameraIntrinsics(
         width=read_number(where, camera, "width"),
         height=read_number(where, camera, "height"),
         fx=focal,
@@ -93,12 +99,12 @@ def _lens(where: str, camera: Mapping[str, Any]) -> CameraIntrinsics:
         cx=float(cx),
         cy=float(cy),
     )
-    check_lens(where, lens)
-    return lens
+    check_intrinsics(where, intrinsics)
+    return intrinsics
 
 
 def _pose(where: str, camera: Mapping[str, Any]) -> Float[np.ndarray, "3 4"]:
-    """Camera to world in OpenCV axes."""
+    """Return the pose of a camera as camera to world in OpenCV axes."""
     orientation = torch.from_numpy(read_numbers(where, camera, "orientation", (3,)))
     position = read_numbers(where, camera, "position", (3,))
     camera_from_world = axis_angle_to_rotation_matrix(orientation[None])[0].numpy()

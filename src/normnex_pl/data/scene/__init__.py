@@ -1,1 +1,1 @@
-"""From posed photos to a scene, and what belongs to a scene's folder."""
+"""Loading a scene step by step, its split, and the fingerprint of a run."""

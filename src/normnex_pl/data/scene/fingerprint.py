@@ -1,4 +1,4 @@
-"""What a run's result depends on, as hashes: its configuration, the sources, the scene's data.
+"""Hashes of everything that a run's result depends on: its configuration, the sources, the scene's data.
 
 Two runs with the same fingerprint would only repeat each other, up to the noise of the hardware. Neither
 the places of folders nor times of modification count.
@@ -13,21 +13,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
+from jsonargparse import ArgumentParser
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
-from normnex_pl.data.photos.images import PHOTO_ENDINGS, list_photos
+from normnex_pl.data.planes.planes_file import PLANES_FILE
+from normnex_pl.data.readers.auto import AnyKind
+from normnex_pl.data.readers.base import SceneReader
+from normnex_pl.data.scene.split import TEST_FILE, TRAIN_FILE
+from normnex_pl.data.truth import truth_files
 
-# Beside the photos: what the readers in data/ and the truth of a rendered scene are read from.
-_DATA_FILES = (
-    *("poses_bounds.npy", "hwf_cxcy.npy", "models.json", "transforms.json"),
-    *("planes.txt", "train_image.txt", "val_image.txt"),
-)
-_MODEL_FOLDER, _MODEL_ENDINGS = "sparse", (".bin", ".txt")
-_POINTS_ENDING = ".ply"
-_PHOTO_FOLDERS = "images*"
-_TRUTH_FOLDER = "truth"
-# Where a checkout keeps what a run is made of: other files may change without changing a run.
+# Where a checkout keeps what a run depends on: other files may change without changing a run.
 _SOURCES = ("src", "experiments")
 
 
@@ -45,16 +41,16 @@ def fingerprint(config: str, scene: Path, package: Path = Path(__file__).parents
     Raises:
         UserError: The scene isn't there.
     """
-    return {"config": _hash_config(config), "commit": _sources(package), "data": _hash_data(scene)}
+    return {"config": _hash_config(config), "commit": _sources(package), "data": _hash_data(config, scene)}
 
 
 def differences(stored: dict[str, str] | None, now: dict[str, str]) -> list[str]:
-    """Name the hashes in which a stored fingerprint isn't today's: all of them, if none is stored."""
+    """Name the hashes that differ from those of a stored fingerprint: all of them, if none is stored."""
     return [name for name, value in now.items() if (stored or {}).get(name) != value]
 
 
 def read_fingerprint(path: Path) -> dict[str, str] | None:
-    """Read a stored fingerprint; None where there is none, or something else than one."""
+    """Read a stored fingerprint; None if the file is missing or holds something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -68,10 +64,10 @@ def write_fingerprint(path: Path, value: dict[str, str]) -> None:
 
 
 def _hash_config(config: str) -> str:
-    """Hash settings by their values; where the run and the scene are says nothing about the result.
+    """Hash settings by their values, without those that don't change the result.
 
-    Nor do logs beside the run folder, nor ``weights_only``, which the command line sets itself on the way to
-    a run's ``config.yaml``.
+    These are the places of the run and the scene, further loggers, and ``weights_only``, which the command
+    line sets itself before it writes a run's ``config.yaml``.
     """
     silent = ("weights_only", "loggers")
     settings = {key: value for key, value in yaml.safe_load(config).items() if key not in silent}
@@ -82,10 +78,7 @@ def _hash_config(config: str) -> str:
 
 
 def _sources(package: Path) -> str:
-    """Return the commit, followed by a hash of what differs from it.
-
-    Outside a checkout a hash of the sources.
-    """
+    """Return the commit and a hash of what differs from it; outside a checkout a hash of the sources."""
     top = _git(package, "rev-parse", "--show-toplevel")
     # An installed package may lie in a checkout of something else, which doesn't track it.
     if top is None or _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
@@ -104,31 +97,22 @@ def _sources(package: Path) -> str:
     return f"{name}-dirty-{hashlib.sha256(changes + _hash_files(root, new).encode()).hexdigest()}"
 
 
-def _hash_data(scene: Path) -> str:
-    """Hash the files that a scene is read from."""
+def _hash_data(config: str, scene: Path) -> str:
+    """Hash the files that a scene is read from: those of its reader, and those beside them of any kind."""
     if not scene.is_dir():
         raise UserError(f"{scene}: expected a folder with a scene, found none there. Check the path.")
-    files = [scene / name for name in _DATA_FILES if (scene / name).is_file()]
-    for folder in scene.glob(_PHOTO_FOLDERS):
-        files += list_photos(folder) if folder.is_dir() else ()
-    files += [path for path in (scene / _TRUTH_FOLDER).rglob("*") if path.is_file()]
-    files += [path for path in scene.rglob("*") if _may_be_read(path.relative_to(scene)) and path.is_file()]
-    return _hash_files(scene, sorted(set(files)))
+    beside = [scene / name for name in (PLANES_FILE, TRAIN_FILE, TEST_FILE)]
+    files = {*_reader(config).files(scene), *filter(Path.is_file, beside), *truth_files(scene)}
+    return _hash_files(scene, sorted(files))
 
 
-def _may_be_read(path: Path) -> bool:
-    """Return whether a file is one that scenes of other kinds than LLFF have.
-
-    Photos anywhere, a model, points.
-    """
-    folders, ending = path.parts[:-1], path.suffix.lower()
-    if any(part.startswith(".") for part in path.parts):
-        return False
-    return (
-        (ending in PHOTO_ENDINGS and len(folders) > 0)
-        or (ending in _MODEL_ENDINGS and _MODEL_FOLDER in folders)
-        or ending == _POINTS_ENDING
-    )
+def _reader(config: str) -> SceneReader:
+    """Return the reader that a configuration names, with its options."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--reader", type=SceneReader | None)
+    named = yaml.safe_load(config).get("data", {}).get("reader")
+    reader = parser.instantiate(parser.parse_object({"reader": named})).reader
+    return reader or AnyKind()
 
 
 def _hash_files(root: Path, files: Iterable[Path]) -> str:
@@ -142,7 +126,7 @@ def _hash_files(root: Path, files: Iterable[Path]) -> str:
 
 
 def _git(folder: Path, *command: str) -> bytes | None:
-    """What git prints, or None where it is missing or refuses."""
+    """Return what git prints, or None where it is missing or refuses."""
     words: Sequence[str] = ("git", "-C", str(folder), *command)
     try:
         return subprocess.run(words, capture_output=True, check=True).stdout

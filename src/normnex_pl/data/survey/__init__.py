@@ -1,1 +1,1 @@
-"""What a scene is, before anything is trained on it: numbers, warnings and a picture."""
+"""Inspection of a scene before training: numbers, warnings and a diagram."""

@@ -1,4 +1,4 @@
-"""A picture of cameras, planes and points, from above, from the side and from behind the cameras."""
+"""A diagram of cameras, planes and points, from above, from the side and from behind the cameras."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SIZE = (16.0, 6.2)  # inches
 _DOTS_PER_INCH = 110
 _MOST_POINTS = 4000
 _MOST_PLANES = 24
-# Points farther than so many times the last plane would make all else small.
+# Points farther than so many times the last plane would make everything else small.
 _BEHIND = 1.2
-# Length of a drawn camera's picture pyramid, as a share of the first plane's depth.
-_PYRAMID = 0.12
+# Length of a drawn camera's frustum, as a share of the first plane's depth.
+_FRUSTUM = 0.12
 _TRAINING, _HELD_OUT, _REFERENCE = "tab:blue", "tab:orange", "tab:red"
 _PLANES, _POINTS = "tab:green", "0.45"
 
@@ -56,7 +56,7 @@ def write_diagram(path: Path, scene: Scene, num_planes: int) -> None:
 
 
 def _draw_depths(axes: Axes, scene: Scene, num_planes: int, axis: int) -> None:
-    """Depth against right (axis 0: depth goes up) or down (axis 1: depth goes right)."""
+    """Draw depth against right (axis 0: depth goes up) or down (axis 1: depth goes right)."""
     if scene.points is not None and len(scene.points):
         points = scene.points[:: 1 + len(scene.points) // _MOST_POINTS].numpy()
         points = points[points[:, 2] < _BEHIND * scene.geometry.far]
@@ -65,7 +65,7 @@ def _draw_depths(axes: Axes, scene: Scene, num_planes: int, axis: int) -> None:
     # The reference comes last, over the others.
     for index in (*scene.train, *scene.test, scene.reference):
         color, label = _style(scene, index)
-        outline = _ordered(*_pyramid(scene, scene.views[index].camera, axis), axis)
+        outline = _ordered(*_frustum(scene, scene.views[index].camera, axis), axis)
         axes.plot(*outline, color=color, lw=1, label=label)
     axes.set_aspect("equal", adjustable="datalim")
     handles, labels = axes.get_legend_handles_labels()
@@ -75,7 +75,7 @@ def _draw_depths(axes: Axes, scene: Scene, num_planes: int, axis: int) -> None:
 
 
 def _draw_planes(axes: Axes, geometry: MPIGeometry, num_planes: int, axis: int) -> None:
-    """The canvases of evenly chosen planes, the first and the last one bold."""
+    """Draw the canvases of evenly chosen planes, the first and the last one bold."""
     drawn = torch.linspace(0, num_planes - 1, min(num_planes, _MOST_PLANES)).round().long()
     label = "planes" if len(drawn) == num_planes else f"planes ({len(drawn)} of {num_planes})"
     for index, depth in zip(drawn.tolist(), plane_depths(geometry, num_planes)[drawn].tolist(), strict=True):
@@ -85,7 +85,7 @@ def _draw_planes(axes: Axes, geometry: MPIGeometry, num_planes: int, axis: int) 
 
 
 def _draw_positions(axes: Axes, scene: Scene) -> None:
-    """Positions across the reference view's axis, with names."""
+    """Draw the positions across the reference view's axis, with names."""
     for index in (*scene.train, *scene.test):
         x, y = scene.views[index].camera.c2w[:2, 3].tolist()
         color, _ = _style(scene, index)
@@ -96,7 +96,7 @@ def _draw_positions(axes: Axes, scene: Scene) -> None:
 
 
 def _style(scene: Scene, index: int) -> tuple[str, str]:
-    """Return a view's colour, and what it stands for."""
+    """Return a view's colour, and its meaning for the legend."""
     if index == scene.reference:
         return _REFERENCE, f"reference, {scene.views[index].name}"
     return (_TRAINING, "training views") if index in scene.train else (_HELD_OUT, "held-out views")
@@ -105,12 +105,12 @@ def _style(scene: Scene, index: int) -> tuple[str, str]:
 def _ordered(
     across: Float[np.ndarray, "number"], depth: Float[np.ndarray, "number"], axis: int
 ) -> tuple[Float[np.ndarray, "number"], Float[np.ndarray, "number"]]:
-    """Horizontal and vertical coordinates of a picture from above or from the side."""
+    """Return horizontal and vertical coordinates for the diagram from above (axis 0) or from the side (1)."""
     return (across, depth) if axis == 0 else (depth, across)
 
 
 def _canvas_ends(geometry: MPIGeometry, depth: float, axis: int) -> tuple[float, float]:
-    """Where a plane's canvas begins and ends along an axis."""
+    """Return where a plane's canvas begins and ends along an axis."""
     focal, centre, size = (
         (geometry.fx, geometry.cx, geometry.width)
         if axis == 0
@@ -120,12 +120,12 @@ def _canvas_ends(geometry: MPIGeometry, depth: float, axis: int) -> tuple[float,
     return begin * depth / focal, end * depth / focal
 
 
-def _pyramid(
+def _frustum(
     scene: Scene, camera: Camera, axis: int
 ) -> tuple[Float[np.ndarray, "corner"], Float[np.ndarray, "corner"]]:
-    """Outline of what a camera sees, from its centre along both borders: across, and depth."""
+    """Return the outline of a camera's view frustum, across and in depth."""
     K, c2w = camera.K.double().numpy(), camera.c2w.double().numpy()
-    length = _PYRAMID * scene.geometry.near
+    length = _FRUSTUM * scene.geometry.near
     size = (camera.width, camera.height)[axis]
     corners = np.zeros((4, 3))
     for corner, pixel in ((1, 0.0), (2, float(size))):

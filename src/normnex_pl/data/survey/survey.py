@@ -1,4 +1,4 @@
-"""Measure a scene: views, depths, planes and padding, in the units in which people can judge them."""
+"""Measurements of a scene: views, depths, planes and padding, in units in which people can judge them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from normnex_pl.geometry.planes import plane_depths
 
 # Rays across a picture and down, and planes, at which shares are measured.
 _COLUMNS, _ROWS, _PLANES = 33, 25, 32
-# Of the sRGB curve, near enough for comparing exposures.
+# Of the sRGB curve, accurate enough for comparing exposures.
 _GAMMA = 2.2
 
 
 @dataclass(frozen=True)
 class ViewSurvey:
-    """What is measured of a view.
+    """Measurements of a view.
 
     Attributes:
         name: Of the view.
         held_out: Whether it is for testing.
         position: In the reference frame, in world units.
         turned: Angle between its axis and that of the reference view, in degrees.
-        outside: Share of the places where its rays meet planes that lie outside of the canvas.
-        nothing_behind: Share of its rays that miss the last plane, behind which there is nothing.
+        outside: Share of the intersections of its rays with planes that lie outside of the canvas.
+        nothing_behind: Share of its rays that miss the last plane's canvas, beyond which there is nothing.
         brightness: Mean linear luma over the median of all views.
     """
 
@@ -46,7 +46,7 @@ class ViewSurvey:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is measured of a scene. Lengths are in units of its world, where the nearest bound is 4/3.
+    """Measurements of a scene. Lengths are in units of its world, where the nearest bound is 4/3.
 
     Attributes:
         name: Of the scene.
@@ -58,7 +58,7 @@ class Survey:
         reference: Name of the view in whose frame the planes stand.
         near: Depth of the first plane.
         far: Depth of the last plane.
-        spacing: What is uniform between neighbouring planes.
+        spacing: Whether depth or disparity is uniform from plane to plane.
         num_planes: How many there will be.
         padding: Padding of the canvas on each side, in pixels.
         reasons: For the planes.
@@ -170,7 +170,7 @@ def largest_angle(centres: Float[Tensor, "view 3"], point: Float[Tensor, "3"]) -
 
 
 def median_neighbour_distance(centres: Float[Tensor, "view 3"]) -> float:
-    """Median over the cameras of the distance to the nearest other; zero for a single one."""
+    """Return the median over cameras of the distance to the nearest other one; zero for a single camera."""
     if len(centres) < 2:
         return 0.0
     return float(torch.cdist(centres, centres).fill_diagonal_(math.inf).min(dim=1).values.median())

@@ -1,4 +1,4 @@
-"""What will be hard about a scene: each concern says what was found, what it leads to and what to do."""
+"""Diagnosis of a scene: each finding says what was measured, what it leads to and what to do."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterable
 
 from normnex_pl.data.survey.survey import Survey, ViewSurvey
 
-# The scenes that the README's figures are of have 17 training views and more.
+# The scenes of the published figures have 17 training views and more.
 _FEW_VIEWS = 12
-# Beyond these angles surfaces are seen that planes which face the reference camera can't show.
+# Beyond these angles views see surfaces that planes facing the reference camera can't show.
 _LARGEST_TURN = 30.0
 _LARGEST_AROUND = 70.0
 # With less, planes that differ in depth look the same from everywhere.
 _SMALLEST_RANGE = 8.0
-# Gaps between planes become visible beyond about a pixel; twice that in the middle is too much.
+# Gaps between planes become visible beyond about a pixel; in the middle, twice that is too much.
 _LARGEST_STEP = 2.0
 _MOST_OUTSIDE = 0.05
 _FEWEST_POINTS_BETWEEN = 0.95
-# A third of a stop, and as much again for what comes into the picture and leaves it.
+# A third of a stop, and as much again for content that enters or leaves the picture.
 _LARGEST_BRIGHTNESS = 2 ** (2 / 3)
 _NAMED = 4
 
 
-def concerns(survey: Survey) -> list[str]:
-    """Return all that speaks against training on a scene as it is; nothing, at best."""
+def diagnose(survey: Survey) -> list[str]:
+    """Return what speaks against training on a scene as it is, a sentence or two each; nothing, at best."""
     checks: tuple[Callable[[Survey], str | None], ...] = (
         _few_views,
         _facing_apart,
@@ -75,7 +75,7 @@ def _little_parallax(survey: Survey) -> str | None:
         return None
     return (
         f"the nearest content moves by only {survey.range_pixels:.1f} pixels against the farthest between "
-        "the photos: depth can hardly be told. Take photos from farther apart, or load them wider."
+        "the photos: depth can hardly be determined. Take photos from farther apart, or load them wider."
     )
 
 
@@ -138,7 +138,7 @@ def _exposure(survey: Survey) -> str | None:
 
 
 def _named(views: Iterable[ViewSurvey]) -> str:
-    """Name some views, and how many there are besides."""
+    """Name some views, and count the others."""
     names = [view.name for view in views]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

@@ -1,18 +1,13 @@
-"""Finding and loading the photos of a scene.
-
-A scene keeps its photos in ``images/`` and, often, smaller copies in ``images_<n>/``. Which folder is
-read depends on the wanted width (see `find_folder`); the choice looks at file headers only.
+"""Decoding photos to sRGB bytes.
 
 Pixels are taken as they are stored: sRGB is assumed, colour profiles and gamma chunks are not applied.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,104 +21,12 @@ from torch import Tensor
 
 from normnex_pl.core.errors import UserError
 
-logger = logging.getLogger(__name__)
-
-PHOTO_ENDINGS = (".jpg", ".jpeg", ".png")
 _FORMATS = ("JPEG", "PNG")
-_FOLDER_NAME = re.compile(r"images(_\d+(x\d+)?)?")
 _TURNED_BY_90_DEGREES = (5, 6, 7, 8)
 # Of 16-bit PNG files: the header's colour type to the reader's mode. Grey with alpha, a rarity that the
 # reader lacks, is left to Pillow, which cuts it to the upper 8 bits.
 _16_BIT_MODES = {0: "mono", 2: "rgb", 6: "rgba"}
 _MAX_THREADS = 8
-
-
-def find_folder(root: Path, width: int | None) -> Path:
-    """Choose among ``images/`` and ``images_<n>/`` (or ``images_<w>x<h>/``) the one to load from.
-
-    In this order: a folder whose photos are exactly ``width`` wide; the narrowest of the wider ones (its
-    photos are then to be scaled down); the widest of all (nothing is ever enlarged). The width of a folder
-    is that of its first photo.
-
-    Args:
-        root: The scene's folder.
-        width: Wanted width in pixels; None takes the widest folder.
-
-    Returns:
-        The chosen folder, which holds at least one photo.
-
-    Raises:
-        UserError: There is no such folder, all of them are empty, or a photo's header can't be read.
-    """
-    folders = photo_folders(root, width)
-    photos = {folder: list_photos(folder) for folder in folders}
-    widths = {folder: read_size(files[0])[0] for folder, files in photos.items() if files}
-    if not widths:
-        names = ", ".join(f"{folder.name}/" for folder in folders)
-        raise UserError(
-            f"{root}: expected photos that end in {', '.join(PHOTO_ENDINGS)}, found none in {names}. "
-            "Copy the photos there."
-        )
-    return suitable_folder(widths, width)
-
-
-def photo_folders(root: Path, width: int | None) -> tuple[Path, ...]:
-    """List the folders whose names say that they hold photos, of any size.
-
-    Args:
-        root: The folder that holds them.
-        width: Wanted width in pixels, which is checked here.
-
-    Raises:
-        UserError: There is no such folder, or no such width.
-    """
-    if width is not None and width < 1:
-        raise UserError(
-            f"image width: expected a positive number of pixels, found {width}. Choose another width."
-        )
-    children = sorted(root.iterdir()) if root.is_dir() else []
-    folders = tuple(path for path in children if path.is_dir() and _FOLDER_NAME.fullmatch(path.name))
-    if not folders:
-        raise UserError(
-            f"{root}: expected the photos in a folder images/ or images_<n>/ (such as images_4/), found "
-            "neither. Put the photos there, or check the path of the scene."
-        )
-    return folders
-
-
-def suitable_folder(widths: Mapping[Path, int], width: int | None) -> Path:
-    """Choose a folder by the width of its photos, see `find_folder`.
-
-    Args:
-        widths: Of each folder, in pixels.
-        width: The wanted one; None takes the widest.
-    """
-    # min and max take the first of equals: images/ before images_<n>/.
-    enough = [folder for folder in widths if width is not None and widths[folder] >= width]
-    chosen = min(enough, key=widths.__getitem__) if enough else max(widths, key=widths.__getitem__)
-    if width is not None and not enough:
-        logger.warning(
-            "%s: no photos are as wide as %d; using those of %d pixels as they are",
-            chosen,
-            width,
-            widths[chosen],
-        )
-    else:
-        logger.info("photos: %s, %d pixels wide, wanted %s", chosen, widths[chosen], width or "the widest")
-    return chosen
-
-
-def list_photos(folder: Path) -> tuple[Path, ...]:
-    """List the JPEG and PNG files of a folder, sorted by file name; hidden files are left out.
-
-    Args:
-        folder: An existing folder.
-
-    Returns:
-        The files whose name ends as a photo's does, in any capitalisation.
-    """
-    files = (path for path in folder.iterdir() if path.suffix.lower() in PHOTO_ENDINGS and path.is_file())
-    return tuple(sorted(path for path in files if not path.name.startswith(".")))
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -140,7 +43,7 @@ def read_size(path: Path) -> tuple[int, int]:
     """
     with _unreadable_as_user_error(path), Image.open(path, formats=_FORMATS) as image:
         width, height = image.size
-        # The base class's method, since that of PNG files decodes all pixels to look behind them.
+        # The base class's method: that of PNG files decodes all pixels to find EXIF data after them.
         turned = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in _TURNED_BY_90_DEGREES
     return (height, width) if turned else (width, height)
 
@@ -151,7 +54,7 @@ def load_photos(files: Sequence[Path], width: int | None) -> tuple[UInt8[Tensor,
     Grey and palette images become RGB; 16 bits become 8 by value * 255 / 65535, rounded. Transparent
     pixels are composited over black, which is also what an MPI shows where no plane covers the view.
     Scaling down uses an anti-aliased Lanczos filter, as the usual ``images_<n>/`` copies do, and keeps the
-    aspect ratio; narrower photos stay as they are.
+    aspect ratio; narrower photos are not enlarged.
 
     Args:
         files: Photos, all of one size.

@@ -13,14 +13,8 @@ from kornia.geometry.calibration import undistort_points
 from numpy.typing import NDArray
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.lenses import (
-    CameraIntrinsics,
-    check_aspect,
-    check_lens,
-    intrinsic_matrix,
-    undistort,
-    undistortion,
-)
+from normnex_pl.data.photos.intrinsics import CameraIntrinsics, check_aspect, check_intrinsics
+from normnex_pl.data.photos.undistortion import undistort, undistortion
 
 WIDTH, HEIGHT = 80, 60
 PINHOLE = CameraIntrinsics(width=80.0, height=60.0, fx=70.0, fy=72.0, cx=41.0, cy=29.0)
@@ -35,13 +29,13 @@ DISTORTIONS = {
 
 
 def centres(width: int, height: int) -> NDArray[np.float64]:
-    """Pixel centres, [height, width, 2]."""
+    """Return pixel centres, [height, width, 2]."""
     u, v = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     return np.stack([u, v], axis=-1)
 
 
 def directions(lens: CameraIntrinsics, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points on the plane z = 1 that a lens shows at pixels: OpenCV's formula solved by iterating."""
+    """Return points on the plane z = 1 that a lens shows at pixels: OpenCV's formula, solved by iterating."""
     target = (pixels - [lens.cx, lens.cy]) / [lens.fx, lens.fy]
     k1, k2, p1, p2, k3, k4, k5, k6 = (*lens.distortion, *[0.0] * 8)[:8]
     x, y = np.moveaxis(target.copy(), -1, 0)
@@ -55,7 +49,7 @@ def directions(lens: CameraIntrinsics, pixels: NDArray[np.float64]) -> NDArray[n
 
 
 def seen(rays: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The colour of the world in a direction, smooth, 0 to 255."""
+    """Return the colour of the world in a direction, smooth, 0 to 255."""
     x, y = np.moveaxis(rays, -1, 0)
     waves = [np.sin(9 * x + 2 * y), np.cos(8 * y - x), np.sin(7 * (x + y))]
     return 127.5 + 120 * np.stack(waves, axis=-1)
@@ -65,9 +59,9 @@ def seen(rays: NDArray[np.float64]) -> NDArray[np.float64]:
 def test_undistorted_photo_is_the_one_that_the_pinhole_takes(name: str) -> None:
     lens = replace(PINHOLE, distortion=DISTORTIONS[name])
     photo = seen(directions(lens, centres(WIDTH, HEIGHT))).round().astype(np.uint8)
-    mapping = undistortion("here", lens, WIDTH, HEIGHT)
+    mapping = undistortion("here", lens)
     found = undistort(torch.from_numpy(photo), mapping).numpy().astype(float)
-    K = mapping.K
+    K = mapping.pinhole.matrix
     expected = seen((centres(WIDTH, HEIGHT) - K[:2, 2]) / [K[0, 0], K[1, 1]])
     # Rounded twice, and interpolated. Half a pixel more or less would be 4 to 8 steps.
     assert np.abs(found - expected).mean() < 0.6
@@ -76,7 +70,7 @@ def test_undistorted_photo_is_the_one_that_the_pinhole_takes(name: str) -> None:
 
 @pytest.mark.parametrize("name", DISTORTIONS)
 def test_nothing_outside_the_photo_is_seen_and_no_border_is_wasted(name: str) -> None:
-    mapping = undistortion("here", replace(PINHOLE, distortion=DISTORTIONS[name]), WIDTH, HEIGHT)
+    mapping = undistortion("here", replace(PINHOLE, distortion=DISTORTIONS[name]))
     places = (mapping.grid.numpy() + 1) / 2 * [WIDTH, HEIGHT]
     assert (places > 0.5 - 1e-3).all()
     assert (places < np.array([WIDTH, HEIGHT]) - 0.5 + 1e-3).all()
@@ -85,11 +79,11 @@ def test_nothing_outside_the_photo_is_seen_and_no_border_is_wasted(name: str) ->
 
 
 def test_the_pinhole_keeps_centre_and_shape_of_pixels() -> None:
-    K = undistortion("here", replace(PINHOLE, distortion=(-0.2, 0.05)), WIDTH, HEIGHT).K
+    K = undistortion("here", replace(PINHOLE, distortion=(-0.2, 0.05))).pinhole.matrix
     np.testing.assert_allclose(K[:2, 2], [41, 29])
     np.testing.assert_allclose(K[0, 0] / K[1, 1], 70 / 72)
     assert K[0, 0] < 70, "a barrel lens sees more than a pinhole of its focal length"
-    assert undistortion("here", replace(PINHOLE, distortion=(0.2,)), WIDTH, HEIGHT).K[0, 0] > 70
+    assert undistortion("here", replace(PINHOLE, distortion=(0.2,))).pinhole.fx > 70
 
 
 def test_places_agree_with_colmap() -> None:
@@ -97,8 +91,8 @@ def test_places_agree_with_colmap() -> None:
     values = DISTORTIONS["opencv"]
     parameters = [PINHOLE.fx, PINHOLE.fy, PINHOLE.cx, PINHOLE.cy, *values]
     camera = pycolmap.Camera(model="OPENCV", width=WIDTH, height=HEIGHT, params=parameters)
-    mapping = undistortion("here", replace(PINHOLE, distortion=values), WIDTH, HEIGHT)
-    K = mapping.K
+    mapping = undistortion("here", replace(PINHOLE, distortion=values))
+    K = mapping.pinhole.matrix
     rays = ((centres(WIDTH, HEIGHT) - K[:2, 2]) / [K[0, 0], K[1, 1]]).reshape(-1, 2)
     expected = camera.img_from_cam(np.concatenate([rays, np.ones((len(rays), 1))], axis=1))
     places = (mapping.grid.numpy().reshape(-1, 2) + 1) / 2 * [WIDTH, HEIGHT]
@@ -119,29 +113,30 @@ def test_places_go_back_to_the_pixels_they_come_from(
     lens = CameraIntrinsics(
         *map(float, (*size, max(size), max(size), width / 2 + 1, height / 2)), (k1, k2, *tangential)
     )
-    mapping = undistortion("here", lens, width, height)
+    mapping = undistortion("here", lens)
     places = (mapping.grid.reshape(-1, 2).double() + 1) / 2 * torch.tensor(size)
-    K = torch.from_numpy(intrinsic_matrix(lens, width, height))
+    K = torch.from_numpy(lens.matrix)
     coefficients = torch.tensor(lens.distortion, dtype=torch.float64)
-    back = undistort_points(places, K, coefficients, torch.from_numpy(mapping.K), num_iters=50)
+    back = undistort_points(places, K, coefficients, torch.from_numpy(mapping.pinhole.matrix), num_iters=50)
     np.testing.assert_allclose(back, centres(width, height).reshape(-1, 2), atol=1e-3)
 
 
 def test_distortion_is_the_same_at_every_size() -> None:
     lens = replace(PINHOLE, distortion=DISTORTIONS["opencv"])
-    full = undistortion("here", lens, WIDTH, HEIGHT)
-    half = undistortion("here", lens, WIDTH // 2, HEIGHT // 2)
+    full = undistortion("here", lens)
+    half = undistortion("here", lens.scaled_to(WIDTH // 2, HEIGHT // 2))
     # Borders are judged by pixel centres, which lie further inside in a small photo.
-    np.testing.assert_allclose(half.K[:2], full.K[:2] / 2, rtol=0.02)
-    wide = undistortion("here", replace(lens, width=160.0, fx=140.0, cx=82.0), WIDTH, HEIGHT)
-    np.testing.assert_allclose(wide.K, full.K)
+    np.testing.assert_allclose(half.pinhole.matrix[:2], full.pinhole.matrix[:2] / 2, rtol=0.02)
+    stretched = replace(lens, width=160.0, fx=140.0, cx=82.0)
+    wide = undistortion("here", stretched.scaled_to(WIDTH, HEIGHT))
+    np.testing.assert_allclose(wide.pinhole.matrix, full.pinhole.matrix)
     np.testing.assert_allclose(wide.grid, full.grid)
 
 
 @pytest.mark.parametrize("distortion", [(50.0,), (-2.0,), (-0.9, 0.0), (1e6,), (0.0, 0.0, 3.0), (1e300,)])
 def test_coefficients_of_no_lens_are_refused(distortion: tuple[float, ...]) -> None:
     with pytest.raises(UserError, match=r"^cameras.bin: expected the distortion of a lens, found"):
-        undistortion("cameras.bin", replace(PINHOLE, distortion=distortion), WIDTH, HEIGHT)
+        undistortion("cameras.bin", replace(PINHOLE, distortion=distortion))
 
 
 @pytest.mark.parametrize(
@@ -159,9 +154,9 @@ def test_coefficients_of_no_lens_are_refused(distortion: tuple[float, ...]) -> N
     ],
 )
 def test_impossible_lenses_are_refused(wrong: dict[str, float]) -> None:
-    check_lens("camera 1", PINHOLE)
+    check_intrinsics("camera 1", PINHOLE)
     with pytest.raises(UserError, match=r"^camera 1: expected .* found"):
-        check_lens("camera 1", replace(PINHOLE, **wrong))
+        check_intrinsics("camera 1", replace(PINHOLE, **wrong))
 
 
 def test_photos_may_be_scaled_but_not_turned() -> None:

@@ -1,0 +1,119 @@
+"""Finding the photos of a scene: which folder, and which files in it.
+
+A scene keeps its photos in ``images/`` and, often, smaller copies in ``images_<n>/``. Which folder is
+read depends on the wanted width (see `find_folder`); the choice looks at file headers only.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos.decode import read_size
+
+logger = logging.getLogger(__name__)
+
+PHOTO_ENDINGS = (".jpg", ".jpeg", ".png")
+_FOLDER_NAME = re.compile(r"images(_\d+(x\d+)?)?")
+
+
+def find_folder(root: Path, width: int | None) -> Path:
+    """Choose among ``images/`` and ``images_<n>/`` (or ``images_<w>x<h>/``) the one to load from.
+
+    In this order: a folder whose photos are exactly ``width`` wide; the narrowest of the wider ones (its
+    photos are then to be scaled down); the widest of all (nothing is ever enlarged). The width of a folder
+    is that of its first photo.
+
+    Args:
+        root: The scene's folder.
+        width: Wanted width in pixels; None takes the widest folder.
+
+    Returns:
+        The chosen folder, which holds at least one photo.
+
+    Raises:
+        UserError: There is no such folder, all of them are empty, or a photo's header can't be read.
+    """
+    folders = photo_folders(root, width)
+    photos = {folder: list_photos(folder) for folder in folders}
+    widths = {folder: read_size(files[0])[0] for folder, files in photos.items() if files}
+    if not widths:
+        names = ", ".join(f"{folder.name}/" for folder in folders)
+        raise UserError(
+            f"{root}: expected photos that end in {', '.join(PHOTO_ENDINGS)}, found none in {names}. "
+            "Copy the photos there."
+        )
+    return suitable_folder(widths, width)
+
+
+def photo_folders(root: Path, width: int | None) -> tuple[Path, ...]:
+    """List the folders that hold photos of any size, by their names.
+
+    Args:
+        root: The folder that holds them.
+        width: Wanted width in pixels, which is checked here.
+
+    Raises:
+        UserError: There is no such folder, or no such width.
+    """
+    if width is not None and width < 1:
+        raise UserError(
+            f"image width: expected a positive number of pixels, found {width}. Choose another width."
+        )
+    children = sorted(root.iterdir()) if root.is_dir() else []
+    folders = tuple(path for path in children if path.is_dir() and _FOLDER_NAME.fullmatch(path.name))
+    if not folders:
+        raise UserError(
+            f"{root}: expected the photos in a folder images/ or images_<n>/ (such as images_4/), found "
+            "neither. Put the photos there, or check the path of the scene."
+        )
+    return folders
+
+
+def suitable_folder(widths: Mapping[Path, int], width: int | None) -> Path:
+    """Choose a folder by the width of its photos, see `find_folder`.
+
+    Args:
+        widths: Of each folder, in pixels.
+        width: The wanted one; None takes the widest.
+    """
+    # min and max take the first of equals: images/ before images_<n>/.
+    enough = [folder for folder in widths if width is not None and widths[folder] >= width]
+    chosen = min(enough, key=widths.__getitem__) if enough else max(widths, key=widths.__getitem__)
+    if width is not None and not enough:
+        logger.warning(
+            "%s: no photos are as wide as %d; using those of %d pixels as they are",
+            chosen,
+            width,
+            widths[chosen],
+        )
+    else:
+        logger.info("photos: %s, %d pixels wide, wanted %s", chosen, widths[chosen], width or "the widest")
+    return chosen
+
+
+def list_photos(folder: Path) -> tuple[Path, ...]:
+    """List the JPEG and PNG files of a folder, sorted by file name; hidden files are left out.
+
+    Args:
+        folder: An existing folder.
+
+    Returns:
+        The files whose name ends as a photo's does, in any capitalisation.
+    """
+    files = (path for path in folder.iterdir() if path.suffix.lower() in PHOTO_ENDINGS and path.is_file())
+    return tuple(sorted(path for path in files if not path.name.startswith(".")))
+
+
+def photos_below(root: Path) -> tuple[Path, ...]:
+    """List the JPEG and PNG files in a folder and in all folders below it, without hidden ones."""
+    paths = (path for path in root.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS and path.is_file())
+    return tuple(path for path in sorted(paths) if not is_hidden(path.relative_to(root)))
+
+
+def is_hidden(path: Path) -> bool:
+    """Return whether a part of a relative path begins with a full stop."""
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,102 @@
+"""``planes.txt`` in a scene's folder: the depths and the padding of its planes.
+
+The format is that of the NeX and Shiny data sets (https://github.com/nex-mpi/nex-code), with comments and the
+reference view in lines that NeX's trainer ignores.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Scene
+from normnex_pl.data.planes.choice import PlaneOverrides, scale_padding, unscale_padding
+from normnex_pl.data.text_files import read_lines
+
+PLANES_FILE = "planes.txt"
+_COMMENT = "#"
+_REFERENCE = "reference"
+_LARGEST_PADDING = 1e5
+
+
+def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
+    """Read ``planes.txt``: ``near far [inverse [padding]]``, and perhaps ``reference`` and a photo's name.
+
+    ``inverse`` is 1 for planes uniform in disparity and 0, or absent, for planes uniform in depth.
+    ``padding`` is the padding in pixels of photos 1008 wide, to which the NeX trainer scales LLFF scenes.
+    Lines that begin with # are comments; other lines after the first are ignored but for ``reference``, as
+    that trainer ignores all of them.
+
+    Units: the NeX trainer takes the depths of a scene with ``poses_bounds.npy`` as they are after it
+    divided the poses by 0.75 x the smallest near bound, which is also the unit of our world; those of a
+    Spaces or plain COLMAP scene are in the units of the files, since it scales nothing there.
+
+    Args:
+        root: The scene's folder.
+        width: Width of the loaded photos in pixels.
+        unit: The file's length that is 1 in the scene's world.
+
+    Returns:
+        The file's values; none if there is no such file.
+
+    Raises:
+        UserError: The first line isn't of that form.
+    """
+    path = root / PLANES_FILE
+    if not path.exists():
+        return PlaneOverrides()
+    lines = [line.strip() for line in read_lines(path)]
+    line, *others = [line for line in lines if not line.startswith(_COMMENT)] or [""]
+    near, far, inverse, padding, *more = [*_numbers(line), *[math.nan] * 4]
+    count = len(more)
+    inverse = 0 if count == 2 else inverse
+    padding = 0 if count < 4 else padding
+    depths_ordered = 0 < near < far < math.inf
+    if count > 4 or not depths_ordered or inverse not in (0, 1) or not 0 <= padding <= _LARGEST_PADDING:
+        raise UserError(
+            f"{path}: expected 'near far [inverse [padding]]' in the first line, with 0 < near < far, "
+            f"inverse 0 or 1 and padding 0 or more pixels, found '{line[:80]}'. "
+            "Correct or remove the file."
+        )
+    names = [name for key, _, name in (other.partition(" ") for other in others) if key == _REFERENCE]
+    return PlaneOverrides(
+        near=near / unit,
+        far=far / unit,
+        spacing="disparity" if inverse else "depth",
+        padding=scale_padding(padding, width) if count == 4 else None,
+        reference=names[0].strip() if names else None,
+    )
+
+
+def planes_text(scene: Scene) -> str:
+    """Return the ``planes.txt`` that gives a scene the planes that it has, with the reasons as comments.
+
+    The first line is one of NeX's format. All digits are kept, so that reading it changes nothing.
+    """
+    geometry, unit, reasons = scene.geometry, scene.planes_unit, scene.reasons
+    inverse = int(geometry.spacing == "disparity")
+    padding = unscale_padding(geometry.padding, geometry.width)
+    world = "the scaled world, where the nearest bound is 4/3" if unit == 1 else "units of the scene's files"
+    return "\n".join(
+        [
+            f"{geometry.near * unit!r} {geometry.far * unit!r} {inverse} {padding}",
+            f"{_REFERENCE} {scene.views[scene.reference].name}",
+            f"{_COMMENT} Near and far plane ({world}),",
+            f"{_COMMENT} 1: uniform in disparity, 0: in depth; canvas padding (pixels of photos 1008 wide).",
+            f"{_COMMENT} Below: the view in whose frame the planes stand. Why:",
+            f"{_COMMENT} near, far: {reasons.depths}",
+            f"{_COMMENT} spacing: {reasons.spacing}",
+            f"{_COMMENT} padding: {reasons.padding}",
+            f"{_COMMENT} reference: {reasons.reference}",
+            "",
+        ]
+    )
+
+
+def _numbers(line: str) -> list[float]:
+    """Return the numbers of a line; none if it holds anything else."""
+    try:
+        return [float(word) for word in line.split()]
+    except ValueError:
+        return []
