@@ -15,7 +15,7 @@ import torch
 from cli.helpers import ROOT, configs, quick_and_alone
 from export.viewer.browser import FLAGS, HELD_OUT, Baked, Browser, Tab, open_browser
 from normnex_pl.cli.main import main
-from normnex_pl.export.baked.writer import BakeSettings, bake
+from normnex_pl.export.baked.pipeline import BakeSettings, bake
 from normnex_pl.export.site.publish import make_server
 from normnex_pl.training.trained_run import read_run
 

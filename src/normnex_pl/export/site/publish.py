@@ -11,7 +11,7 @@ from pathlib import Path
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing_folder
-from normnex_pl.export.baked.manifest import FOLDER, MANIFEST, files_of, read_file, read_manifest
+from normnex_pl.export.baked.files import FOLDER, MANIFEST, read_file, read_manifest
 from normnex_pl.export.site.server import ViewServer
 
 VIEWER = Path(__file__).parent.parent / "viewer"
@@ -59,8 +59,8 @@ def export_site(baked: Path, target: Path) -> Path:
         shutil.copytree(VIEWER, temporary, dirs_exist_ok=True)
         image = temporary / "mpi"
         image.mkdir()
-        for entry in files_of(manifest):
-            (image / Path(entry["file"]).name).write_bytes(read_file(baked, entry))
+        for entry in manifest.files:
+            (image / entry.file).write_bytes(read_file(baked, entry))
         shutil.copyfile(baked / MANIFEST, image / MANIFEST)
     return target
 
