@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,40 @@ def read_file(folder: Path, entry: FileEntry) -> bytes:
             f"{len(content)}. {AGAIN}"
         )
     return content
+
+
+def baked_folder(run: Path) -> Path:
+    """Return the baked multiplane image of a run.
+
+    Args:
+        run: Folder of the run.
+
+    Raises:
+        UserError: There is none, or it is damaged or of another version.
+    """
+    folder = run / FOLDER
+    if not (folder / MANIFEST).is_file():
+        raise UserError(
+            f"{folder}: expected a baked multiplane image, found none. Bake it first: make bake RUN={run}"
+        )
+    read_manifest(folder)
+    return folder
+
+
+def copy_image(folder: Path, target: Path) -> None:
+    """Copy a baked multiplane image and nothing else of its folder.
+
+    Args:
+        folder: The image; all of its files are checked.
+        target: An empty folder.
+
+    Raises:
+        UserError: A file is missing, or isn't what was baked.
+    """
+    manifest = read_manifest(folder)
+    for entry in manifest.files:
+        (target / entry.file).write_bytes(read_file(folder, entry))
+    shutil.copyfile(folder / MANIFEST, target / MANIFEST)
 
 
 def _first_error(error: ValidationError) -> str:

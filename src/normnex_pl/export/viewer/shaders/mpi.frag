@@ -40,7 +40,7 @@ struct Ray {
   vec2 start;
   vec2 step;
   vec3 viewdir;
-  float ahead;         // 1 if it runs to greater depths, else -1
+  float ahead;         // 1 if it runs towards greater depths, else -1
 };
 
 // Sums over the planes, by their weights: the shares of light that reach a plane and end there.
@@ -70,7 +70,7 @@ vec2 meet(Ray ray, float depth) {
   return ray.start + ray.step / depth;
 }
 
-// The specular part of a layer and its normal; zero where nothing is stored.
+// Reads the specular part of a layer and its normal; zero where nothing is stored.
 void readLayer(Ray ray, int layer, out vec3 specular, out vec3 normal) {
   specular = vec3(0);
   normal = vec3(0);
@@ -91,7 +91,7 @@ void readLayer(Ray ray, int layer, out vec3 specular, out vec3 normal) {
   specular = GATE * specularColor(features, functions);
 }
 
-// Opacity of a plane, 0 where nothing is stored.
+// Reads the opacity of a plane; 0 where nothing is stored.
 float readAlpha(vec2 canvas, int plane, vec4 stored) {
 #ifdef OPAQUE_LAST_PLANE
   if (plane == NUM_PLANES - 1) return 1.0;
