@@ -58,7 +58,7 @@ MODELS = {
 
 
 def make(name: str, kind: str = "grid", num_basis: int = 3) -> MPI:
-    """A multiplane image of planes that vary in opacity and colour, with gloss of some strength."""
+    """A multiplane image of planes that vary in opacity and colour, with visible specular highlights."""
     torch.manual_seed(0)
     parts = MODELS[name]
     query = ReflectionQuery() if parts.normals.num_features else ViewQuery()

@@ -61,7 +61,7 @@ def bake_run(run: Path, *options: str) -> int:
     return main([f"--run={run}", "--device=cpu", *options])
 
 
-def test_a_run_is_baked_judged_and_keeps_its_scores(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_baked_scored_and_keeps_its_scores(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = json.loads((run / "metrics.json").read_text())
     assert bake_run(run) == 0
     after = json.loads((run / "metrics.json").read_text())

@@ -185,7 +185,7 @@ def test_tiles_below_the_threshold_are_dropped_and_little_is_lost(tmp_path: Path
 
 
 def test_edges_of_opacity_are_sharper_than_the_grid_that_holds_them(tmp_path: Path) -> None:
-    """The live sigmoid comes behind the reading of a cell, the baked one before that of a texel."""
+    """The live sigmoid follows the interpolation of cells, the baked one precedes that of texels."""
     mpi = make("rgb")
     rays = rays_of(moved(reference_camera(), 0.07, 0.03, 0))  # not at the centres of texels
     live = mpi.render(rays).rgb

@@ -26,7 +26,7 @@ class Constants(Protocol):
 
 @dataclass(frozen=True)
 class TextureShape(Constants):
-    """How textures of one kind are cut and stored.
+    """Textures of one kind, cut into tiles.
 
     Attributes:
         height: Texels of a texture.
@@ -64,7 +64,7 @@ class TableShape(Constants):
 
 @dataclass(frozen=True)
 class ModelParts(Constants):
-    """What the features mean: functions of `baked_shading`.
+    """The decoding of features: functions of `baked_shading`.
 
     Attributes:
         color: Colour model.
@@ -97,7 +97,7 @@ class ImageConstants(Constants):
         base_color: Textures of base colours.
         features: Textures of features.
         table: Of the basis functions.
-        model: What the features mean.
+        model: The decoding of features.
     """
 
     layers: int

@@ -301,7 +301,7 @@ def test_slow_devices_get_smaller_frames_and_fast_ones_whole_ones(page: Tab) -> 
     assert bands == 22  # 640 ms in parts of 30
 
 
-def test_the_picture_comes_before_its_gloss(
+def test_the_picture_comes_before_its_specular_highlights(
     normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
 ) -> None:
     """While features are still on their way, what has arrived is shown, with a bar for the rest."""

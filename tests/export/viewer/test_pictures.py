@@ -85,7 +85,7 @@ def test_diffuse_and_specular_make_up_the_picture(baked: Baked, page: Tab) -> No
     np.testing.assert_allclose(np.abs(change), shown["specular"], atol=2.01 * LEVEL)
 
 
-def test_the_gain_scales_the_gloss_alone(baked: Baked, page: Tab) -> None:
+def test_the_gain_scales_the_specular_part_alone(baked: Baked, page: Tab) -> None:
     ours, camera = baked.read(), baked.held_out["view_000"]
     page.look_through(camera)
     page.show("specular", gain=0)

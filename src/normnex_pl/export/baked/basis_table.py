@@ -38,7 +38,7 @@ _CHECKED = 1 << 14  # random inputs at which the error is measured
 
 
 class TableQuery(ABC):
-    """How a table is sampled and looked up.
+    """The inputs of a table, and its lookup.
 
     Attributes:
         name: In the manifest.

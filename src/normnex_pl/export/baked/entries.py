@@ -110,12 +110,12 @@ class TextureEntry:
 
     @property
     def grid(self) -> TileGrid:
-        """How the textures are cut."""
+        """The cut of the textures into tiles."""
         return TileGrid(len(self.ranges), self.height, self.width, self.tile)
 
     @property
     def layout(self) -> PageLayout:
-        """How the slots lie on pages."""
+        """The layout of the slots on pages."""
         return PageLayout(self.tiles_per_row, self.rows_per_page, self.pages, self.tile)
 
     @property

@@ -1,4 +1,4 @@
-"""How textures are cut into square tiles, and how tiles lie on pages.
+"""The layout of textures: square tiles, and pages of tiles.
 
 A tile of ``size`` texels shows ``size - 2`` of its texture, surrounded by a border of one texel of its
 neighbours; at the ends of the texture its last texels are repeated. Bilinear reading inside a tile therefore
@@ -22,7 +22,7 @@ MAX_PAGES = 256
 
 @dataclass(frozen=True)
 class TileGrid:
-    """How textures of one size are cut.
+    """The cut of textures of one size into tiles.
 
     Attributes:
         textures: Number of textures: one a plane or a layer.
@@ -59,7 +59,7 @@ class TileGrid:
 
 @dataclass(frozen=True)
 class PageLayout:
-    """How slots lie on pages of one size.
+    """The layout of slots on pages of one size.
 
     Attributes:
         tiles_per_row: Tiles beside each other on a page.

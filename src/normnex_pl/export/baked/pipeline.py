@@ -20,15 +20,15 @@ from normnex_pl.model.mpi import MPI
 
 @dataclass(frozen=True)
 class BakeSettings:
-    """How a model is baked.
+    """Resolution, thresholds and compression of a bake.
 
     Attributes:
         threshold: Tiles that have a smaller weight in all pixels of all views are dropped.
         alpha_pixels: Pixels of the canvas along a texel of the opacities; None for the field's resolution.
         feature_pixels: Pixels of the canvas along a texel of the features; None likewise.
         tolerance: How far rounding the base colour of a texel may move a pixel, in 8-bit levels.
-        base_color: How base colours are compressed.
-        exact: How opacities and features are compressed, whose channels aren't colours.
+        base_color: Compression of base colours.
+        exact: Compression of opacities and features, whose channels aren't colours.
     """
 
     threshold: float = 1 / 64

@@ -25,7 +25,7 @@ from normnex_pl.export.baked.tiles import ABSENT, pack_pages
 
 @dataclass(frozen=True)
 class Encoding:
-    """How pictures are compressed.
+    """Compression of pictures.
 
     Attributes:
         format: PNG or WebP, which every browser opens.
