@@ -84,9 +84,9 @@ def rig_of_cameras(c2w: Float[Tensor, "view 3 4"], geometry: MPIGeometry) -> Rig
 
 
 def rig_of_geometry(geometry: MPIGeometry) -> Rig:
-    """Return the rig of a multiplane image of unknown capture: as far as its padding covers the view.
+    """Return the rig of a multiplane image of unknown capture: as far as its padding reaches.
 
-    Moving sideways by d shifts the first plane by fx d / near pixels, which may be as many as the padding has.
+    Moving sideways by d shifts the first plane by fx d / near pixels: by the padding at most.
     """
     across = [geometry.padding * geometry.near / focal for focal in (geometry.fx, geometry.fy)]
     return _rig(torch.eye(3, 4).double(), torch.tensor([*across, 0.0]).double(), geometry)
