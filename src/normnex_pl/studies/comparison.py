@@ -36,15 +36,15 @@ COLUMNS = (
     Column("lpips_vgg", "LPIPS", 3),
     Column("highlight_psnr", "highlight PSNR", 2),
     Column("diffuse_psnr", "diffuse PSNR", 2),
-    Column("diffuse_psnr_lobe", "diffuse PSNR, where there is any", 2),
-    Column("specular_std", "s.d. of gloss over views", 3),
-    Column("specular_correlation", "its correlation with the true one", 2),
-    Column("normal_mae_deg", "n' to truth, objects (deg)", 1),
-    Column("normal_mae_deg_table", "n' to truth, table (deg)", 1),
-    Column("target_mae_deg", "n to truth, objects (deg)", 1),
-    Column("target_mae_deg_table", "n to truth, table (deg)", 1),
-    Column("normal_target_deg", "n' to n (deg)", 1),
-    Column("psnr_flat_normals", "PSNR with n' = (0, 0, -1)", 2),
+    Column("diffuse_psnr_lobe", "diffuse PSNR, diffuse surfaces", 2),
+    Column("specular_std", "s.d. of highlights over views", 3),
+    Column("specular_correlation", "correlation with true highlights", 2),
+    Column("normal_mae_deg", "normal error, objects (deg)", 1),
+    Column("normal_mae_deg_table", "normal error, table (deg)", 1),
+    Column("target_mae_deg", "estimated normal error, objects (deg)", 1),
+    Column("target_mae_deg_table", "estimated normal error, table (deg)", 1),
+    Column("normal_target_deg", "predicted to estimated (deg)", 1),
+    Column("psnr_flat_normals", "PSNR, constant normals", 2),
     Column("num_outputs", "outputs", 0),
     Column("stored_mb", "MB", 1),
     Column("million_parameters", "M parameters", 2),
@@ -79,10 +79,10 @@ class Run:
         test = self.metrics.get("test") or {}
         numbers = {column.name: test.get(column.name, self.metrics.get(column.name)) for column in COLUMNS}
         steps, seconds = self.metrics.get("steps"), self.metrics.get("train_seconds")
-        gloss = self.metrics.get("specular_variation") or {}
+        variation = self.metrics.get("specular_variation") or {}
         return numbers | {
-            "specular_std": gloss.get("std"),
-            "specular_correlation": gloss.get("correlation"),
+            "specular_std": variation.get("std"),
+            "specular_correlation": variation.get("correlation"),
             "stored_mb": _scaled(self.metrics.get("stored_bytes"), 1e-6),
             "million_parameters": _scaled(self.metrics.get("num_parameters"), 1e-6),
             "ms_per_step": _scaled(seconds, 1000 / steps) if steps else None,
