@@ -69,6 +69,23 @@ def test_the_baked_folder_is_copied_byte_by_byte_and_alone(run: Path, tmp_path: 
     assert [path.name for path in target.parent.iterdir()] == ["scene"]
 
 
+def test_an_earlier_export_is_replaced_unless_something_was_added(run: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    for settings in (BakeSettings(threshold=0.0), BakeSettings(threshold=0.0, alpha_pixels=2.0)):
+        bake(make_mpi("grid"), [reference_camera()], run / "mpi", settings, {})
+        MPIFormat().write(run, target)
+        assert contents(target) == contents(run / "mpi")
+    (target / "notes.txt").write_text("mine")
+    before = contents(target)
+    with pytest.raises(UserError, match="out: expected a new or empty folder"):
+        MPIFormat().write(run, target)
+    assert contents(target) == before
+    (target / "notes.txt").unlink()
+    (target / "manifest.json").write_text("{}")  # somebody else's
+    with pytest.raises(UserError, match="out: expected a new or empty folder"):
+        MPIFormat().write(run, target)
+
+
 def test_a_damaged_image_is_not_exported(run: Path, tmp_path: Path) -> None:
     table = run / "mpi" / "alpha_tiles.bin"
     table.write_bytes(bytes(len(table.read_bytes())))

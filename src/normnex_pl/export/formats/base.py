@@ -26,7 +26,7 @@ class ExportFormat(ABC):
 
         Args:
             run: Folder of the run.
-            target: A new or empty folder.
+            target: A new or empty folder, or an earlier export of the same format, which is replaced.
 
         Returns:
             What a user should open or copy.
