@@ -71,7 +71,10 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda m: m["textures"]["features"]["files"][0][1].update(file="../secret.png"),
         r"textures\.features\.files\[0\]\[1\]\.file: .*found \.\./secret\.png",
     ),
-    "path of the basis": (lambda m: m["basis"].update(file="/etc/passwd"), r"basis.*file"),
+    "path of the basis": (
+        lambda m: m["basis"].update(file="/etc/passwd"),
+        r"basis\.file: .*found /etc/passwd",
+    ),
     "infinity": (lambda m: m["geometry"].update(near=float("inf")), r"geometry\.near: .*finite"),
     "planes": (lambda m: m["depths"].pop(), r"depths: expected \d+ x \d+ planes"),
     "layers": (

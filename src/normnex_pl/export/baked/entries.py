@@ -12,6 +12,8 @@ from normnex_pl.export.baked.layout import MAX_PAGES, PAGE_SIZES, PageLayout, Ti
 
 Count = Annotated[int, Field(ge=1, le=1 << 31)]
 Bytes = Annotated[int, Field(ge=0)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 GROUP = 3  # channels a picture
 Matrix = tuple[tuple[float, float, float, float], ...]
 # Types are exact and numbers finite.
@@ -22,9 +24,9 @@ EXACT = ConfigDict(strict=True, allow_inf_nan=False)
 class FileEntry:
     """A file beside the manifest; no name leads out of the folder."""
 
-    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+    file: FileName
     bytes: Bytes
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Digest
 
 
 @dataclass(frozen=True, config=EXACT)
@@ -71,9 +73,9 @@ class BasisEntry:
     shape: tuple[Annotated[int, Field(ge=2, le=2048)], ...]
     num_basis: Annotated[int, Field(ge=1, le=1024)]
     error: float
-    file: str
-    bytes: int
-    sha256: str
+    file: FileName
+    bytes: Bytes
+    sha256: Digest
 
     @property
     def stored(self) -> FileEntry:
@@ -86,7 +88,7 @@ class BasisEntry:
         axes = 2 if self.query == "view" else 3
         expect(len(self.shape) == axes, f"shape: expected {axes} axes, found {len(self.shape)}")
         size = 2 * math.prod(self.shape) * self.num_basis
-        expect(self.stored.bytes == size, f"bytes: expected {size} of a table of its shape")
+        expect(self.bytes == size, f"bytes: expected {size} of a table of its shape")
         return self
 
 
