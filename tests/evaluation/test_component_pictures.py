@@ -33,7 +33,7 @@ from normnex_pl.model.appearance.color import AdditiveYCbCrColor, NonnegativeLum
 from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
 from support.sheets import places
-from support.small import GEOMETRY, LAYERS, SUBLAYERS, make_mpi, nex, reference_camera
+from support.small import GEOMETRY, LAYERS, LAYOUT, SUBLAYERS, make_mpi, nex, reference_camera
 
 Pixels = NDArray[np.uint8]
 FACING = [128, 128, 255]
@@ -162,7 +162,7 @@ def rendered(variant: str) -> tuple[list[Panel], View]:
         torch.manual_seed(0)
         field = partial(GridField, divisors=(2, 1))
         color, basis = YCbCrColor(NonnegativeLuma()), NeuralBasis(ViewQuery())
-        mpi = MPI(GEOMETRY, LAYERS, SUBLAYERS, field, color, basis, PredictedNormals())
+        mpi = MPI(LAYOUT, field, color, basis, PredictedNormals())
     camera = reference_camera()
     view = View("view", camera, torch.from_numpy(noise(camera.height, camera.width)))
     shown = mpi.render_image(camera)

@@ -24,6 +24,7 @@ from normnex_pl.export.video.frames import (
 )
 from normnex_pl.export.video.sheets import columns_for, sheet_for
 from normnex_pl.geometry.cameras import image_rays, project
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
@@ -73,7 +74,7 @@ def test_another_eye_changes_the_specular_part_and_nothing_else(kind: str) -> No
 def test_an_opaque_surface_has_the_colours_that_a_camera_at_the_eye_would_see() -> None:
     torch.manual_seed(0)
     field = partial(GridField, divisors=(1,))
-    mpi = MPI(GEOMETRY, 4, 1, field, RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
+    mpi = MPI(PlaneLayout(GEOMETRY, 4, 1), field, RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
     excite(mpi.field)
     assert isinstance(mpi.field, GridField)
     with torch.no_grad():

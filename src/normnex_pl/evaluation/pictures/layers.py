@@ -13,7 +13,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import FieldOutput, Rays, RenderOutput
+from normnex_pl.core.rendering import FieldOutput, RenderOutput
+from normnex_pl.core.types import Rays
 from normnex_pl.evaluation.pictures.colors import SPECULAR_GAIN, to_bytes
 from normnex_pl.evaluation.pictures.components import grey_picture, specular_legend, specular_picture
 from normnex_pl.evaluation.pictures.legends import bar_legend

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
@@ -13,6 +12,7 @@ from normnex_pl.evaluation.pictures.colors import to_bytes
 from normnex_pl.evaluation.pictures.components import component_panels
 from normnex_pl.evaluation.pictures.layers import check_layers, mpi_sheet
 from normnex_pl.evaluation.pictures.sheet import panel_grid
+from normnex_pl.model.mpi import RenderOptions
 from normnex_pl.studies.figures.tables import picture_table
 from normnex_pl.training.trained_run import TrainedRun
 
@@ -64,8 +64,8 @@ def relighting_figure(run: TrainedRun, gains: Sequence[int | float], view: str |
     shown = run.view(view)
     pictures = []
     for gain in gains:
-        with run.module.mpi.scaling_specular(gain), torch.no_grad():
-            rendered = run.module.mpi.render_image(shown.camera, run.module.eval_chunk_size)
+        options = RenderOptions(specular_gain=float(gain))
+        rendered = run.module.mpi.render_image(shown.camera, run.module.eval_chunk_size, options)
         pictures.append(to_bytes(rendered["rgb"]))
     titles = [f"specular gain {gain:g}" for gain in gains]
     return picture_table([pictures], f"{shown.name} of {run.label}", titles)[0]

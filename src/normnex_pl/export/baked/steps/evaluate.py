@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import MPIGeometry, PlaneSamples
+from normnex_pl.core.rendering import PlaneSamples
+from normnex_pl.core.types import MPIGeometry
 from normnex_pl.export.baked.basis_table import FittedTable, fit_table, table_query
 from normnex_pl.export.baked.kinds import Kinds
 from normnex_pl.export.baked.layout import TileGrid
