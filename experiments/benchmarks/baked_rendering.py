@@ -45,9 +45,9 @@ def measure(folder: Path, options: argparse.Namespace, device: torch.device) -> 
     renderers = {renderer.name: renderer for renderer in find_renderers(device)}
     result: dict[str, Any] = {
         "run": str(folder),
-        "provenance": baked.manifest["provenance"],
-        "color": baked.manifest["color"]["model"],
-        "query": baked.manifest["basis"]["query"],
+        "provenance": baked.manifest.provenance,
+        "color": baked.manifest.color.model,
+        "query": baked.manifest.basis.query,
         "planes": len(baked.depths),
         "layers": len(baked.layer_depths),
         "frame_size": [cameras[0].width, cameras[0].height],

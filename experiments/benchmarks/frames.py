@@ -12,8 +12,8 @@ import torch.nn.functional as F
 
 from clock import milliseconds
 from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.export.baked.pipeline import BakeSettings, bake
 from normnex_pl.export.baked.renderers import render_image
-from normnex_pl.export.baked.writer import BakeSettings, bake
 from normnex_pl.model.fields import GridField
 from normnex_pl.training.module import NormNeXModule
 

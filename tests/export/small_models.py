@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from normnex_pl.core.types import Camera
+from normnex_pl.export.baked.codes import LEVELS
 from normnex_pl.export.baked.image import BakedMPI
-from normnex_pl.export.baked.writer import BakeSettings, bake
+from normnex_pl.export.baked.pipeline import BakeSettings, bake
 from normnex_pl.model.appearance import (
     AdditiveYCbCrColor,
     Background,
@@ -56,7 +58,7 @@ MODELS = {
 
 
 def make(name: str, kind: str = "grid", num_basis: int = 3) -> MPI:
-    """A multiplane image of planes that vary in opacity and colour, with gloss of some strength."""
+    """A multiplane image of planes that vary in opacity and colour, with visible specular highlights."""
     torch.manual_seed(0)
     parts = MODELS[name]
     query = ReflectionQuery() if parts.normals.num_features else ViewQuery()
@@ -72,6 +74,11 @@ def make(name: str, kind: str = "grid", num_basis: int = 3) -> MPI:
 def around(camera: Camera) -> list[Camera]:
     """Views from which a scene is captured."""
     return [moved(camera, x, y, z) for x, y, z in [(0, 0, 0), (0.2, 0, 0.05), (-0.2, 0.1, 0), (0, -0.2, 0)]]
+
+
+def largest_error(ranges: Tensor) -> Tensor:
+    """By how much rounding changes a value at most: half a level of its range."""
+    return (ranges[..., 1] - ranges[..., 0]) / (2 * LEVELS)
 
 
 def baked(mpi: MPI, folder: Path, settings: BakeSettings = FINE) -> BakedMPI:

@@ -81,12 +81,12 @@ def test_inputs_of_a_table_are_what_is_looked_up_there(kind: str, seed: int) -> 
 def test_a_fitted_table_is_the_basis_within_the_stated_error(kind: str, seed: int) -> None:
     """For viewing directions and normals as they come, facing the camera or not."""
     basis, query = make_basis(kind), table_query(QUERIES[kind]())
-    table, error = fit_table(basis, query, CPU)
-    assert error <= TOLERANCE
+    fitted = fit_table(basis, query, CPU)
+    assert fitted.error <= TOLERANCE
     viewdirs, normals = directions(seed), directions(seed + 100)
     if kind == "view":
         viewdirs = F.normalize(viewdirs + torch.tensor([0.0, 0.0, 2.0]), dim=-1)
-    read = read_table(table, query.coordinates(viewdirs, normals))
+    read = read_table(fitted.values, query.coordinates(viewdirs, normals))
     expected = basis(viewdirs, normals[:, None])[:, 0].detach()
     assert float((read - expected).abs().max()) <= 1.5 * TOLERANCE
 

@@ -14,9 +14,9 @@ from PIL import Image
 
 from cli.helpers import HEIGHT, HELD_OUT, WIDTH, evaluate, fit, metrics, quick_and_alone
 from normnex_pl.core.files import replacing_folder, write_json
-from normnex_pl.export.baked import writer as bake_files
 from normnex_pl.export.baked.bake import main
 from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.export.baked.steps import write as bake_files
 
 FEW = 10  # photos
 
@@ -61,7 +61,7 @@ def bake_run(run: Path, *options: str) -> int:
     return main([f"--run={run}", "--device=cpu", *options])
 
 
-def test_a_run_is_baked_judged_and_keeps_its_scores(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_baked_scored_and_keeps_its_scores(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = json.loads((run / "metrics.json").read_text())
     assert bake_run(run) == 0
     after = json.loads((run / "metrics.json").read_text())
@@ -96,8 +96,8 @@ def test_what_is_baked_is_found_without_the_checkpoint(run: Path) -> None:
         path = run / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     baked = BakedMPI.read(run / "mpi")
-    assert baked.manifest["camera"]["width"] == WIDTH
-    assert len(baked.manifest["viewpoints"]) == FEW - len(HELD_OUT)
+    assert baked.manifest.camera.width == WIDTH
+    assert len(baked.manifest.viewpoints) == FEW - len(HELD_OUT)
 
 
 def test_a_second_bake_replaces_the_first(run: Path) -> None:
@@ -118,7 +118,7 @@ def test_an_interrupted_bake_leaves_the_old_one_whole(run: Path, monkeypatch: py
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bake_files, "_write_basis", interrupt)
+    monkeypatch.setattr(bake_files, "write_basis", interrupt)
     with pytest.raises(KeyboardInterrupt):
         bake_run(run)
     assert contents(run / "mpi") == files
@@ -132,7 +132,7 @@ def test_scores_of_files_that_are_gone_are_forgotten(run: Path, monkeypatch: pyt
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("normnex_pl.export.baked.bake.judge_baked", interrupt)
+    monkeypatch.setattr("normnex_pl.export.baked.bake.score_baked", interrupt)
     with pytest.raises(KeyboardInterrupt):
         bake_run(run, "--threshold=0.5")
     assert scores.pop("baked")

@@ -1,4 +1,4 @@
-"""What is said of baked files in the terminal."""
+"""The summary of baked files in the terminal."""
 
 from __future__ import annotations
 

@@ -10,22 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from export.small_models import largest_error
 from normnex_pl.core.errors import UserError
-from normnex_pl.export.baked.quantize import LEVELS, dequantize, largest_error, quantize, value_ranges
-from normnex_pl.export.baked.rounding import pool_weights, round_colors, texel_grid
+from normnex_pl.export.baked.codes import LEVELS, dequantize, quantize, value_ranges
+from normnex_pl.export.baked.layout import MAX_PAGES, PAGE_SIZES, TileGrid, layout_pages
+from normnex_pl.export.baked.steps.rounding import pool_weights, round_colors, texel_grid
 from normnex_pl.export.baked.tiled_texture import TiledTexture, texel_bytes
-from normnex_pl.export.baked.tiles import (
-    ABSENT,
-    MAX_PAGES,
-    PAGE_SIZES,
-    TileGrid,
-    assign_slots,
-    cover,
-    cut_tiles,
-    layout_pages,
-    pack_pages,
-    unpack_page,
-)
+from normnex_pl.export.baked.tiles import ABSENT, assign_slots, cover, cut_tiles, pack_pages, unpack_page
 from support.small import few
 
 grids = st.builds(

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from export.small_models import MODELS, baked, make
 from normnex_pl.core.types import Camera, Rays
-from normnex_pl.export.baked import writer as bake_files
 from normnex_pl.export.baked.image import LEAST_LIGHT, BakedMPI
 from normnex_pl.export.baked.renderers import Renderer, TorchRenderer, find_renderer, render_image
+from normnex_pl.export.baked.steps import evaluate as bake_files
 from normnex_pl.export.baked.tiled_texture import TiledTexture
 from normnex_pl.export.baked.tiles import ABSENT
 from normnex_pl.geometry.cameras import image_rays
@@ -99,7 +99,7 @@ def on_a_border(mpi: BakedMPI, camera: Camera) -> Tensor:
 
 def compare(mpi: BakedMPI, camera: Camera, ours: Renderer, oracle: Renderer, limit: float = 1e-4) -> None:
     """Every component of every pixel, but for those that rounding may put on either side of a border."""
-    found, expected = mpi.render_image(camera, ours), mpi.render_image(camera, oracle)
+    found, expected = render_image(mpi, camera, ours), render_image(mpi, camera, oracle)
     assert set(found) == set(expected)
     clear = ~on_a_border(mpi, camera)
     for name, values in expected.items():
@@ -115,7 +115,7 @@ def compare(mpi: BakedMPI, camera: Camera, ours: Renderer, oracle: Renderer, lim
 @pytest.mark.parametrize("name", MODELS)
 def test_all_components_of_all_models_equal_those_of_pytorch(name: str) -> None:
     mpi = files_of(name)
-    assert float(mpi.render_image(camera_at(0, 0, 0), TorchRenderer())["acc"].mean()) > 0.3
+    assert float(render_image(mpi, camera_at(0, 0, 0), TorchRenderer())["acc"].mean()) > 0.3
     for camera in (camera_at(0, 0, 0), camera_at(0.12, -0.07, 0.1, (2, -3, 4))):
         compare(mpi, camera, triton(0.0), TorchRenderer(0.0))
 
@@ -167,8 +167,8 @@ def test_rays_that_meet_nothing_are_black(name: str, turn: tuple[float, float, f
 def test_rays_end_where_those_of_pytorch_end(least: float) -> None:
     mpi, camera = files_of("rgb"), camera_at(0.1, 0, 0)
     compare(mpi, camera, triton(least), TorchRenderer(least), limit=1e-4)
-    whole = mpi.render_image(camera, TorchRenderer(0.0))["acc"]
-    early = mpi.render_image(camera, triton(0.1))["acc"]
+    whole = render_image(mpi, camera, TorchRenderer(0.0))["acc"]
+    early = render_image(mpi, camera, triton(0.1))["acc"]
     assert 0.01 < float((whole - early).max()) <= 0.1
 
 
@@ -176,8 +176,8 @@ def test_blocks_of_any_shape_give_the_same_picture() -> None:
     """Whatever a block leaves out for all of its pixels."""
     mpi, camera = sparse_files_of("normnex"), camera_at(0.1, 0.05, 0)
     camera = Camera(camera.K, camera.c2w, 8, 8)
-    expected = mpi.render_image(camera, triton())
-    for name, values in mpi.render_image(camera, triton(block=(8, 4))).items():
+    expected = render_image(mpi, camera, triton())
+    for name, values in render_image(mpi, camera, triton(block=(8, 4))).items():
         torch.testing.assert_close(values, expected[name], atol=1e-6, rtol=0, msg=name)
 
 
@@ -187,6 +187,17 @@ def test_any_number_of_basis_functions() -> None:
         mpi = files_of("ycbcr", num_basis=num_basis)
         assert mpi.features.ranges.shape[1] == 3 + num_basis
         compare(mpi, camera_at(0.1, 0, 0), triton(0.0), TorchRenderer(0.0))
+
+
+def test_constants_of_the_kernel_are_what_every_version_of_triton_takes() -> None:
+    """They are hashed and written out to find a compiled kernel; Triton 3.2 refuses callable ones."""
+    from normnex_pl.export.baked.triton_renderer import image_constants
+
+    one, same, other = (image_constants(files_of(name)) for name in ("ycbcr", "ycbcr", "additive"))
+    assert not callable(one)
+    assert one.value is one
+    assert (one, hash(one), repr(one)) == (same, hash(same), repr(same))
+    assert repr(one) != repr(other)
 
 
 def test_triton_is_taken_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:

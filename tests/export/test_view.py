@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.export.baked.writer import BakeSettings, bake
+from normnex_pl.export.baked.pipeline import BakeSettings, bake
 from normnex_pl.export.site.publish import VIEWER, baked_folder, export_site, main, make_server
 from normnex_pl.export.site.server import ViewServer, find_file
 from support.small import make_mpi, moved, reference_camera

@@ -1,1 +1,1 @@
-"""What leaves a run: the baked multiplane image, videos. Only this package knows their formats."""
+"""Exports of a run: the baked multiplane image, web sites, videos. Only this package knows their formats."""

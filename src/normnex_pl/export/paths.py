@@ -1,6 +1,6 @@
-"""Closed camera paths through the place that a scene was taken from: pure functions of a `Rig`.
+"""Closed camera paths around the place from which a scene was captured: pure functions of a `Rig`.
 
-A path is a function of a rig and a number of frames; these are evenly spread over a loop, so that the first
+A path is a function of a rig and a number of frames, which are evenly spread over a loop, so that the first
 frame follows the last one. To add a path, write such a function and name it in `PATHS`.
 
 Cameras are camera-to-world matrices in OpenCV axes, in the frame of the multiplane image (world units).
@@ -18,26 +18,27 @@ from torch import Tensor
 
 from normnex_pl.core.types import MPIGeometry
 
-# As in LLFF, https://github.com/Fyusion/LLFF: how far a typical training camera stands from the centre,
-# and where between the planes, linear in disparity, the camera looks.
+# As in LLFF, https://github.com/Fyusion/LLFF: the quantile of the training cameras' distances from the
+# centre, and the depth between the planes, linear in disparity, at which the camera looks.
 _TYPICAL = 0.9
 _FOCUS_SHARE = 0.75
 _SPIRAL_TURNS = 2
-# No path comes nearer to the first plane than this share of the way, ...
+# No path approaches the first plane by more than this share of the distance, ...
 _LARGEST_APPROACH = 0.5
-# ... nor does an orbit turn by more than this: beyond it one sees between the planes.
+# ... nor does an orbit turn by more than this: beyond it, gaps between the planes show.
 _LARGEST_TURN = math.radians(30)
 
 
 @dataclass(frozen=True)
 class Rig:
-    """Where a scene may be looked at from.
+    """The region from which a scene may be viewed.
 
     Attributes:
-        frame: Camera to world of the central camera: in the middle, looking where all look on average.
-        reach: How far a path may leave the middle along the frame's axes (right, down, forward), world units.
+        frame: Camera to world of the central camera: at the mean position, in the mean direction.
+        reach: How far a path may depart from the middle along the frame's axes (right, down, forward), world
+            units.
         near: Distance from the middle to the first plane along the frame's forward axis, world units.
-        focus: Distance to the point that a camera looks at, likewise; between the first and the last plane.
+        focus: Distance to the point that a camera looks at, likewise: between the first and the last plane.
     """
 
     frame: Float[Tensor, "3 4"]
@@ -46,18 +47,18 @@ class Rig:
     focus: float
 
     def scaled(self, factor: float) -> Rig:
-        """Return the rig with another reach, by a factor."""
+        """Scale the reach by a factor."""
         return replace(self, reach=self.reach * factor)
 
 
 @dataclass(frozen=True)
 class CameraPath:
-    """What a video looks at, frame by frame.
+    """The cameras of a video, frame by frame.
 
     Attributes:
         c2w: Camera to world.
-        eyes: From where the colours are seen, in world space: the cameras' own positions, unless the geometry
-            and what depends on the view shall be told apart.
+        eyes: Points from which the colours are seen, in world space: the cameras' own positions, except to
+            tell view-dependent colours from geometry.
     """
 
     c2w: Float[Tensor, "frame 3 4"]
@@ -72,7 +73,7 @@ def rig_of_cameras(c2w: Float[Tensor, "view 3 4"], geometry: MPIGeometry) -> Rig
 
     Args:
         c2w: Training cameras.
-        geometry: Whose depth range is looked at.
+        geometry: Gives the depth range.
     """
     cameras = c2w.double()
     u, _, vt = torch.linalg.svd(cameras[:, :, :3].mean(dim=0))
@@ -83,18 +84,16 @@ def rig_of_cameras(c2w: Float[Tensor, "view 3 4"], geometry: MPIGeometry) -> Rig
 
 
 def rig_of_geometry(geometry: MPIGeometry) -> Rig:
-    """Return the rig of a multiplane image whose capture isn't known.
+    """Return the rig of a multiplane image of unknown capture: as far as its padding reaches.
 
-    As far as its padded canvas covers the view.
-
-    Moving sideways by d shifts the first plane by fx d / near pixels, which the padding allows for.
+    Moving sideways by d shifts the first plane by fx d / near pixels: by the padding at most.
     """
     across = [geometry.padding * geometry.near / focal for focal in (geometry.fx, geometry.fy)]
     return _rig(torch.eye(3, 4).double(), torch.tensor([*across, 0.0]).double(), geometry)
 
 
 def spiral(rig: Rig, num_frames: int) -> CameraPath:
-    """LLFF's render path: twice around an ellipse, once forward and back meanwhile, looking at one point."""
+    """Follow LLFF's render path: twice around an ellipse, once forward and back, looking at one point."""
     turn = _loop(num_frames)
     around = _SPIRAL_TURNS * turn
     local = torch.stack([around.cos(), around.sin(), turn.sin()], dim=-1) * rig.reach
@@ -102,7 +101,7 @@ def spiral(rig: Rig, num_frames: int) -> CameraPath:
 
 
 def orbit(rig: Rig, num_frames: int) -> CameraPath:
-    """Once around the line of sight, at one distance from the point that the camera looks at."""
+    """Circle once around the line of sight, at a constant distance from the point looked at."""
     turn = _loop(num_frames)
     largest = (rig.reach[:2] / rig.focus).clamp(max=math.sin(_LARGEST_TURN)).asin()
     azimuth, elevation = largest[0] * turn.cos(), largest[1] * turn.sin()
@@ -113,9 +112,9 @@ def orbit(rig: Rig, num_frames: int) -> CameraPath:
 
 
 def dolly(rig: Rig, num_frames: int) -> CameraPath:
-    """Straight towards the scene and back: as far as the rig reaches sideways, at most half of the way.
+    """Move straight towards the scene and back: as far as the rig reaches sideways, at most half of the way.
 
-    Not backwards from the middle, where a view would be wider than the canvas.
+    The camera never moves back from the middle, from where a view would be wider than the canvas.
     """
     forward = min(float(rig.reach.max()), _LARGEST_APPROACH * rig.near)
     local = torch.zeros(num_frames, 3, dtype=rig.frame.dtype)
@@ -126,7 +125,7 @@ def dolly(rig: Rig, num_frames: int) -> CameraPath:
 
 
 def fixed_camera(rig: Rig, num_frames: int) -> CameraPath:
-    """NeX's test of the decomposition: the central camera, its colours seen from the eyes of a spiral."""
+    """Keep the central camera and show the colours seen along a spiral: NeX's test of the decomposition."""
     return CameraPath(rig.frame.expand(num_frames, 3, 4), spiral(rig, num_frames).eyes)
 
 
@@ -141,12 +140,12 @@ PATHS: Mapping[str, Callable[[Rig, int], CameraPath]] = {
 def look_at(
     positions: Float[Tensor, "frame 3"], target: Float[Tensor, "3"], down: Float[Tensor, "3"]
 ) -> Float[Tensor, "frame 3 4"]:
-    """Cameras that have a point in the middle of their view.
+    """Return cameras that have a point in the middle of their view.
 
     Args:
         positions: Of the cameras.
-        target: The point; none of the cameras is there, or looks along ``down``.
-        down: What appears as down.
+        target: The point; no camera is there, or looks along ``down``.
+        down: The direction that appears as down.
     """
     forward = torch.nn.functional.normalize(target - positions, dim=-1)
     right = torch.nn.functional.normalize(torch.linalg.cross(down.expand_as(forward), forward), dim=-1)
@@ -154,24 +153,24 @@ def look_at(
 
 
 def _rig(frame: Float[Tensor, "3 4"], reach: Float[Tensor, "3"], geometry: MPIGeometry) -> Rig:
-    """Complete a rig by distances, measured from the middle along the line of sight."""
+    """Complete a rig by the distances from the middle along the line of sight."""
     near, far = (float((depth - frame[2, 3]) / frame[2, 2]) for depth in (geometry.near, geometry.far))
     limits = reach.new_tensor([math.inf, math.inf, _LARGEST_APPROACH * near])
     return Rig(frame, reach.minimum(limits), near, focus=1 / ((1 - _FOCUS_SHARE) / near + _FOCUS_SHARE / far))
 
 
 def _loop(num_frames: int) -> Float[Tensor, "frame"]:
-    """Angles of a full turn, without its end, which is the beginning."""
+    """Return the angles of a full turn without its end, which is its beginning."""
     return torch.arange(num_frames, dtype=torch.float64) * (2 * math.pi / num_frames)
 
 
 def _to_world(rig: Rig, local: Float[Tensor, "frame 3"]) -> Float[Tensor, "frame 3"]:
-    """Positions from the rig's frame."""
+    """Transform positions from the rig's frame."""
     return local @ rig.frame[:, :3].T + rig.frame[:, 3]
 
 
 def _looking_at_focus(rig: Rig, local: Float[Tensor, "frame 3"]) -> CameraPath:
-    """Cameras at positions of the rig's frame."""
+    """Return cameras at positions of the rig's frame that look at the focus."""
     positions = _to_world(rig, local)
     target = rig.frame[:, 3] + rig.focus * rig.frame[:, 2]
     return CameraPath(look_at(positions, target, rig.frame[:, 1]), positions)

@@ -1,6 +1,7 @@
-"""Reading baked textures as they are stored, bytes in tiles: functions of Triton.
+"""Triton functions that read baked textures as they are stored: bytes in tiles.
 
-Four texels a sample; nothing is decoded ahead. ``[pixel]`` is the shape of a block of pixels.
+A sample reads four texels; nothing is decoded in advance. ``[pixel]`` is the shape of a block of pixels;
+``SHAPE`` is a `TextureShape`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import triton.language as tl
 @triton.jit
 @no_type_check
 def mix(upper_left, upper_right, lower_left, lower_right, x, y):
-    """Bilinear interpolation; x and y in [0, 1]."""
+    """Interpolate bilinearly; x and y in [0, 1]."""
     upper = upper_left + (upper_right - upper_left) * x
     lower = lower_left + (lower_right - lower_left) * x
     return upper + (lower - upper) * y
@@ -22,22 +23,23 @@ def mix(upper_left, upper_right, lower_left, lower_right, x, y):
 
 @triton.jit
 @no_type_check
-def locate(slots, texture, u, v, seen, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr):
+def locate(slots, texture, u, v, seen, SHAPE: tl.constexpr):
     """Find the texels of points, as `tiles.locate` does.
 
     Args:
         slots: Table of the tiles.
-        texture: Which texture.
-        u: From 0 to 1 across the canvas; beyond it its border is meant.
-        v: From 0 to 1 down the canvas.
-        seen: Points that count.
-        HEIGHT: Texels of a texture.
-        WIDTH: Texels of a texture.
-        SIZE: Texels along a stored tile.
+        texture: Index of the texture: a plane or a layer.
+        u: From 0 to 1 across the canvas; clamped to it.
+        v: From 0 to 1 down the canvas; clamped to it.
+        seen: Points to look up.
+        SHAPE: Of the textures.
 
     Returns:
-        Index of the upper left texel of four, x and y between them, and whether there is a tile.
+        Index of the upper left of four texels, x and y between them, and whether there is a tile.
     """
+    HEIGHT: tl.constexpr = SHAPE.value.height
+    WIDTH: tl.constexpr = SHAPE.value.width
+    SIZE: tl.constexpr = SHAPE.value.size
     SHOWN: tl.constexpr = SIZE - 2  # without its border of one texel
     ROWS: tl.constexpr = (HEIGHT + SHOWN - 1) // SHOWN
     COLUMNS: tl.constexpr = (WIDTH + SHOWN - 1) // SHOWN
@@ -46,7 +48,7 @@ def locate(slots, texture, u, v, seen, HEIGHT: tl.constexpr, WIDTH: tl.constexpr
     column = tl.minimum((x * (1.0 / SHOWN)).to(tl.int32), COLUMNS - 1)
     row = tl.minimum((y * (1.0 / SHOWN)).to(tl.int32), ROWS - 1)
     slot = tl.load(slots + (texture * ROWS + row) * COLUMNS + column, mask=seen, other=-1)
-    # One texel more for the border, half a one less since texels are told by their centres.
+    # One texel more for the border, half a texel less because a texel's coordinates are those of its centre.
     x = x - (column * SHOWN).to(tl.float32) + 0.5
     y = y - (row * SHOWN).to(tl.float32) + 0.5
     left = tl.minimum(x.to(tl.int32), SIZE - 2)
@@ -57,8 +59,10 @@ def locate(slots, texture, u, v, seen, HEIGHT: tl.constexpr, WIDTH: tl.constexpr
 
 @triton.jit
 @no_type_check
-def read_bytes(texels, first, x, y, there, STRIDE: tl.constexpr, SIZE: tl.constexpr):
-    """One byte of each texel, bilinearly, in [0, 255]; 0 where nothing is there."""
+def read_bytes(texels, first, x, y, there, SHAPE: tl.constexpr):
+    """Read one byte of each texel bilinearly, in [0, 255]; 0 where there is no tile."""
+    SIZE: tl.constexpr = SHAPE.value.size
+    STRIDE: tl.constexpr = SHAPE.value.stride
     at = texels + first * STRIDE
     a = tl.load(at, mask=there, other=0).to(tl.float32)
     b = tl.load(at + STRIDE, mask=there, other=0).to(tl.float32)
@@ -70,7 +74,7 @@ def read_bytes(texels, first, x, y, there, STRIDE: tl.constexpr, SIZE: tl.conste
 @triton.jit
 @no_type_check
 def value_of(code, ranges, channel):
-    """The value of a byte by the range of its texture and channel."""
+    """Dequantise a byte by the range of its texture and channel."""
     low = tl.load(ranges + 2 * channel)
     high = tl.load(ranges + 2 * channel + 1)
     return low + code * ((high - low) / 255)
@@ -79,36 +83,32 @@ def value_of(code, ranges, channel):
 @triton.jit
 @no_type_check
 def byte_of(word, INDEX: tl.constexpr):
-    """One of the four bytes of a word, as a number."""
+    """Extract one of the four bytes of a word as a float."""
     return ((word >> (8 * INDEX)) & 255).to(tl.float32)
 
 
 @triton.jit
 @no_type_check
-def read_feature(texels, first, x, y, there, ranges, channel, STRIDE: tl.constexpr, SIZE: tl.constexpr):
-    """One feature ``[pixel]``."""
-    return value_of(read_bytes(texels + channel, first, x, y, there, STRIDE, SIZE), ranges, channel)
+def read_feature(texels, first, x, y, there, ranges, channel, SHAPE: tl.constexpr):
+    """Read one feature ``[pixel]``."""
+    return value_of(read_bytes(texels + channel, first, x, y, there, SHAPE), ranges, channel)
 
 
 @triton.jit
 @no_type_check
-def read_opacity(
-    texels, slots, ranges, plane, u, v, seen, first_opaque,
-    HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr,
-):  # fmt: skip
-    """Opacity of a plane ``[pixel]``; 0 where it isn't seen."""
-    first, x, y, there = locate(slots, plane, u, v, seen, HEIGHT, WIDTH, SIZE)
-    alpha = value_of(read_bytes(texels, first, x, y, there, 1, SIZE), ranges, plane)
+def read_opacity(texels, slots, ranges, plane, u, v, seen, first_opaque, SHAPE: tl.constexpr):
+    """Read the opacity of a plane ``[pixel]``; 0 where it isn't seen."""
+    first, x, y, there = locate(slots, plane, u, v, seen, SHAPE)
+    alpha = value_of(read_bytes(texels, first, x, y, there, SHAPE), ranges, plane)
     return tl.where(seen & (plane >= first_opaque), 1.0, tl.where(there, alpha, 0.0))
 
 
 @triton.jit
 @no_type_check
-def read_base_color(
-    words, slots, ranges, layer, u, v, seen, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr
-):
-    """Red, green and blue of a layer ``[pixel]``, and whether there is a tile."""
-    first, x, y, there = locate(slots, layer, u, v, seen, HEIGHT, WIDTH, SIZE)
+def read_base_color(words, slots, ranges, layer, u, v, seen, SHAPE: tl.constexpr):
+    """Read red, green and blue of a layer ``[pixel]``, and whether there is a tile."""
+    SIZE: tl.constexpr = SHAPE.value.size
+    first, x, y, there = locate(slots, layer, u, v, seen, SHAPE)
     at = words + first
     a = tl.load(at, mask=there, other=0)
     b = tl.load(at + 1, mask=there, other=0)

@@ -15,14 +15,14 @@ import torch
 from cli.helpers import ROOT, configs, quick_and_alone
 from export.viewer.browser import FLAGS, HELD_OUT, Baked, Browser, Tab, open_browser
 from normnex_pl.cli.main import main
-from normnex_pl.export.baked.writer import BakeSettings, bake
+from normnex_pl.export.baked.pipeline import BakeSettings, bake
 from normnex_pl.export.site.publish import make_server
 from normnex_pl.training.trained_run import read_run
 
 WIDTH, FEW = 168, 10
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-# Gloss as after a long training, from one that lasts seconds.
-GLOSS = 15.0
+# Specular highlights as after a long training, from one that lasts seconds.
+HIGHLIGHTS = 15.0
 # Noise on the features: some normals then face away from the camera.
 ROUGHNESS = 0.15
 
@@ -83,7 +83,7 @@ def _train_and_bake(variant: str, scene: Path, run: Path) -> Baked:
     with torch.no_grad():
         features = trained.module.mpi.field.features
         generator = torch.Generator().manual_seed(0)
-        features.mul_(GLOSS).add_(ROUGHNESS * torch.randn(features.shape, generator=generator))
+        features.mul_(HIGHLIGHTS).add_(ROUGHNESS * torch.randn(features.shape, generator=generator))
     views = trained.data.scene.views
     cameras = [views[i].camera for i in trained.data.train_views]
     bake(trained.module.mpi, cameras, run / "mpi", BakeSettings(), {"scene": "demo", "variant": variant})

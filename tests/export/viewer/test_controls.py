@@ -67,7 +67,7 @@ def test_dragging_moves_the_camera_and_reset_brings_it_back(page: Tab, normnex: 
 def test_the_camera_stays_where_the_scene_was_seen_from(page: Tab, normnex: Baked) -> None:
     """Or a little to the side of the reference camera, even if all others stood on its other side."""
     ours = normnex.read()
-    positions = np.array(ours.manifest["viewpoints"])[:, :, 3]
+    positions = np.array(ours.manifest.viewpoints)[:, :, 3]
     g = ours.geometry
     side = 0.3 * g.padding * g.near / np.array([g.fx, g.fy, np.inf])
     low, high = np.minimum(positions.min(axis=0), -side), np.maximum(positions.max(axis=0), side)
@@ -301,7 +301,7 @@ def test_slow_devices_get_smaller_frames_and_fast_ones_whole_ones(page: Tab) -> 
     assert bands == 22  # 640 ms in parts of 30
 
 
-def test_the_picture_comes_before_its_gloss(
+def test_the_picture_comes_before_its_specular_highlights(
     normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
 ) -> None:
     """While features are still on their way, what has arrived is shown, with a bar for the rest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from export.viewer.browser import Baked, Tab, psnr
 from normnex_pl.core.files import write_json
 from normnex_pl.core.types import Camera
 from normnex_pl.evaluation.pictures.components import depth_picture, grey_picture, normals_picture
+from normnex_pl.export.baked.files import describe_file
 from normnex_pl.export.baked.image import BakedMPI
-from normnex_pl.export.baked.manifest import describe_file
 from normnex_pl.export.baked.parts import make_background
 from normnex_pl.export.baked.renderers import render_image
 from normnex_pl.export.baked.tiles import ABSENT
@@ -84,7 +85,7 @@ def test_diffuse_and_specular_make_up_the_picture(baked: Baked, page: Tab) -> No
     np.testing.assert_allclose(np.abs(change), shown["specular"], atol=2.01 * LEVEL)
 
 
-def test_the_gain_scales_the_gloss_alone(baked: Baked, page: Tab) -> None:
+def test_the_gain_scales_the_specular_part_alone(baked: Baked, page: Tab) -> None:
     ours, camera = baked.read(), baked.held_out["view_000"]
     page.look_through(camera)
     page.show("specular", gain=0)
@@ -159,6 +160,6 @@ def as_png(folder: Path, target: Path) -> Path:
             with Image.open(path) as image:
                 image.save(path.with_suffix(".png"))
             path.unlink()
-            entry.update(describe_file(path.with_suffix(".png")))
+            entry.update(asdict(describe_file(path.with_suffix(".png"))))
     write_json(target / "manifest.json", manifest)
     return target

@@ -1,4 +1,4 @@
-"""Bake a run's multiplane image to files, and judge them: ``make bake RUN=path``."""
+"""Bake a run's multiplane image to files, and score them: ``make bake RUN=path``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import torch
 
 from normnex_pl.core.checkout import checkout_commit
 from normnex_pl.core.errors import UserError
-from normnex_pl.export.baked.manifest import FOLDER
+from normnex_pl.export.baked.files import FOLDER
+from normnex_pl.export.baked.pipeline import BakeSettings, bake
 from normnex_pl.export.baked.renderers import Renderer, TorchRenderer, find_renderer
-from normnex_pl.export.baked.scores import judge_baked, report
-from normnex_pl.export.baked.tiled_texture import Encoding
-from normnex_pl.export.baked.writer import BakeSettings, bake
+from normnex_pl.export.baked.scores import report, score_baked
+from normnex_pl.export.baked.steps.write import Encoding
 from normnex_pl.training.scores_file import check_metrics, forget_scores, model_digest, store_scores
 from normnex_pl.training.trained_run import TrainedRun, find_device, read_run
 
@@ -25,25 +25,39 @@ from normnex_pl.training.trained_run import TrainedRun, find_device, read_run
 def bake_run(
     run: TrainedRun, settings: BakeSettings, device: torch.device, renderer: Renderer
 ) -> dict[str, Any]:
-    """Bake a run into its folder, judge the files and add the scores to the run's."""
+    """Bake a run into its folder, then score the files and add the scores to the run's.
+
+    Args:
+        run: The run.
+        settings: How to bake it.
+        device: Of the run's model, which also renders the files.
+        renderer: Renders the files.
+
+    Returns:
+        The scores, as ``metrics.json`` holds them under ``baked``.
+    """
     check_metrics(run.folder)
-    scene = run.data.scene
+    scene, mpi, folder = run.data.scene, run.module.mpi, run.folder / FOLDER
     cameras = [scene.views[i].to(device).camera for i in run.data.train_views]
-    digest = model_digest(run.module.mpi)
-    provenance = {
-        "scene": scene.name,
+    digest = model_digest(mpi)
+    bake(mpi, cameras, folder, settings, _provenance(run, digest))
+    forget_scores(run.folder)  # of the older files, in case the scoring is interrupted
+    views = [scene.views[i].to(device) for i in scene.test]
+    scores = score_baked(folder, views, mpi, device, renderer)
+    store_scores(run.folder, scores, digest)
+    return scores
+
+
+def _provenance(run: TrainedRun, digest: str) -> dict[str, str | int | None]:
+    """Return where the baked image comes from, for the manifest."""
+    return {
+        "scene": run.data.scene.name,
         "variant": run.variant,
         "preset": run.preset,
         "steps": run.module.record.steps,
         "model": digest,
         "commit": checkout_commit(),
     }
-    bake(run.module.mpi, cameras, run.folder / FOLDER, settings, provenance)
-    forget_scores(run.folder)  # those of the files that are gone, should the judging be interrupted
-    views = [scene.views[i].to(device) for i in scene.test]
-    scores = judge_baked(run.folder / FOLDER, views, run.module.mpi, device, renderer)
-    store_scores(run.folder, scores, digest)
-    return scores
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,23 +1,24 @@
-"""The basis functions as a table over their real inputs, one class a query.
+"""The basis functions as a table over their inputs, one class a query.
 
 A table holds samples at the corners of its cells: its first and last samples lie at the ends of an axis. It
-is read (bi- or tri-)linearly, as a graphics card reads a texture whose coordinates are
+is interpolated (bi- or tri-)linearly, as a graphics card reads a texture at the coordinates
 ``(u (n - 1) + 0.5) / n`` for u in [0, 1].
 
 Viewing direction: u = (v_x + 1) / 2, v = (v_y + 1) / 2.
 
 Reflected direction r and cosine c = n . w_o: three dimensions, since r has unit length. u and v are those of
-an octahedral map whose centre is r = (0, 0, -1), back to the reference camera: with s = |x| + |y| + |z|,
+an octahedral map whose centre is r = (0, 0, -1), towards the reference camera: with s = |x| + |y| + |z|,
 p = (x, y) / s where z <= 0, and p = (1 - |y| / s, 1 - |x| / s) with the signs of x and y where z > 0;
 u = (p_x + 1) / 2, v = (p_y + 1) / 2, w = c. It has no poles, and points of its border that are one direction
-hold one value, so that linear reading is continuous everywhere.
+hold one value, so that the interpolation is continuous everywhere.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import singledispatch
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -31,31 +32,27 @@ from normnex_pl.model.appearance.lookup import face_camera, reflect
 
 Shape = tuple[int, ...]
 
-# Largest error of a table: one 8-bit level of the functions' range [-1, 1]. The r.m.s. is a seventh of it.
+# Largest error of a table: one 8-bit level of the functions' range [-1, 1]. The RMS error is a seventh of it.
 TOLERANCE = 2 / 255
-_CHECKED = 1 << 14  # random inputs that the error is measured at
+_CHECKED = 1 << 14  # random inputs at which the error is measured
 
 
 class TableQuery(ABC):
-    """How a table is made and looked up.
+    """The inputs of a table, and its lookup.
 
     Attributes:
         name: In the manifest.
-        needs_normals: Whether a lookup needs a layer's normals.
         shapes: Tables to try, small to large; the slowest axis first.
     """
 
-    name: ClassVar[str]
-    needs_normals: ClassVar[bool]
+    name: ClassVar[Literal["view", "reflection"]]
     shapes: ClassVar[tuple[Shape, ...]]
 
     @abstractmethod
     def inputs(
         self, coordinates: Float[Tensor, "sample axis"]
     ) -> tuple[Float[Tensor, "sample 3"], Float[Tensor, "sample 1 3"] | None]:
-        """Return a viewing direction, and a normal if there are any.
-
-        That are looked up at coordinates of the table.
+        """Return viewing directions, and normals if the query has any, that lead to given coordinates.
 
         Args:
             coordinates: In [0, 1], the fastest axis first.
@@ -65,21 +62,21 @@ class TableQuery(ABC):
     def coordinates(
         self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray 3"] | None
     ) -> Float[Tensor, "ray axis"]:
-        """Where rays look the table up, in [0, 1], the fastest axis first."""
+        """Return where rays look the table up, in [0, 1], the fastest axis first."""
 
 
 class ViewTable(TableQuery):
     """Two-dimensional, by v_x and v_y."""
 
     name = "view"
-    needs_normals = False
     shapes = ((65, 65), (129, 129), (257, 257), (513, 513))
 
+    @override
     def inputs(
         self, coordinates: Float[Tensor, "sample axis"]
     ) -> tuple[Float[Tensor, "sample 3"], Float[Tensor, "sample 1 3"] | None]:
-        """See the base class. No direction has the corners: there, z is zero."""
         xy = 2 * coordinates - 1
+        # No direction leads to the corners of the table: z is zero there.
         z = (1 - xy.square().sum(dim=-1, keepdim=True)).clamp(min=0).sqrt()
         return torch.cat([xy, z], dim=-1), None
 
@@ -94,19 +91,16 @@ class ReflectionTable(TableQuery):
     """Three-dimensional, by the reflected direction and n . w_o."""
 
     name = "reflection"
-    needs_normals = True
     shapes = ((17, 33, 33), (17, 65, 65), (33, 129, 129))
 
+    @override
     def inputs(
         self, coordinates: Float[Tensor, "sample axis"]
     ) -> tuple[Float[Tensor, "sample 3"], Float[Tensor, "sample 1 3"] | None]:
-        """See the base class.
-
-        A unit normal n with n . r = c reflects v = r - 2 c n, which is of unit length, with n . -v = c.
-        """
+        # A unit normal n with n . r = c reflects the unit vector v = r - 2 c n to r, and n . -v = c.
         reflected = octahedral_direction(coordinates[:, :2])
         cosines = coordinates[:, 2:]
-        # Any vector across r: r x e, with the axis e that r is farthest from.
+        # Any vector perpendicular to r: r x e, with the axis e that is farthest from r.
         axis = F.one_hot(reflected.abs().argmin(dim=-1), 3).to(reflected.dtype)
         across = F.normalize(torch.linalg.cross(reflected, axis), dim=-1)
         normals = cosines * reflected + (1 - cosines.square()).clamp(min=0).sqrt() * across
@@ -127,14 +121,14 @@ TABLES: dict[str, type[TableQuery]] = {table.name: table for table in (ViewTable
 
 @singledispatch
 def table_query(query: DirectionQuery) -> TableQuery:
-    """Return the table that suits a query.
+    """Return the kind of table that a query needs.
 
     Raises:
         UserError: There is none.
     """
     raise UserError(
         f"model.basis.query: expected ViewQuery or ReflectionQuery, found {type(query).__name__}, "
-        "which can't be baked. Register a table for it in export/basis_table.py."
+        "which can't be baked. Register a table for it in export/baked/basis_table.py."
     )
 
 
@@ -149,7 +143,7 @@ def _(query: ReflectionQuery) -> TableQuery:
 
 
 def octahedral_coordinates(directions: Float[Tensor, "sample 3"]) -> Float[Tensor, "sample 2"]:
-    """Unit square of directions, as the module's docstring has it."""
+    """Map directions to the unit square, as defined in the module's docstring."""
     scaled = directions / directions.abs().sum(dim=-1, keepdim=True)
     xy, z = scaled[:, :2], scaled[:, 2:]
     folded = (1 - xy.abs().flip(-1)) * torch.where(xy < 0, -1.0, 1.0)
@@ -157,7 +151,7 @@ def octahedral_coordinates(directions: Float[Tensor, "sample 3"]) -> Float[Tenso
 
 
 def octahedral_direction(coordinates: Float[Tensor, "sample 2"]) -> Float[Tensor, "sample 3"]:
-    """Return the unit vector at a point of the unit square; the inverse of `octahedral_coordinates`."""
+    """Map the unit square to unit vectors: the inverse of `octahedral_coordinates`."""
     p = 2 * coordinates - 1
     z = p.abs().sum(dim=-1, keepdim=True) - 1
     unfolded = (1 - p.abs().flip(-1)) * torch.where(p < 0, -1.0, 1.0)
@@ -167,7 +161,7 @@ def octahedral_direction(coordinates: Float[Tensor, "sample 2"]) -> Float[Tensor
 def read_table(
     table: Float[Tensor, "basis *cells"], coordinates: Float[Tensor, "sample axis"]
 ) -> Float[Tensor, "sample basis"]:
-    """Read a table linearly.
+    """Interpolate a table linearly.
 
     Args:
         table: Samples at the corners of cells.
@@ -189,16 +183,29 @@ def bake_table(
     return values.T.reshape(-1, *shape).half().float()
 
 
-def fit_table(
-    basis: Basis, query: TableQuery, device: torch.device
-) -> tuple[Float[Tensor, "basis *cells"], float]:
-    """Return the smallest table whose error is below `TOLERANCE`, or else the largest; and its error."""
+@dataclass(frozen=True)
+class FittedTable:
+    """The basis functions of a model as a table.
+
+    Attributes:
+        query: How it is looked up.
+        values: Samples, rounded to half precision.
+        error: Largest difference to the functions that was measured.
+    """
+
+    query: TableQuery
+    values: Float[Tensor, "basis *cells"]
+    error: float
+
+
+def fit_table(basis: Basis, query: TableQuery, device: torch.device) -> FittedTable:
+    """Return the smallest table whose error is below `TOLERANCE`, or else the largest one."""
     for shape in query.shapes:
         table = bake_table(basis, query, shape, device)
         error = table_error(basis, query, table)
         if error <= TOLERANCE:
             break
-    return table, error
+    return FittedTable(query, table, error)
 
 
 @torch.no_grad()

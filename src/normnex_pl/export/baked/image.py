@@ -1,9 +1,9 @@
-"""Render a baked multiplane image from its files alone: front to back, until no light is left."""
+"""A baked multiplane image, read and rendered from its files alone: front to back, until no light is left."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,16 +11,16 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float16
 from torch import Tensor, nn
 
-from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, Rays
 from normnex_pl.export.baked.basis_table import TABLES, read_table
-from normnex_pl.export.baked.manifest import AGAIN, MANIFEST, read_file, read_manifest
+from normnex_pl.export.baked.files import read_file, read_manifest
+from normnex_pl.export.baked.manifest import Manifest
 from normnex_pl.export.baked.parts import make_background, make_color, make_normals
 from normnex_pl.export.baked.tiled_texture import TiledTexture, read_texture
 from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
 from normnex_pl.model.compositing import composite, composite_weights
 
-# A ray ends where less than this share of the light passes: a quarter of an 8-bit level.
+# A ray ends where less than this share of its light is left: a quarter of an 8-bit level.
 LEAST_LIGHT = 1 / 1024
 
 
@@ -28,11 +28,11 @@ class BakedMPI(nn.Module):
     """A baked multiplane image.
 
     Args:
-        manifest: See `manifest`.
+        manifest: What the files are.
         alpha: A texture a plane.
         base_color: A texture a layer.
         features: A texture a layer.
-        table: Of the basis functions.
+        table: The basis functions.
     """
 
     depths: Float[Tensor, "plane"]
@@ -41,7 +41,7 @@ class BakedMPI(nn.Module):
 
     def __init__(
         self,
-        manifest: dict[str, Any],
+        manifest: Manifest,
         alpha: TiledTexture,
         base_color: TiledTexture,
         features: TiledTexture,
@@ -49,18 +49,18 @@ class BakedMPI(nn.Module):
     ) -> None:
         super().__init__()
         self.manifest = manifest
-        self.geometry = MPIGeometry(**manifest["geometry"])
-        self.sublayers: int = manifest["sublayers"]
-        self.gate: float = manifest["gate"]
-        self.num_color_features: int = manifest["num_color_features"]
+        self.geometry = MPIGeometry(**asdict(manifest.geometry))
+        self.sublayers = manifest.sublayers
+        self.gate = manifest.gate
+        self.num_color_features = manifest.num_color_features
         self.alpha, self.base_color, self.features = alpha, base_color, features
-        self.color = make_color(manifest["color"])
-        self.normals = make_normals(manifest["normals"])
-        self.background = make_background(manifest["background"])
-        self.query = TABLES[manifest["basis"]["query"]]()
+        self.color = make_color(manifest.color)
+        self.normals = make_normals(manifest.normals)
+        self.background = make_background(manifest.background)
+        self.query = TABLES[manifest.basis.query]()
         self.register_buffer("table", table)
-        self.register_buffer("depths", torch.tensor(manifest["depths"]))
-        self.register_buffer("layer_depths", torch.tensor(manifest["layer_depths"]))
+        self.register_buffer("depths", torch.tensor(manifest.depths))
+        self.register_buffer("layer_depths", torch.tensor(manifest.layer_depths))
 
     @classmethod
     def read(cls, folder: Path) -> BakedMPI:
@@ -73,16 +73,15 @@ class BakedMPI(nn.Module):
             UserError: A file is missing, damaged, or of another version.
         """
         manifest = read_manifest(folder)
-        try:
-            entry = manifest["basis"]
-            table = np.frombuffer(read_file(folder, entry), "<f2").astype(np.float16)
-            table = table.reshape(*entry["shape"], entry["num_basis"])
-            textures = {name: read_texture(folder, name, kept) for name, kept in manifest["textures"].items()}
-            return cls(manifest, **textures, table=torch.from_numpy(table))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise UserError(
-                f"{folder / MANIFEST}: expected the entries of its version, found others ({error!r}). {AGAIN}"
-            ) from None
+        basis, textures = manifest.basis, manifest.textures
+        table = np.frombuffer(read_file(folder, basis.stored), "<f2").astype(np.float16)
+        return cls(
+            manifest,
+            read_texture(folder, "alpha", textures.alpha),
+            read_texture(folder, "base_color", textures.base_color),
+            read_texture(folder, "features", textures.features),
+            torch.from_numpy(table.reshape(*basis.shape, basis.num_basis)),
+        )
 
     @property
     def memory(self) -> int:
@@ -95,7 +94,7 @@ class BakedMPI(nn.Module):
 
         Args:
             rays: In the reference frame.
-            least_light: Rays end where a smaller share of the light passes. It bounds the change of a colour.
+            least_light: Rays end where a smaller share of their light is left, which bounds the error.
         """
         light = torch.ones_like(rays.origins[:, 0])
         sums: dict[str, Tensor] = {}
@@ -115,7 +114,7 @@ class BakedMPI(nn.Module):
         return self._components(sums, len(light))
 
     def _opacity(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray sub 2"], Float[Tensor, "ray sub"]]:
-        """Canvas coordinates on a layer's planes, and opacities there."""
+        """Return canvas coordinates on a layer's planes, and opacities there."""
         planes = torch.arange(layer * self.sublayers, (layer + 1) * self.sublayers, device=self.depths.device)
         depths = self.depths[planes]
         coordinates = _meet(rays, depths, self.geometry)
@@ -134,7 +133,7 @@ class BakedMPI(nn.Module):
         alpha: Float[Tensor, "ray sub"],
         light: Float[Tensor, "ray"],
     ) -> tuple[dict[str, Tensor], Float[Tensor, "ray sub"]]:
-        """What a layer adds to rays, and its opacities where it has colours."""
+        """Return what a layer adds to rays, and its opacities where it has colours."""
         device = alpha.device
         base, present = self.base_color.read(torch.tensor(layer, device=device), planes)
         alpha = alpha * present
@@ -152,7 +151,7 @@ class BakedMPI(nn.Module):
         return values, alpha
 
     def _features(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray 3"], dict[str, Tensor]]:
-        """Return the specular part of a layer, and what else there is to show of it."""
+        """Return the specular part of a layer, and its other components."""
         coordinates = _meet(rays, self.layer_depths[layer : layer + 1], self.geometry)[:, 0]
         features, present = self.features.read(torch.tensor(layer, device=coordinates.device), coordinates)
         colors = features[:, None, : self.num_color_features]
@@ -167,7 +166,7 @@ class BakedMPI(nn.Module):
         return specular * there, {name: value * there for name, value in shown.items()}
 
     def _components(self, sums: dict[str, Tensor], rays: int) -> dict[str, Tensor]:
-        """Components of the sums over the planes; see `MPI.components`."""
+        """Return the components of the sums over the planes; see `MPI.components`."""
         if not sums:  # no ray met anything
             empty = self.depths.new_zeros(rays, 3)
             sums = dict.fromkeys(("rgb", "diffuse"), empty) | dict.fromkeys(
@@ -187,5 +186,5 @@ class BakedMPI(nn.Module):
 
 
 def _meet(rays: Rays, depths: Float[Tensor, "plane"], geometry: MPIGeometry) -> Float[Tensor, "ray plane 2"]:
-    """Canvas coordinates that are finite: rays parallel to the planes end up beside the canvas."""
+    """Return finite canvas coordinates: intersections that miss the canvas are clamped beside it."""
     return canvas_coordinates(rays, depths, geometry).nan_to_num(nan=2.0).clamp(-2, 2)

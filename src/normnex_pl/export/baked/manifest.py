@@ -1,4 +1,4 @@
-"""The files of a baked multiplane image: ``mpi/manifest.json`` and what it names. Version 2.
+"""The format of a baked multiplane image, version 2: ``mpi/manifest.json`` and the files that it names.
 
 ``manifest.json`` (all lengths in world units, the world being the reference camera's frame in OpenCV axes):
 
@@ -14,7 +14,7 @@
                         half floats, ``[..., basis]``: the functions are the fastest axis
     textures            alpha (a texture a plane), base_color and features (a texture a layer):
         height, width       texels of a whole texture, which covers the canvas
-        tile                texels along a stored tile, with a border of 1: see `tiles`
+        tile                texels along a stored tile, with a border of 1: see `layout`
         rows, columns       of tiles
         channels, ranges    value = low + byte / 255 (high - low), [texture][channel][low, high]
         tiles_per_row, rows_per_page, pages, slots    where slots lie on pages
@@ -47,77 +47,75 @@ How a ray is rendered, from plane p = 0 on, T = 1:
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from normnex_pl.core.errors import UserError
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
 
-FORMAT = "normnex-mpi"
-VERSION = 2
-FOLDER = "mpi"  # of a run
-MANIFEST = "manifest.json"
-AGAIN = "Bake the run again (make bake RUN=...)."
+from normnex_pl.export.baked.entries import (
+    EXACT,
+    BasisEntry,
+    CameraEntry,
+    ColorEntry,
+    Count,
+    FileEntry,
+    GeometryEntry,
+    Matrix,
+    SizesEntry,
+    TexturesEntry,
+    expect,
+)
 
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a baked multiplane image.
-
-    Raises:
-        UserError: There is none, it is damaged, or it is of another format or version.
-    """
-    path = folder / MANIFEST
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: expected a baked multiplane image, found none. {AGAIN}") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected JSON, found a damaged file ({error}). {AGAIN}") from None
-    found = content.get("format") if isinstance(content, dict) else type(content).__name__
-    if found != FORMAT:
-        raise UserError(f"{path}: expected the format {FORMAT}, found {found}. {AGAIN}")
-    version = content.get("version")
-    if version != VERSION:
-        advice = "Update normnex_pl." if isinstance(version, int) and version > VERSION else AGAIN
-        raise UserError(f"{path}: expected version {VERSION}, found {version}. {advice}")
-    assert isinstance(content, dict)
-    return content
+FORMAT: Literal["normnex-mpi"] = "normnex-mpi"
+VERSION: Literal[2] = 2
 
 
-def describe_file(path: Path) -> dict[str, Any]:
-    """What the manifest says of a file."""
-    content = path.read_bytes()
-    return {"file": path.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+@dataclass(frozen=True, config=EXACT)
+class Manifest:
+    """``manifest.json``: the entries of the module's docstring, in the order in which they are written."""
 
+    format: Literal["normnex-mpi"]
+    version: Literal[2]
+    geometry: GeometryEntry
+    depths: tuple[float, ...]
+    layer_depths: tuple[float, ...]
+    sublayers: Count
+    background: Literal["clear", "opaque_last_plane"]
+    color: ColorEntry
+    normals: Literal["none", "predicted", "flat"]
+    num_color_features: Annotated[int, Field(ge=0)]
+    gate: float
+    camera: CameraEntry
+    viewpoints: tuple[Matrix, ...]
+    provenance: dict[str, str | int | None]
+    textures: TexturesEntry
+    basis: BasisEntry
+    bytes: SizesEntry
 
-def read_file(folder: Path, entry: dict[str, Any]) -> bytes:
-    """Read a file that the manifest names.
-
-    Raises:
-        UserError: It is missing, or isn't what was baked.
-    """
-    path = folder / Path(entry["file"]).name
-    try:
-        content = path.read_bytes()
-    except OSError:
-        raise UserError(f"{path}: expected a file of {entry['bytes']} bytes, found none. {AGAIN}") from None
-    if len(content) != entry["bytes"] or hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise UserError(
-            f"{path}: expected {entry['bytes']} bytes as they were baked, found a damaged file of "
-            f"{len(content)}. {AGAIN}"
+    @model_validator(mode="after")
+    def _fits(self) -> Manifest:
+        """Check that planes, layers, textures and features fit each other."""
+        planes, layers, textures = len(self.depths), len(self.layer_depths), self.textures
+        expect(0 < planes == layers * self.sublayers, f"depths: expected {layers} x {self.sublayers} planes")
+        for name, count, channels in (
+            ("alpha", planes, 1),
+            ("base_color", layers, 3),
+            ("features", layers, self.num_color_features + (0 if self.normals == "none" else 3)),
+        ):
+            found = getattr(textures, name).shape
+            expected = f"textures.{name}: expected {count} textures of {channels} channels"
+            expect(found == (count, channels), f"{expected}, found {found[0]} of {found[1]}")
+        functions = self.basis.num_basis
+        features = 3 * functions if self.color.model == "rgb" else 3 + functions
+        expect(self.num_color_features == features, f"num_color_features: expected {features}")
+        expect(
+            self.basis.query == "view" or self.normals != "none", "basis.query: expected view without normals"
         )
-    return content
+        expect(len(self.viewpoints) > 0, "viewpoints: expected at least one")
+        expect(all(len(c2w) == 3 for c2w in self.viewpoints), "viewpoints: expected three rows each")
+        return self
 
-
-def files_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the entries of all files that a manifest names."""
-    entries: list[dict[str, Any]] = [manifest["basis"]]
-    for texture in manifest["textures"].values():
-        entries += [texture["table"], *_flat(texture["files"])]
-    return entries
-
-
-def _flat(pages: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
-    return [group for page in pages for group in page]
+    @property
+    def files(self) -> list[FileEntry]:
+        """All files that the manifest names."""
+        return [self.basis.stored, *self.textures.files]

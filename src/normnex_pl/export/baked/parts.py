@@ -1,12 +1,12 @@
-"""Parts of a model by their names in the manifest, and back."""
+"""Parts of a model and their names in the manifest."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import singledispatch
-from typing import Any
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.export.baked.entries import ColorEntry
 from normnex_pl.model.appearance import (
     AdditiveYCbCrColor,
     Background,
@@ -32,46 +32,46 @@ _NORMALS: dict[str, type[NormalModel]] = {
 
 
 @singledispatch
-def describe_color(color: ColorModel) -> dict[str, Any]:
-    """What the manifest says of a colour model.
+def describe_color(color: ColorModel) -> ColorEntry:
+    """Return the manifest's entry of a colour model.
 
     Raises:
-        UserError: It has no name there.
+        UserError: It has none.
     """
     raise _unknown("model.color", "RGBColor, YCbCrColor or AdditiveYCbCrColor", color)
 
 
 @describe_color.register
-def _(color: RGBColor) -> dict[str, Any]:
-    return {"model": "rgb", "signed": True}
+def _(color: RGBColor) -> ColorEntry:
+    return ColorEntry("rgb", True)
 
 
 @describe_color.register
-def _(color: YCbCrColor) -> dict[str, Any]:
-    return {"model": "ycbcr", "signed": color.luma.signed}
+def _(color: YCbCrColor) -> ColorEntry:
+    return ColorEntry("ycbcr", color.luma.signed)
 
 
 @describe_color.register
-def _(color: AdditiveYCbCrColor) -> dict[str, Any]:
-    return {"model": "additive_ycbcr", "signed": color.luma.signed}
+def _(color: AdditiveYCbCrColor) -> ColorEntry:
+    return ColorEntry("additive_ycbcr", color.luma.signed)
 
 
-def make_color(description: dict[str, Any]) -> ColorModel:
-    """Return the colour model that `describe_color` described."""
-    luma = SignedLuma() if description["signed"] else NonnegativeLuma()
+def make_color(entry: ColorEntry) -> ColorModel:
+    """Return the colour model of an entry: the inverse of `describe_color`."""
+    luma = SignedLuma() if entry.signed else NonnegativeLuma()
     models: dict[str, ColorModel] = {
         "rgb": RGBColor(),
         "ycbcr": YCbCrColor(luma),
         "additive_ycbcr": AdditiveYCbCrColor(luma),
     }
-    return models[description["model"]]
+    return models[entry.model]
 
 
 def background_name(background: Background) -> str:
-    """What the manifest calls a background.
+    """Return the manifest's name of a background.
 
     Raises:
-        UserError: It has no name there.
+        UserError: It has none.
     """
     return _name_of(background, _BACKGROUNDS, "model.background", "ClearBackground or OpaqueLastPlane")
 
@@ -82,10 +82,10 @@ def make_background(name: str) -> Background:
 
 
 def normals_name(normals: NormalModel) -> str:
-    """What the manifest calls a model of normals.
+    """Return the manifest's name of a model of normals.
 
     Raises:
-        UserError: It has no name there.
+        UserError: It has none.
     """
     return _name_of(normals, _NORMALS, "model.normals", "NoNormals, PredictedNormals or FlatNormals")
 
@@ -105,5 +105,5 @@ def _name_of(part: object, names: Mapping[str, type], setting: str, expected: st
 def _unknown(setting: str, expected: str, found: object) -> UserError:
     return UserError(
         f"{setting}: expected {expected}, found {type(found).__name__}, which can't be baked. "
-        "Name it in export/parts.py and in the manifest."
+        "Name it in export/baked/parts.py and in export/baked/manifest.py."
     )

@@ -1,4 +1,4 @@
-"""Ways to render images of a baked multiplane image."""
+"""Renderers of whole images of a baked multiplane image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Renderer(Protocol):
     name: ClassVar[str]
 
     def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
-        """See `render_image`."""
+        """Render an image: see `render_image`."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class TorchRenderer:
     """Render on any device, by `BakedMPI.render`.
 
     Attributes:
-        least_light: See there.
-        chunk_size: Rays at once; 300 bytes each for each plane of a layer, about.
+        least_light: See `BakedMPI.render`.
+        chunk_size: Rays at once: each takes about 300 bytes for each plane of a layer.
     """
 
     name: ClassVar[str] = "torch"
@@ -39,7 +39,7 @@ class TorchRenderer:
     chunk_size: int = 1 << 16
 
     def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
-        """See `Renderer`."""
+        """Render an image: see `render_image`."""
         parts = image_rays(camera).split(self.chunk_size)
         return join_image(camera, [baked.render(rays, self.least_light) for rays in parts])
 
@@ -47,7 +47,7 @@ class TorchRenderer:
 def find_renderer(device: torch.device) -> Renderer:
     """Return the fastest renderer of a device: Triton's kernel on a GPU, if Triton is there."""
     if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
-        from normnex_pl.export.baked.triton_renderer import TritonRenderer  # can't be imported everywhere
+        from normnex_pl.export.baked.triton_renderer import TritonRenderer  # needs Triton
 
         return TritonRenderer()
     return TorchRenderer()
@@ -59,9 +59,9 @@ def render_image(baked: BakedMPI, camera: Camera, renderer: Renderer | None = No
     Args:
         baked: The image.
         camera: In the reference frame, on the image's device.
-        renderer: None for the fastest of that device.
+        renderer: None for the fastest one of that device.
 
     Returns:
-        What `BakedMPI.render` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
+        The components of `BakedMPI.render`, of shape ``[height, width]`` or ``[height, width, channel]``.
     """
     return (renderer or find_renderer(baked.depths.device))(baked, camera)

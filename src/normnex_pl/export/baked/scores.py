@@ -1,4 +1,4 @@
-"""Judge a baked multiplane image by its files: held-out views, bytes, frames a second."""
+"""Score a baked multiplane image by its files: held-out views, bytes, frames a second."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ from normnex_pl.model.mpi import MPI
 
 _METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_to_live", "psnr_live")
 _MEGA = 1e6
-_FRAMES, _FRAMES_ON_CPU = 120, 2  # that are timed
+_FRAMES, _FRAMES_ON_CPU = 120, 2  # to be timed
 
 
-def judge_baked(
+def score_baked(
     folder: Path, views: Sequence[View], mpi: MPI, device: torch.device, renderer: Renderer
 ) -> dict[str, Any]:
-    """What ``metrics.json`` says under ``baked``; writes a picture of each view to ``test/``.
+    """Compute what ``metrics.json`` holds under ``baked``, and write a picture of each view to ``test/``.
 
     Args:
-        folder: The baked files, which alone are rendered.
-        views: Held out, on the device.
-        mpi: The live model, to compare with.
-        device: To render on.
-        renderer: That runs there.
+        folder: The baked files, from which alone the image is rendered.
+        views: Held-out views, on the device.
+        mpi: The live model to compare with.
+        device: Where to render.
+        renderer: A renderer that runs there.
     """
     before = allocated_bytes(device)
     baked = BakedMPI.read(folder).to(device)
     path = spiral_cameras(baked, _FRAMES if device.type == "cuda" else _FRAMES_ON_CPU)
     peak = peak_megabytes(lambda: renderer(baked, path[0]), device, before)
-    judged = []
+    scored = []
     for view in views:
         rgb = render_image(baked, view.camera, renderer)["rgb"]
         write_png(folder.parent / "test" / f"{view.name}_baked.png", to_bytes(rgb))
-        judged.append(judge_view(rgb, mpi.render_image(view.camera)["rgb"], view))
+        scored.append(score_view(rgb, mpi.render_image(view.camera)["rgb"], view))
     on_disk = sum(path.stat().st_size for path in folder.iterdir())
     return {
-        **{name: mean_of(judged, (name,)) for name in _METRICS},
+        **{name: mean_of(scored, (name,)) for name in _METRICS},
         "megabytes_disk": on_disk / _MEGA,
-        "megabytes_decoded": baked.manifest["bytes"]["decoded"] / _MEGA,
+        "megabytes_decoded": baked.manifest.bytes.decoded / _MEGA,
         "megabytes_memory": baked.memory / _MEGA,
         "megabytes_gpu_peak": peak,
         "frames_per_second": frames_per_second(baked, path, renderer),
         "frame_size": [path[0].width, path[0].height],
         "renderer": renderer.name,
         "device": _device_name(device),
-        "basis_error": baked.manifest["basis"]["error"],
-        "views": judged,
+        "basis_error": baked.manifest.basis.error,
+        "views": scored,
     }
 
 
-def judge_view(
+def score_view(
     rgb: Float[Tensor, "height width 3"], live: Float[Tensor, "height width 3"], view: View
 ) -> dict[str, Any]:
-    """What ``metrics.json`` says of one view: against the photo, and against the live renderer."""
+    """Compute what ``metrics.json`` holds of one view: against the photo, and against the live renderer."""
     to_live = psnr(rgb, live)
     return {
         "name": view.name,
@@ -84,7 +84,7 @@ def _device_name(device: torch.device) -> str:
 
 
 def report(scores: dict[str, Any]) -> str:
-    """What is said in the terminal."""
+    """Summarise the scores for the terminal."""
     lines = [
         f"{view['name']}: baked {view['psnr']:.2f} dB, live {view['psnr_live']:.2f} dB, "
         f"one to the other {format_value(view['psnr_to_live'], 2)} dB"

@@ -1,4 +1,4 @@
-"""How fast a baked multiplane image is rendered, and in how much memory."""
+"""Measure how fast a baked multiplane image is rendered, and in how much memory."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.renderers import Renderer
 from normnex_pl.export.paths import rig_of_cameras, spiral
 
-_WARM = {"cuda": 3, "cpu": 0}  # frames in advance: the first one compiles
+_WARM = {"cuda": 3, "cpu": 0}  # untimed frames before: the first one compiles
 _MEGA = 1e6
 
 
 def spiral_cameras(baked: BakedMPI, frames: int, size: tuple[int, int] | None = None) -> list[Camera]:
-    """LLFF's path through the training views: each frame shows something else, as in use.
+    """Return cameras on LLFF's path through the training views: each frame shows something else, as in use.
 
     Args:
-        baked: Whose views and photos' intrinsics are taken.
-        frames: Of the whole loop.
-        size: Width and height of the frames, if they shall have another one than the photos.
+        baked: Gives the views and the photos' intrinsics.
+        frames: Number of frames of the whole loop.
+        size: Width and height of the frames; None for those of the photos.
     """
-    photo, device = baked.manifest["camera"], baked.depths.device
-    width, height = size or (photo["width"], photo["height"])
-    path = spiral(rig_of_cameras(torch.tensor(baked.manifest["viewpoints"]), baked.geometry), frames)
-    K = torch.tensor([[photo["fx"], 0, photo["cx"]], [0, photo["fy"], photo["cy"]], [0, 0, 1]])
-    K = K * torch.tensor([[width / photo["width"]], [height / photo["height"]], [1.0]])
+    photo, device = baked.manifest.camera, baked.depths.device
+    width, height = size or (photo.width, photo.height)
+    path = spiral(rig_of_cameras(torch.tensor(baked.manifest.viewpoints), baked.geometry), frames)
+    K = torch.tensor([[photo.fx, 0, photo.cx], [0, photo.fy, photo.cy], [0, 0, 1]])
+    K = K * torch.tensor([[width / photo.width], [height / photo.height], [1.0]])
     return [Camera(K.to(device), c2w.to(device), width, height) for c2w in path.c2w.float()]
 
 
 def frames_per_second(baked: BakedMPI, cameras: Sequence[Camera], renderer: Renderer) -> float:
-    """Render frames one after another; nothing waits for a frame before the next one is begun.
+    """Measure the frame rate of frames that are queued one after another, without waiting between them.
 
     Returns:
-        By the median time from the end of a frame to that of the next one.
+        The inverse of the median time from the end of a frame to the end of the next one.
     """
     device = baked.depths.device
     for camera in cameras[: _WARM[device.type]]:
@@ -53,12 +53,12 @@ def frames_per_second(baked: BakedMPI, cameras: Sequence[Camera], renderer: Rend
 
 
 def peak_megabytes(work: Callable[[], object], device: torch.device, before: int = 0) -> float | None:
-    """Return the most memory that is allocated on a GPU while something is done; None without a GPU.
+    """Measure the peak memory that is allocated on a GPU during some work; None without a GPU.
 
     Args:
-        work: What is done.
-        device: Where.
-        before: Bytes that have nothing to do with it.
+        work: To be measured.
+        device: Where it runs.
+        before: Bytes that were allocated for other purposes.
     """
     if device.type != "cuda":
         return None
@@ -68,7 +68,7 @@ def peak_megabytes(work: Callable[[], object], device: torch.device, before: int
 
 
 def allocated_bytes(device: torch.device) -> int:
-    """What is allocated on a GPU by now; 0 without one."""
+    """Return the bytes that are allocated on a GPU now; 0 without one."""
     return torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
 
 
@@ -78,7 +78,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _mark(device: torch.device) -> torch.cuda.Event | float:
-    """This moment: in the queue of a GPU, or on the clock."""
+    """Mark this moment: in the queue of a GPU, or on the clock."""
     if device.type != "cuda":
         return time.perf_counter()
     event = torch.cuda.Event(enable_timing=True)

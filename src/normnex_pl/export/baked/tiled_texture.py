@@ -1,14 +1,9 @@
-"""Tiled textures on disk and in memory."""
+"""Tiled textures in memory, read from their files."""
 
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -17,113 +12,23 @@ from PIL import Image
 from torch import Tensor, nn
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.export.baked.manifest import AGAIN, describe_file, read_file
-from normnex_pl.export.baked.quantize import dequantize, quantize
-from normnex_pl.export.baked.tiles import (
-    ABSENT,
-    PageLayout,
-    TileGrid,
-    cut_tiles,
-    layout_pages,
-    locate,
-    pack_pages,
-    unpack_page,
-)
-
-_GROUP = 3  # channels a picture
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How pictures are compressed.
-
-    Attributes:
-        format: PNG and WebP are what every browser opens.
-        quality: Of WebP, 1 to 100, which changes values; None keeps every byte.
-    """
-
-    format: Literal["webp", "png"] = "webp"
-    quality: int | None = None
-
-    def write(self, pixels: UInt8[np.ndarray, "height width channel"], path: Path) -> Path:
-        """Write a picture of one or three channels, at the path with its ending."""
-        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-        path = path.with_suffix(f".{self.format}")
-        if self.format == "png":
-            image.save(path, optimize=True)
-        elif self.quality is None:
-            image.save(path, lossless=True, quality=75, method=4, exact=True)
-        else:
-            image.save(path, quality=self.quality, method=4)
-        return path
-
-
-def write_texture(
-    folder: Path,
-    name: str,
-    values: Float[Tensor, "texture channel height width"],
-    ranges: Float[Tensor, "texture channel 2"],
-    slots: Int[Tensor, "texture row column"],
-    grid: TileGrid,
-    encoding: Encoding,
-) -> dict[str, Any]:
-    """Write the tiles that have a slot, and say what the manifest says of them."""
-    codes = torch.stack([quantize(*one) for one in zip(values[:, None], ranges[:, None], strict=True)])[:, 0]
-    tiles = cut_tiles(codes, slots, grid)
-    layout = layout_pages(len(tiles), grid.size)
-    pages = [_pictures(pixels) for pixels in pack_pages(tiles, layout).cpu().numpy()]
-    jobs = [
-        (picture, folder / (f"{name}_{page:03d}" + (f"_{group}" if len(pictures) > 1 else "")))
-        for page, pictures in enumerate(pages)
-        for group, picture in enumerate(pictures)
-    ]
-    written = iter(_in_parallel(lambda job: describe_file(encoding.write(*job)), jobs))
-    files = [[next(written) for _ in pictures] for pictures in pages]
-    table = folder / f"{name}_tiles.bin"
-    table.write_bytes((slots - ABSENT).cpu().numpy().astype("<u4").tobytes())
-    return {
-        "height": grid.height,
-        "width": grid.width,
-        "tile": grid.size,
-        "rows": grid.rows,
-        "columns": grid.columns,
-        "channels": values.shape[1],
-        "tiles_per_row": layout.tiles_per_row,
-        "rows_per_page": layout.rows_per_page,
-        "pages": layout.pages,
-        "slots": len(tiles),
-        "table": describe_file(table),
-        "files": files,
-        "ranges": ranges.tolist(),
-    }
-
-
-def _in_parallel(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
-    """Results by threads: what takes long, compressing and decompressing, lets others run meanwhile."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(work, items))
-
-
-def _pictures(pixels: UInt8[np.ndarray, "height width channel"]) -> list[np.ndarray]:
-    """Return groups of three channels, the last one filled up with zeros; a single channel stays alone."""
-    channels = pixels.shape[-1]
-    if channels == 1:
-        return [pixels]
-    filled = np.pad(pixels, ((0, 0), (0, 0), (0, -channels % _GROUP)))
-    return [filled[..., first : first + _GROUP] for first in range(0, channels, _GROUP)]
+from normnex_pl.export.baked.codes import dequantize
+from normnex_pl.export.baked.entries import GROUP, FileEntry, TextureEntry
+from normnex_pl.export.baked.files import AGAIN, read_file
+from normnex_pl.export.baked.layout import TileGrid
+from normnex_pl.export.baked.parallel import in_parallel
+from normnex_pl.export.baked.tiles import ABSENT, locate, unpack_page
 
 
 class TiledTexture(nn.Module):
-    """Textures in memory, as bytes, read where their tiles are.
+    """Textures in memory, as the bytes of their tiles.
 
     Attributes:
         grid: How the textures are cut.
         slots: Of each tile, or `ABSENT`.
-        tiles: Bytes of the tiles, by slot; at least one. A texel with several channels is filled up to whole
-            words of four bytes, which a graphics card reads at once.
-        ranges: Of the bytes' values.
+        tiles: Bytes of the tiles, by slot; at least one tile. A texel with several channels is padded to
+            whole words of four bytes, which a graphics card reads at once.
+        ranges: Ends of the bytes' values.
     """
 
     slots: Int[Tensor, "texture row column"]
@@ -145,7 +50,7 @@ class TiledTexture(nn.Module):
 
     @property
     def memory(self) -> int:
-        """Bytes."""
+        """Bytes of all buffers."""
         return sum(buffer.nbytes for buffer in self.buffers())
 
     def read(
@@ -154,11 +59,11 @@ class TiledTexture(nn.Module):
         """Read bilinearly.
 
         Args:
-            textures: Which ones.
+            textures: Indices of planes or layers.
             coordinates: Canvas coordinates.
 
         Returns:
-            Values, any where there is no tile; and whether there is one.
+            Values, arbitrary where there is no tile; and whether there is a tile.
         """
         row, column, inside = locate(self.grid, coordinates)
         slots = self.slots[textures, row, column]
@@ -175,52 +80,49 @@ class TiledTexture(nn.Module):
 
 
 def texel_bytes(channels: int) -> int:
-    """Bytes of a texel in memory."""
+    """Return the bytes of a texel in memory."""
     return 1 if channels == 1 else 4 * -(-channels // 4)
 
 
-def read_texture(folder: Path, name: str, entry: dict[str, Any]) -> TiledTexture:
-    """Read what `write_texture` wrote.
+def read_texture(folder: Path, name: str, entry: TextureEntry) -> TiledTexture:
+    """Read textures that a bake wrote.
 
     Raises:
         UserError: A file is missing, or isn't what was baked.
     """
-    shape = len(entry["ranges"]), entry["rows"], entry["columns"]
-    grid = TileGrid(shape[0], entry["height"], entry["width"], entry["tile"])
-    table = np.frombuffer(read_file(folder, entry["table"]), "<u4").astype(np.int32).reshape(shape)
-    layout = PageLayout(entry["tiles_per_row"], entry["rows_per_page"], entry["pages"], grid.size)
-    places = layout.tiles_per_row * layout.rows_per_page
-    tiles = np.zeros((max(1, entry["slots"]), grid.size, grid.size, texel_bytes(entry["channels"])), np.uint8)
+    grid, layout = entry.grid, entry.layout
+    table = np.frombuffer(read_file(folder, entry.table), "<u4").astype(np.int32).reshape(grid.shape)
     slots = torch.from_numpy(table) + ABSENT
-    if (
-        grid.shape != shape
-        or int(slots.max()) >= entry["slots"]
-        or not len(entry["files"]) == entry["pages"] >= len(tiles) / places
-    ):
-        raise UserError(f"{folder}: expected the tables of {name} to fit each other, found others. {AGAIN}")
+    if int(slots.max()) >= entry.slots or int(slots.min()) < ABSENT:
+        raise UserError(
+            f"{folder / entry.table.file}: expected slots of {name} below {entry.slots}, found others. "
+            f"{AGAIN}"
+        )
+    tiles = np.zeros((max(1, entry.slots), grid.size, grid.size, texel_bytes(entry.channels)), np.uint8)
 
     def read_page(page: int) -> None:
-        some = tiles[page * places : (page + 1) * places]
-        for group, file in enumerate(entry["files"][page]):
-            first, last = group * _GROUP, min((group + 1) * _GROUP, entry["channels"])
+        some = tiles[page * layout.slots_per_page : (page + 1) * layout.slots_per_page]
+        for group, file in enumerate(entry.files[page]):
+            first, last = group * GROUP, min((group + 1) * GROUP, entry.channels)
             pixels = _decode(folder, file, (layout.height, layout.width))[..., : last - first]
             some[..., first:last] = unpack_page(pixels, layout)[: len(some)]
 
-    _in_parallel(read_page, range(entry["pages"]))
-    return TiledTexture(grid, slots, torch.from_numpy(tiles), torch.tensor(entry["ranges"]))
+    in_parallel(read_page, range(entry.pages))
+    return TiledTexture(grid, slots, torch.from_numpy(tiles), torch.tensor(entry.ranges))
 
 
-def _decode(folder: Path, entry: dict[str, Any], size: tuple[int, int]) -> UInt8[np.ndarray, "_ _ 3"]:
+def _decode(folder: Path, entry: FileEntry, size: tuple[int, int]) -> UInt8[np.ndarray, "_ _ 3"]:
     """Decode a picture of a known height and width; grey ones get three channels."""
     content = read_file(folder, entry)
     try:
         with Image.open(io.BytesIO(content)) as image:
-            pixels = np.asarray(image.convert("RGB"))
+            found = (image.height, image.width)
+            pixels = np.asarray(image.convert("RGB")) if found == size else None
     except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{folder / entry['file']}: expected a picture, found {error}. {AGAIN}") from None
-    if pixels.shape[:2] != size:
-        found = f"{pixels.shape[1]} x {pixels.shape[0]}"
+        raise UserError(f"{folder / entry.file}: expected a picture, found {error}. {AGAIN}") from None
+    if pixels is None:
         raise UserError(
-            f"{folder / entry['file']}: expected {size[1]} x {size[0]} pixels, found {found}. {AGAIN}"
+            f"{folder / entry.file}: expected {size[1]} x {size[0]} pixels, "
+            f"found {found[1]} x {found[0]}. {AGAIN}"
         )
     return pixels

@@ -1,4 +1,4 @@
-"""Render a baked multiplane image by `triton_kernels`: an image is one launch, and nothing is copied."""
+"""Render a baked multiplane image by the kernel of `kernels.baked`: one launch an image, without copies."""
 
 from __future__ import annotations
 
@@ -17,8 +17,15 @@ from normnex_pl.export.baked.tiled_texture import TiledTexture
 from normnex_pl.kernels import baked_shading as shading
 from normnex_pl.kernels import launch
 from normnex_pl.kernels.baked import render_kernel
+from normnex_pl.kernels.baked_constants import (
+    BlockShape,
+    ImageConstants,
+    ModelParts,
+    TableShape,
+    TextureShape,
+)
 
-# By their names in the manifest: a function, and the components that there are because of it.
+# By their names in the manifest: a function, and the components that come with it.
 _COLORS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "rgb": (shading.rgb, ()),
     "ycbcr": (shading.ycbcr, ("tint", "chroma")),
@@ -29,7 +36,7 @@ _NORMALS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "predicted": (shading.predicted_normals, ("normals",)),
     "flat": (shading.flat_normals, ("normals",)),
 }
-# What is looked up once a ray, and on each layer.
+# The lookup once a ray, and the one on each layer.
 _QUERIES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "view": (shading.basis_of_view, shading.same_basis),
     "reflection": (shading.no_basis, shading.basis_of_reflection),
@@ -56,8 +63,9 @@ class TritonRenderer:
 
     Attributes:
         least_light: See `BakedMPI.render`.
-        block: Width and height of a block of pixels: powers of two. Skipping and ending early are up to it.
-        warps: Groups of 32 threads that work on a block. One needs no barrier.
+        block: Width and height of a block of pixels: powers of two. Planes are skipped, and rays ended, for
+            whole blocks.
+        warps: Groups of 32 threads that work on a block. A single one needs no barrier.
     """
 
     name: ClassVar[str] = "triton"
@@ -68,12 +76,8 @@ class TritonRenderer:
 
     @torch.no_grad()
     def __call__(self, baked: BakedMPI, camera: Camera) -> dict[str, Tensor]:
-        """See `Renderer`."""
-        manifest, device = baked.manifest, baked.depths.device
-        color, parts = _COLORS[manifest["color"]["model"]]
-        normals, shown = _NORMALS[manifest["normals"]]
-        ray_basis, layer_basis = _QUERIES[manifest["basis"]["query"]]
-        channels = torch.empty(_NUM_CHANNELS, camera.height, camera.width, device=device)
+        """Render an image: see `render_image`."""
+        channels = torch.empty(_NUM_CHANNELS, camera.height, camera.width, device=baked.depths.device)
         grid = (math.ceil(camera.width / self.block[0]), math.ceil(camera.height / self.block[1]))
         launch(
             render_kernel,
@@ -85,25 +89,24 @@ class TritonRenderer:
             camera.height,
             **_scene(baked),
             least_light=self.least_light,
-            COLOR=color,
-            NORMALS=normals,
-            RAY_BASIS=ray_basis,
-            LAYER_BASIS=layer_basis,
-            BLOCK_WIDTH=self.block[0],
-            BLOCK_HEIGHT=self.block[1],
+            IMAGE=image_constants(baked),
+            BLOCK=BlockShape(*self.block),
             num_warps=self.warps,
         )
-        pictures = {name: channels[_CHANNELS[name]] for name in (*_ALWAYS, *parts, *shown)}
+        pictures = {name: channels[_CHANNELS[name]] for name in _shown(baked)}
         return {
             name: values.movedim(0, -1) if values.ndim == 3 else values for name, values in pictures.items()
         }
 
 
+def _shown(baked: BakedMPI) -> tuple[str, ...]:
+    """Return the names of the components that the model has."""
+    return *_ALWAYS, *_COLORS[baked.manifest.color.model][1], *_NORMALS[baked.manifest.normals][1]
+
+
 def _scene(baked: BakedMPI) -> dict[str, Any]:
-    """Return the kernel's arguments that are the same for all cameras."""
-    geometry, planes = baked.geometry, len(baked.depths)
-    *table_depth, table_height, table_width, num_basis = baked.table.shape
-    luma_may_be_negative = baked.manifest["color"]["signed"]
+    """Return the kernel's tensors and numbers that are the same for all cameras."""
+    geometry, planes, manifest = baked.geometry, len(baked.depths), baked.manifest
     return {
         "focal_x": geometry.fx / geometry.canvas_width,
         "focal_y": geometry.fy / geometry.canvas_height,
@@ -111,33 +114,49 @@ def _scene(baked: BakedMPI) -> dict[str, Any]:
         "centre_y": (geometry.cy + geometry.padding) / geometry.canvas_height,
         "depths": baked.depths,
         "layer_depths": baked.layer_depths,
-        **_texture("alpha", "alpha_texels", baked.alpha.tiles, baked.alpha),
-        **_texture("base", "base_words", baked.base_color.tiles.view(torch.int32), baked.base_color),
-        **_texture("feature", "feature_texels", baked.features.tiles, baked.features),
+        "alpha_texels": baked.alpha.tiles,
+        "alpha_slots": baked.alpha.slots,
+        "alpha_ranges": baked.alpha.ranges,
+        "base_words": baked.base_color.tiles.view(torch.int32),
+        "base_slots": baked.base_color.slots,
+        "base_ranges": baked.base_color.ranges,
+        "feature_texels": baked.features.tiles,
+        "feature_slots": baked.features.slots,
+        "feature_ranges": baked.features.ranges,
         "table": baked.table,
         "gate": baked.gate,
-        "least_luma": -math.inf if luma_may_be_negative else 0.0,
-        "first_opaque": planes - 1 if baked.manifest["background"] == "opaque_last_plane" else planes,
-        "LAYERS": len(baked.layer_depths),
-        "SUBLAYERS": baked.sublayers,
-        "STRIDE": baked.features.tiles.shape[-1],
-        "FEATURES": baked.features.ranges.shape[1],
-        "COLOR_FEATURES": baked.num_color_features,
-        "TABLE_DEPTH": table_depth[0] if table_depth else 1,
-        "TABLE_HEIGHT": table_height,
-        "TABLE_WIDTH": table_width,
-        "N": num_basis,
-        "N_WIDE": triton.next_power_of_2(num_basis),
+        "least_luma": -math.inf if manifest.color.signed else 0.0,
+        "first_opaque": planes - 1 if manifest.background == "opaque_last_plane" else planes,
     }
 
 
-def _texture(name: str, texels: str, tiles: Tensor, texture: TiledTexture) -> dict[str, Any]:
-    """Return the arguments about one kind of texture."""
-    return {
-        texels: tiles,
-        f"{name}_slots": texture.slots,
-        f"{name}_ranges": texture.ranges,
-        f"{name.upper()}_HEIGHT": texture.grid.height,
-        f"{name.upper()}_WIDTH": texture.grid.width,
-        f"{name.upper()}_SIZE": texture.grid.size,
-    }
+def image_constants(baked: BakedMPI) -> ImageConstants:
+    """Return what the kernel is compiled for."""
+    *table_depth, table_height, table_width, functions = baked.table.shape
+    ray_basis, layer_basis = _QUERIES[baked.manifest.basis.query]
+    return ImageConstants(
+        layers=len(baked.layer_depths),
+        sublayers=baked.sublayers,
+        alpha=_shape(baked.alpha, stride=1),
+        base_color=_shape(baked.base_color, stride=1),  # a word a texel
+        features=_shape(baked.features, stride=baked.features.tiles.shape[-1]),
+        table=TableShape(
+            depth=table_depth[0] if table_depth else 1,
+            height=table_height,
+            width=table_width,
+            functions=functions,
+            lanes=triton.next_power_of_2(functions),
+        ),
+        model=ModelParts(
+            color=_COLORS[baked.manifest.color.model][0],
+            normals=_NORMALS[baked.manifest.normals][0],
+            ray_basis=ray_basis,
+            layer_basis=layer_basis,
+            color_features=baked.num_color_features,
+        ),
+    )
+
+
+def _shape(texture: TiledTexture, stride: int) -> TextureShape:
+    grid = texture.grid
+    return TextureShape(grid.height, grid.width, grid.size, stride, texture.ranges.shape[1])

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing_folder
-from normnex_pl.export.baked.manifest import FOLDER, MANIFEST, files_of, read_file, read_manifest
+from normnex_pl.export.baked.files import MANIFEST, baked_folder, copy_image
 from normnex_pl.export.site.server import ViewServer
+from normnex_pl.export.targets import expect_new_or_empty
 
 VIEWER = Path(__file__).parent.parent / "viewer"
 _LOOPBACK = "127.0.0.1"
@@ -21,60 +22,36 @@ _PORT = 8008
 _TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
 
-def baked_folder(run: Path) -> Path:
-    """Return the baked multiplane image of a run.
-
-    Args:
-        run: Folder of the run.
-
-    Raises:
-        UserError: There is none, or it is damaged or of another version.
-    """
-    folder = run / FOLDER
-    if not (folder / MANIFEST).is_file():
-        raise UserError(
-            f"{folder}: expected a baked multiplane image, found none. Bake it first: make bake RUN={run}"
-        )
-    read_manifest(folder)
-    return folder
-
-
 def export_site(baked: Path, target: Path) -> Path:
     """Write a folder for any static host: the viewer, and the image in ``mpi/``.
 
     Args:
         baked: The image; all of its files are checked.
-        target: A new or empty folder, or one that this wrote before.
+        target: A new or empty folder, or a site that was exported before, which is replaced.
 
     Raises:
         UserError: The target holds something else, or a file of the image is missing or damaged.
     """
-    manifest = read_manifest(baked)
     written_before = (target / "index.html").is_file() and (target / "mpi" / MANIFEST).is_file()
-    if target.exists() and not written_before and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(
-            f"{target}: expected a new or empty folder, found one with other files. Name another."
-        )
+    if not written_before:
+        expect_new_or_empty(target)
     with replacing_folder(target) as temporary:
         shutil.copytree(VIEWER, temporary, dirs_exist_ok=True)
-        image = temporary / "mpi"
-        image.mkdir()
-        for entry in files_of(manifest):
-            (image / Path(entry["file"]).name).write_bytes(read_file(baked, entry))
-        shutil.copyfile(baked / MANIFEST, image / MANIFEST)
+        (temporary / "mpi").mkdir()
+        copy_image(baked, temporary / "mpi")
     return target
 
 
 def make_server(baked: Path, address: str, port: int | None) -> ViewServer:
-    """Return a server of the viewer and one image, which listens already.
+    """Return a server of the viewer and one image, already listening.
 
     Args:
         baked: The image.
         address: Of this computer.
-        port: None for the usual one, or any that is free if that is taken.
+        port: None for the default port, or any free one if that is taken.
 
     Raises:
-        UserError: The address or the port can't be had.
+        UserError: The address or the port isn't available.
     """
     roots = {"": VIEWER, "mpi": baked}
     ports = [_PORT, 0] if port is None else [port]

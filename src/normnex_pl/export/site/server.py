@@ -1,4 +1,4 @@
-"""A web server of a few folders' files, and of nothing else."""
+"""A web server that gives out the files of a few folders and nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-# What there is to serve; browsers refuse modules of another type, and nosniff makes them believe it.
+# Kinds of files that are served. Browsers refuse modules of another type, and nosniff makes them trust it.
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -32,10 +32,10 @@ def find_file(target: str, roots: Mapping[str, Path]) -> Path | None:
 
     Args:
         target: Of the request: a path, encoded as in addresses, and perhaps a query.
-        roots: Folders by the first part of the path; "" has all other files.
+        roots: Folders by the first part of the path; "" for all other files.
 
     Returns:
-        A file of a known kind inside of one of the folders, links resolved; None for anything else.
+        A file of a known kind inside one of the folders, after links are resolved; None for anything else.
     """
     try:
         path = unquote(urlsplit(target).path, errors="strict")
@@ -44,7 +44,7 @@ def find_file(target: str, roots: Mapping[str, Path]) -> Path | None:
     first, _, rest = path.removeprefix("/").partition("/")
     prefix, inside = (first, rest) if first in roots and first else ("", path.removeprefix("/"))
     parts = (inside or _INDEX).split("/")
-    # Only plain names: neither "..", nor hidden files, nor what some system takes for a separator.
+    # Only plain names: no "..", no hidden files, and no separator of any system.
     if not path.startswith("/") or any(
         not part or part.startswith(".") or set(part) & set("\\:\0") for part in parts
     ):
@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_content=False)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: what is asked for is in the browser's own tools."""
+        """Log nothing: the browser's own tools show its requests."""
 
     def _answer(self, with_content: bool) -> None:
         if not self.server.knows(self.headers.get("Host", "")):
@@ -105,7 +105,7 @@ class ViewServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
-    # Else a second server could take over the port of the first on some systems.
+    # Otherwise a second server could take over the port of the first one on some systems.
     allow_reuse_port = False
 
     def __init__(self, address: tuple[str, int], roots: Mapping[str, Path]) -> None:
@@ -113,19 +113,19 @@ class ViewServer(ThreadingHTTPServer):
             self.address_family = socket.AF_INET6
         super().__init__(address, _Handler)
         self.roots = dict(roots)
-        self.address = str(self.server_address[0])  # in numbers, also where a name was given
+        self.address = str(self.server_address[0])  # numeric, even if a name was given
 
     @property
     def url(self) -> str:
-        """Where the viewer is."""
+        """Address of the viewer."""
         name = f"[{self.address}]" if ":" in self.address else self.address
         return f"http://{name}:{self.server_port}/"
 
     def knows(self, host: str) -> bool:
-        """Return whether a request means this server, by its header ``Host``.
+        """Return whether a request is meant for this server, by its header ``Host``.
 
-        On the loopback address only its own names count: a site elsewhere whose name is made to point
-        here can't read the files by a visitor's browser.
+        On the loopback address only its own names count: a site elsewhere whose name resolves to this address
+        (DNS rebinding) can't read the files through a visitor's browser.
         """
         if not ipaddress.ip_address(self.address).is_loopback:
             return True

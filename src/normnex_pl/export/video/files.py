@@ -1,4 +1,8 @@
-"""Video files: MP4 (H.264) by ffmpeg and GIF by Pillow, frame by frame, whole or not at all."""
+"""Video files: MP4 (H.264) by ffmpeg and GIF by Pillow, frame by frame, whole or not at all.
+
+imageio's writers aren't used: the one for MP4 reports nothing if ffmpeg fails at the end, as on a full disk,
+and rescales pictures of odd size; the one for GIF gives each frame a palette of its own, which flickers.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +24,12 @@ from normnex_pl.core.files import replacing
 
 FrameSink = Callable[[UInt8[np.ndarray, "height width 3"]], None]
 
-# Browsers slow GIFs down whose frames are shown for less than two hundredths of a second.
+# Browsers slow down GIFs whose frames last less than two hundredths of a second.
 LARGEST_GIF_RATE = 50
 _PALETTE_FRAMES = 16
 _NO_FRAMES = "a video needs at least one frame"
 
-# The matrix of HD video, said in the file too: players would guess it from the height.
+# The matrix of HD video, also written into the file: players would otherwise guess it from the height.
 _COLORS = [
     "-vf",
     "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int,"
@@ -35,12 +39,12 @@ _COLORS = [
 
 @dataclass(frozen=True)
 class Encoding:
-    """How frames are stored.
+    """Frame rate and compression.
 
     Attributes:
         rate: Frames a second; of a GIF at most `LARGEST_GIF_RATE`.
-        crf: Constant rate factor of H.264: 0 loses nothing but chroma's resolution, 51 nearly everything. A
-            GIF has 256 colours instead.
+        crf: Constant rate factor of H.264: 0 loses only the chroma's resolution, 51 nearly everything. A GIF
+            has 256 colours instead.
     """
 
     rate: float
@@ -52,11 +56,11 @@ def mp4_writer(path: Path, encoding: Encoding) -> Iterator[FrameSink]:
     """Encode frames of one size as H.264 in yuv420p, which browsers and phones play.
 
     Args:
-        path: The file; it is replaced when the last frame is encoded, and kept if anything goes wrong before.
+        path: The file; it is replaced once the last frame is encoded, and kept if anything fails before.
         encoding: Rate and quality.
 
     Yields:
-        What takes the frames; odd sizes get a row or a column more.
+        A function that takes the frames; odd sizes get a row or a column more.
 
     Raises:
         UserError: There is no ffmpeg, or it fails.
@@ -71,11 +75,11 @@ def mp4_writer(path: Path, encoding: Encoding) -> Iterator[FrameSink]:
 
 
 class _Encoder:
-    """A process of ffmpeg, started by the first frame, which says the size."""
+    """A process of ffmpeg, started by the first frame, which determines the size."""
 
     def __init__(self, file: Path, shown_path: Path, encoding: Encoding) -> None:
         self._output = ["-c:v", "libx264", "-crf", str(encoding.crf), "-pix_fmt", "yuv420p", *_COLORS]
-        # The index in front, so that playing begins before all is loaded.
+        # The index first, so that playback starts before everything is loaded.
         self._output += ["-movflags", "+faststart", str(file)]
         self._rate = str(Fraction(encoding.rate).limit_denominator(100_000))
         self._path = shown_path
@@ -84,7 +88,7 @@ class _Encoder:
         self._log: IO[bytes] | None = None
 
     def add(self, frame: UInt8[np.ndarray, "height width 3"]) -> None:
-        """Hand a frame to ffmpeg."""
+        """Send a frame to ffmpeg."""
         frame = even_sized(frame)
         if self._process is None:
             self._start(*frame.shape[:2])
@@ -113,7 +117,7 @@ class _Encoder:
             )
 
     def abort(self) -> None:
-        """End ffmpeg, if it still runs."""
+        """Kill ffmpeg if it still runs."""
         if self._process is not None and self._log is not None:
             if self._process.poll() is None:
                 self._process.kill()
@@ -129,29 +133,29 @@ class _Encoder:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._log,
-            start_new_session=True,  # Ctrl-C is for this process, which then ends ffmpeg
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then ends ffmpeg
         )
 
     def _close_input(self) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # its exit status says why it didn't read to the end
+        with suppress(BrokenPipeError):  # its exit status tells why it stopped reading
             self._process.stdin.close()
 
 
 @contextmanager
 def gif_writer(path: Path, encoding: Encoding) -> Iterator[FrameSink]:
-    """Write frames of one size as a GIF that plays for ever; one palette for all, so that none flickers.
+    """Write frames of one size as a GIF that loops for ever, with one palette for all so that none flickers.
 
     Args:
-        path: The file; it is replaced at the end, and kept if anything goes wrong before.
+        path: The file; it is replaced at the end, and kept if anything fails before.
         encoding: Its rate.
 
     Yields:
-        What takes the frames.
+        A function that takes the frames.
     """
     sizes: list[tuple[int, int]] = []
-    # The palette is known at the end; until then frames wait on the disk.
+    # The palette is chosen at the end; until then frames are kept on disk.
     with replacing(path) as temporary, tempfile.TemporaryFile() as waiting:
 
         def add(frame: UInt8[np.ndarray, "height width 3"]) -> None:
@@ -179,16 +183,16 @@ def even_sized(
 
 
 def gif_durations(count: int, rate: float) -> list[int]:
-    """Milliseconds of each frame, in the format's steps of 10; rounding errors don't add up."""
+    """Return the milliseconds of each frame, in the format's steps of 10, without accumulated errors."""
     ends = [round(100 * (index + 1) / rate) for index in range(count)]
     return [10 * (end - start) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _save_gif(path: Path, frame: Callable[[int], Image.Image], count: int, rate: float) -> None:
-    """Quantise all frames by what is in some of them."""
+    """Quantise all frames by a palette of some of them."""
     sampled = sorted({index * count // _PALETTE_FRAMES for index in range(_PALETTE_FRAMES)})
     seen = np.concatenate([np.asarray(frame(index)) for index in sampled])
-    # Median cut would leave out colours that are rare, such as those of a small red ball.
+    # Median cut would leave out rare colours, such as those of a small red ball.
     palette = Image.fromarray(seen).quantize(256, Image.Quantize.FASTOCTREE)
     first, *others = (frame(index).quantize(palette=palette) for index in range(count))
     durations = gif_durations(count, rate)
@@ -202,9 +206,9 @@ def _stored_frame(file: IO[bytes], index: int, size: tuple[int, int]) -> Image.I
 
 
 def _ffmpeg() -> str:
-    """Return the program that imageio-ffmpeg brings, or the user's own (``IMAGEIO_FFMPEG_EXE``)."""
+    """Return the program that imageio-ffmpeg ships, or the user's own (``IMAGEIO_FFMPEG_EXE``)."""
     try:
-        import imageio_ffmpeg  # an extra: only videos need it
+        import imageio_ffmpeg  # an extra, which only videos need
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Frames of a video: what a camera path shows of a model."""
+"""Render the frames of a video: a model seen along a camera path."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from normnex_pl.geometry.cameras import image_rays, join_image
 from normnex_pl.model.mpi import MPI
 
 PHOTO = "photo"
-# Panels that compare with a photo from the same place, which a path doesn't have.
+# Panels that need a photo taken from the same place, which a path doesn't have.
 _NOT_SHOWN = ("error",)
-# What `component_panels` always shows, and the names under which it is rendered.
+# Components under other names than their panels, and those that `component_panels` always needs.
 _RENDERED_AS = {"render": "rgb"}
 _ALWAYS = {"rgb", "diffuse"}
 
@@ -30,10 +30,10 @@ _ALWAYS = {"rgb", "diffuse"}
 def frame_camera(geometry: MPIGeometry, c2w: Float[Tensor, "3 4"], width: int, height: int) -> Camera:
     """Return a camera of a path, with the reference camera's horizontal field of view.
 
-    Another shape than the reference photo's shows less or more above and below.
+    A picture in other proportions than the reference photo's shows less or more above and below.
 
     Args:
-        geometry: Has the reference camera's intrinsics.
+        geometry: The reference camera's intrinsics.
         c2w: In the reference frame.
         width: Of a picture in pixels.
         height: Of a picture in pixels.
@@ -48,7 +48,7 @@ def frame_camera(geometry: MPIGeometry, c2w: Float[Tensor, "3 4"], width: int, h
 def render_seen_from(
     mpi: MPI, camera: Camera, eye: Float[Tensor, "3"], chunk_size: int = 16384
 ) -> dict[str, Tensor]:
-    """Render the geometry that a camera sees in the colours that are seen from elsewhere.
+    """Render the geometry seen by a camera in the colours seen from another point.
 
     A pixel shows the surface at its expected depth; the basis is looked up by the direction from ``eye`` to
     that surface. From the camera's own position this is `MPI.render_image`.
@@ -56,7 +56,7 @@ def render_seen_from(
     Args:
         mpi: The model.
         camera: In the reference frame, on the model's device.
-        eye: In the reference frame, in front of all planes as the camera, so that both see the same ones.
+        eye: In the reference frame; like the camera in front of all planes, so that both see the same ones.
         chunk_size: Rays at once.
 
     Returns:
@@ -84,11 +84,11 @@ def available_components(mpi: MPI) -> list[str]:
 
 @dataclass(frozen=True)
 class FrameSource:
-    """A model, and how to look at it.
+    """A model and the size of its pictures.
 
     Attributes:
-        mpi: The model; its device renders.
-        scene: Has the photos, if they are at hand.
+        mpi: The model, which is rendered on its device.
+        scene: The scene with the photos, if available.
         width: Of a picture in pixels.
         height: Of a picture in pixels.
         chunk_size: Rays rendered at once.
@@ -104,11 +104,11 @@ class FrameSource:
         """Render a path.
 
         Args:
-            path: Where to look from.
-            names: Of the wanted components, all of them available.
+            path: Cameras and eyes.
+            names: Names of the components to show, all of them available.
 
         Yields:
-            The panels of a frame, in the order of ``names``. Their colours mean the same in all frames.
+            The panels of a frame, in the order of ``names``; colour scales are the same in all frames.
         """
         mpi = self.mpi
         wanted = _ALWAYS | {_RENDERED_AS.get(name, name) for name in names}
@@ -130,10 +130,7 @@ class FrameSource:
         return render_seen_from(self.mpi, moved, eye.float().to(device), self.chunk_size)
 
     def _photo(self, camera: Camera, eye: Float[Tensor, "3"]) -> UInt8[Tensor, "height width 3"]:
-        """Return the training photo taken nearest to the eye, as wide as the picture.
-
-        Black without a scene.
-        """
+        """Return the training photo nearest to the eye, as wide as the picture; black without a scene."""
         if self.scene is None:
             return torch.zeros(self.height, self.width, 3, dtype=torch.uint8)
         from_eye = Camera(
@@ -146,7 +143,7 @@ class FrameSource:
 def fit_photo(
     photo: UInt8[np.ndarray, "_ _ 3"], width: int, height: int
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Scale a photo to a width; cut it above and below, or add black there, as `frame_camera` has it."""
+    """Scale a photo to a width and crop it, or pad it with black, above and below as `frame_camera` does."""
     scaled_height = max(1, round(photo.shape[0] * width / photo.shape[1]))
     scaled = Image.fromarray(photo).resize((width, scaled_height), Image.Resampling.LANCZOS)
     page = Image.new("RGB", (width, height))
@@ -155,7 +152,7 @@ def fit_photo(
 
 
 def _titled(panel: Panel) -> Panel:
-    """Say of the photo that it was not taken from where the camera is."""
+    """Title the photo as the nearest one: it wasn't taken from the camera's place."""
     return replace(panel, title="nearest training photo") if panel.name == PHOTO else panel
 
 

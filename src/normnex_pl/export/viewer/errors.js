@@ -1,6 +1,6 @@
-// What a person sees instead of a picture.
+// Errors that are shown in place of the picture.
 
-/** Bad input, or a browser that can't: what was expected, what was found, what to do. */
+/** Bad input, or a browser without the means: what was expected, what was found, what to do. */
 export class ViewerError extends Error {
   /**
    * @param {string} title One line.

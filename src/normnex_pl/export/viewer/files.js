@@ -1,12 +1,12 @@
-// Reads files of a baked multiplane image, and checks that they are what was baked.
+// Reads the files of a baked multiplane image and checks that they are as they were baked.
 
 import { BAKE_AGAIN, ViewerError } from "./errors.js";
 
-/** Files of one folder; counts the bytes that arrive. */
+/** The files of one folder; counts the bytes that arrive. */
 export class Folder {
   /**
    * @param {URL} url Of the folder, with a slash at its end.
-   * @param {(bytes: number) => void} onBytes Called with what has arrived since the last call.
+   * @param {(bytes: number) => void} onBytes Called with the bytes that have arrived since the last call.
    */
   constructor(url, onBytes) {
     this.url = url;
@@ -25,7 +25,7 @@ export class Folder {
     if (content.byteLength !== entry.bytes) {
       throw damaged(entry.file, `${entry.bytes} bytes as they were baked`, `${content.byteLength} bytes`);
     }
-    // Browsers offer digests to pages from https and from this computer only.
+    // Browsers offer digests only to pages from https and from this computer.
     if (globalThis.crypto?.subtle) {
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
       const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -52,7 +52,7 @@ export class Folder {
   }
 }
 
-/** The bytes of a response, counted while they arrive. */
+/** Collects the bytes of a response, counted while they arrive. */
 async function collect(response, name, onBytes) {
   const parts = [];
   try {
@@ -62,7 +62,7 @@ async function collect(response, name, onBytes) {
       onBytes(part.value.length);
     }
   } catch {
-    throw missing(name, "a connection that broke off");
+    throw missing(name, "a connection that was interrupted");
   }
   return new Blob(parts).arrayBuffer();
 }
@@ -72,7 +72,7 @@ function missing(name, found) {
   return new ViewerError(`${name} can't be loaded`, `${name}: expected a file, found ${found}.`, BAKE_AGAIN);
 }
 
-/** @returns {ViewerError} Says that a file isn't what it should be. */
+/** @returns {ViewerError} Says that a file isn't as expected. */
 export function damaged(name, expected, found) {
   return new ViewerError(`${name} is damaged`, `${name}: expected ${expected}, found ${found}.`, BAKE_AGAIN);
 }

@@ -1,8 +1,8 @@
-// Small helpers around WebGL 2.
+// Small helpers for WebGL 2.
 
 import { ViewerError } from "./errors.js";
 
-/** A context for whole pictures: nothing of it is seen through, smoothed or kept by the browser. */
+/** Makes a context for whole pictures: without transparency, antialiasing or a depth buffer. */
 export function makeContext(canvas) {
   const gl = canvas.getContext("webgl2", {
     alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance",
@@ -10,11 +10,11 @@ export function makeContext(canvas) {
   if (!gl) {
     throw new ViewerError(
       "This browser has no WebGL 2",
-      "The viewer draws with WebGL 2, and the browser says that it has none.",
-      "Open the page in a current Firefox, Chrome, Edge or Safari, and switch its graphics acceleration on.",
+      "The viewer draws with WebGL 2, and the browser reports that it has none.",
+      "Open the page in a current Firefox, Chrome, Edge or Safari, and switch on its graphics acceleration.",
     );
   }
-  // Pictures hold numbers: their bytes are taken as they are.
+  // Pictures hold numbers: their bytes must not be converted.
   gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
   gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
   gl.pixelStorei(gl.UNPACK_FLIP_Y_WEBGL, false);
@@ -22,7 +22,7 @@ export function makeContext(canvas) {
   return gl;
 }
 
-/** Compiles and links; the message of a failure is the driver's. */
+/** Compiles and links a program; the message of a failure is the driver's. */
 export function makeProgram(gl, vertex, fragment) {
   const program = gl.createProgram();
   const shaders = [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]].map(([kind, source]) => {
@@ -35,14 +35,14 @@ export function makeProgram(gl, vertex, fragment) {
   gl.linkProgram(program);
   if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
     const log = [...shaders.map((shader) => gl.getShaderInfoLog(shader)), gl.getProgramInfoLog(program)];
-    const message = `Its driver refuses the shaders: ${log.filter(Boolean).join(" ").slice(0, 400)}`;
+    const message = `Its driver rejects the shaders: ${log.filter(Boolean).join(" ").slice(0, 400)}`;
     throw new ViewerError("The graphics driver can't draw this", message, "Try another browser.");
   }
   shaders.forEach((shader) => gl.deleteShader(shader));
   return program;
 }
 
-/** Where a program's uniforms are, by name. */
+/** Returns the locations of a program's uniforms by their names. */
 export function uniformsOf(gl, program) {
   const found = {};
   for (let i = 0; i < gl.getProgramParameter(program, gl.ACTIVE_UNIFORMS); i++) {
@@ -52,7 +52,7 @@ export function uniformsOf(gl, program) {
   return found;
 }
 
-/** An empty texture, or an array of them, that is read `filter` (NEAREST or LINEAR) and has one level. */
+/** Makes an empty texture, or an array of them, with one level and a filter (NEAREST or LINEAR). */
 export function makeTexture(gl, target, filter, format, width, height, depth = 0) {
   const texture = gl.createTexture();
   gl.bindTexture(target, texture);

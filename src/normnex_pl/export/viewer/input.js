@@ -1,4 +1,4 @@
-// Hands on the picture: pointers, wheel, keys, and the tilt of the device.
+// User input on the picture: pointers, wheel, keys, and the tilt of the device.
 
 const KEY_STEP = 0.06; // share of the limits, or of the picture
 const KEY_ZOOM = 1.15;
@@ -7,9 +7,9 @@ const LINE = 16; // pixels
 const FULL_TILT = 20; // degrees from the middle of the limits to their end
 
 /**
- * Lets a person move the view.
+ * Lets the user move the view.
  *
- * @param {HTMLElement} picture Takes pointers, the wheel and keys.
+ * @param {HTMLElement} picture Receives pointers, the wheel and keys.
  * @param {View} view Is moved.
  * @param {(kind: string) => void} onInput Called after each move, with "drag", "zoom" or "key".
  */
@@ -23,7 +23,7 @@ export function listen(picture, view, onInput) {
   }, { passive: false });
 }
 
-/** One pointer moves the camera; two, or one with Shift, zoom and shift the picture. */
+/** One pointer moves the camera; two, or one with Shift, zoom and pan the picture. */
 function listenToPointers(picture, view, onInput) {
   const pointers = new Map();
 
@@ -55,7 +55,7 @@ function listenToPointers(picture, view, onInput) {
   }
 }
 
-/** One of two fingers has moved: what lies under both stays there. */
+/** Follows one of two fingers: the points under both stay there. */
 function pinch(view, before, now, other, picture) {
   const { width, height } = picture.getBoundingClientRect();
   const distance = (a) => Math.hypot((a[0] - other[0]) * width, (a[1] - other[1]) * height);
@@ -65,13 +65,13 @@ function pinch(view, before, now, other, picture) {
   view.pan(to[0] - from[0], to[1] - from[1]);
 }
 
-/** Where an event is, in shares of the picture from its middle. */
+/** Returns the position of an event, in shares of the picture from its middle. */
 function place(picture, event) {
   const { left, top, width, height } = picture.getBoundingClientRect();
   return [(event.clientX - left) / width - 0.5, (event.clientY - top) / height - 0.5];
 }
 
-/** Moves the view by a key; returns whether the key means something. */
+/** Moves the view by a key; returns whether the key has a meaning. */
 export function pressKey(event, view) {
   const across = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
   if (across) {
@@ -101,7 +101,7 @@ export class Tilt {
     this.on = false;
   }
 
-  /** Asks for permission where that has to be (iOS), then listens; returns whether it may. */
+  /** Asks for permission where that is required (iOS), then listens; returns whether it was granted. */
   async start() {
     if (typeof DeviceOrientationEvent.requestPermission === "function") {
       const answer = await DeviceOrientationEvent.requestPermission().catch(() => "denied");
@@ -120,9 +120,9 @@ export class Tilt {
 
   #turned = ({ beta, gamma }) => {
     if (beta === null || gamma === null) return;
-    this.middle ??= { beta, gamma }; // however it is held at first
+    this.middle ??= { beta, gamma }; // the way the device is held at first
     const [right, up] = [this.middle.gamma - gamma, beta - this.middle.beta].map((angle) => angle / FULL_TILT);
-    // From the device's axes to those of the screen, which may be turned on it.
+    // From the device's axes to those of the screen, which may be rotated.
     const turn = ((screen.orientation?.angle ?? 0) * Math.PI) / 180;
     const x = right * Math.cos(turn) - up * Math.sin(turn);
     const y = right * Math.sin(turn) + up * Math.cos(turn);

@@ -1,9 +1,9 @@
-// Brings a multiplane image from its files to the graphics card, the heaviest tiles first.
+// Loads a multiplane image from its files to the graphics card, the tiles with the largest weights first.
 
 import { Folder } from "./files.js";
 import { MANIFEST, parseManifest } from "./manifest.js";
 
-// Requests that are under way at the same time.
+// Requests at the same time.
 const AHEAD = 6;
 
 /** Reads the manifest of a folder. */
@@ -14,14 +14,14 @@ export async function loadManifest(url) {
 /**
  * Reads all other files.
  *
- * Slots are numbered by what tiles contribute to the views. So a first page of opacities and colours is nearly the
- * picture; what is left adds detail: other pages, and last what depends on the view.
+ * Slots are numbered by the weights of their tiles in the views. The first page of opacities and colours is
+ * therefore nearly the picture; later pages add detail, and the last ones what depends on the view.
  *
  * @param {URL} url Of the folder.
- * @param {Renderer} renderer Takes the textures.
+ * @param {Renderer} renderer Receives the textures.
  * @param {(share: number) => void} onProgress Called with the share of bytes that have arrived.
  * @param {() => void} onPage Called when there is more to see.
- * @param {AbortSignal} signal Ends it without an error.
+ * @param {AbortSignal} signal Ends the loading without an error.
  */
 export async function loadTextures(url, renderer, onProgress, onPage, signal) {
   const { manifest, tiled } = renderer;
@@ -55,7 +55,7 @@ export async function loadTextures(url, renderer, onProgress, onPage, signal) {
   await inOrder(tasks, signal);
 }
 
-/** Pages of opacities and colours in turn, then those of the features. */
+/** Returns the pages of opacities and colours alternately, then those of the features. */
 function pagesInOrder({ alpha, base_color: base, features }) {
   const most = Math.max(alpha.entry.pages, base.entry.pages);
   const pages = [];
@@ -68,14 +68,14 @@ function pagesInOrder({ alpha, base_color: base, features }) {
   return pages;
 }
 
-/** Runs tasks some at a time, and what they return one after the other in their order. */
+/** Runs a few tasks at a time, and the functions that they return one after the other in their order. */
 async function inOrder(tasks, signal) {
   const running = [];
   const startNext = () => {
     const task = tasks[running.length];
     if (!task) return;
     const promise = task();
-    promise.catch(() => {}); // awaited below, perhaps after another one failed
+    promise.catch(() => {}); // awaited below, perhaps after another one has failed
     running.push(promise);
   };
   for (let i = 0; i < AHEAD; i++) startNext();

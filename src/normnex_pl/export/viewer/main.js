@@ -1,46 +1,46 @@
-// A viewer of baked multiplane images: puts the parts together and decides when to draw.
+// The viewer of baked multiplane images: connects its parts and decides when to draw. address.js says what the
+// page's address may ask for, modes.js what can be shown.
 //
-// In the address: `?mpi=path` names the folder of the image (default: mpi/), `mode=depth` what is shown first,
-// `controls=0` hides the controls.
-//
-// For scripts, `window.viewer` has
-//   setCamera({c2w, fx, fy, cx, cy, width, height} or null)   a camera in pixels and OpenCV axes, three rows of
-//       four in the reference camera's frame; the canvas takes its size. null gives the view back to the person.
+// Scripts use `window.viewer`:
+//   setCamera({c2w, fx, fy, cx, cy, width, height} or null)   a camera in pixels and OpenCV axes, c2w being three
+//       rows of four in the reference camera's frame; the canvas takes its size. null returns the view to the user.
 //   setMode(name), setGain(number), setPlanes("all" | "upto" | "only", number)   as the controls do
-//   settled()   a promise: all is loaded, and the picture stands still at its full resolution
-//   camera      what is shown now
+//   settled()   a promise: everything is loaded, and the picture is still, at full resolution
+//   camera      the camera that is shown now
 
+import { folderAt, readAddress } from "./address.js";
 import { ViewerError } from "./errors.js";
 import { Folder } from "./files.js";
 import { makeContext } from "./gl.js";
 import { Tilt, listen, pressKey } from "./input.js";
 import { loadManifest, loadTextures } from "./loader.js";
+import { MODES } from "./modes.js";
 import { Painter } from "./painter.js";
 import { Panel, showProblem, showProgress, showRate } from "./panel.js";
 import { limitsOf } from "./pose.js";
-import { MODES, Renderer, readShaders } from "./renderer.js";
+import { Renderer, readShaders } from "./renderer.js";
+import { fitCanvas } from "./stage.js";
 import { View } from "./view.js";
 
-const MOST_DETAIL = 2; // pixels of the canvas for one of the photos: more would only be blurred
-const LOST_FOR = 8000; // ms that a lost context may take to come back
+const LOST_FOR = 8000; // ms within which a lost context may come back
 
 const find = (id) => document.getElementById(id);
 
 class Viewer {
   constructor() {
-    this.parameters = new URLSearchParams(location.search);
+    this.address = readAddress();
     this.canvas = find("picture");
-    this.look = { mode: MODES.includes(this.parameters.get("mode")) ? this.parameters.get("mode") : "full", gain: 1 };
+    this.look = { mode: this.address.mode, gain: 1 };
     this.painter = new Painter(this.look);
-    this.waiting = []; // for the picture to stand still
-    this.loading = null; // aborts the loading under way
+    this.waiting = []; // resolved when the picture is still
+    this.loading = null; // aborts the current loading
     this.loaded = false;
     this.requested = false;
   }
 
   async start() {
     find("static").remove();
-    const url = this.#folder();
+    const url = folderAt(this.address.mpi);
     this.gl = makeContext(this.canvas);
     showProgress(0);
     const shaders = readShaders(new Folder(new URL("shaders/", import.meta.url)));
@@ -49,7 +49,7 @@ class Viewer {
     const calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.view = new View(limitsOf(this.manifest), this.manifest.camera, () => calm.matches);
     this.panel = new Panel(this.manifest, this.look, () => this.#touch());
-    this.panel.collapsed = this.parameters.get("controls") === "0" || innerHeight < 420;
+    this.panel.collapsed = !this.address.controls;
     this.#connect();
     this.#watchContext(url, await shaders);
     await this.#load(url, await shaders);
@@ -81,20 +81,6 @@ class Viewer {
     return this.view.camera(this.canvas.width, this.canvas.height);
   }
 
-  /** The image's folder; only folders of this site. */
-  #folder() {
-    const path = this.parameters.get("mpi") ?? "mpi/";
-    const url = new URL(path, location.href);
-    if (url.origin !== location.origin) {
-      throw new ViewerError(
-        "No such folder", `mpi=${path}: expected a folder on this site, found an address elsewhere.`,
-        "Copy the folder beside the viewer.",
-      );
-    }
-    if (!url.pathname.endsWith("/")) url.pathname += "/";
-    return url;
-  }
-
   async #load(url, shaders) {
     this.loading?.abort();
     this.loading = new AbortController();
@@ -118,8 +104,8 @@ class Viewer {
       this.renderer = null;
       showProgress(0);
       timer = setTimeout(() => showProblem(new ViewerError(
-        "The graphics card was taken away", "The browser has lost its WebGL context and got no other one.",
-        "Close other pages that draw a lot, then try again.",
+        "The graphics card was lost", "The browser has lost its WebGL context and got no other one.",
+        "Close other pages that use the graphics card, then try again.",
       )), LOST_FOR);
     });
     this.canvas.addEventListener("webglcontextrestored", () => {
@@ -149,7 +135,7 @@ class Viewer {
     document.addEventListener("visibilitychange", () => this.#request());
   }
 
-  /** Keys mean something while the picture, or nothing, has the focus; controls have their own. */
+  /** Handles keys while the picture, or nothing, has the focus; controls have keys of their own. */
   #key(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (![this.canvas, document.body].includes(event.target)) return;
@@ -157,9 +143,9 @@ class Viewer {
       r: () => this.#reset(), home: () => this.#reset(), " ": () => this.#setSway(!this.view.swaying),
       h: () => this.#toggle(), f: () => this.#fullscreen(),
     };
-    const mode = MODES[Number(event.key) - 1];
+    const mode = MODES.find(({ key }) => key === event.key);
     const action = actions[event.key.toLowerCase()];
-    if (mode) this.setMode(mode);
+    if (mode) this.setMode(mode.name);
     else if (action) action();
     else if (pressKey(event, this.view)) this.#setSway(false);
     else return;
@@ -195,19 +181,8 @@ class Viewer {
     else document.documentElement.requestFullscreen?.().catch(() => {});
   }
 
-  /** Gives the canvas the largest size that fits the stage in the photos' proportions. */
   #resize() {
-    const ratio = devicePixelRatio || 1;
-    const { fixed } = this.view;
-    const photo = fixed ?? this.manifest.camera;
-    const fit = Math.min(...roomOf(find("stage")).map((side, axis) => side / [photo.width, photo.height][axis]));
-    const scale = fixed ? 1 / ratio : fit;
-    const detail = fixed ? 1 : Math.min(fit * ratio, MOST_DETAIL);
-    const [width, height] = [photo.width, photo.height].map((side) => Math.max(1, Math.round(side * detail)));
-    Object.assign(this.canvas.style, { width: `${photo.width * scale}px`, height: `${photo.height * scale}px` });
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      Object.assign(this.canvas, { width, height }); // which also clears it
-    }
+    fitCanvas(this.canvas, find("stage"), this.manifest.camera, this.view.fixed);
     this.#touch();
   }
 
@@ -242,13 +217,6 @@ class Viewer {
       if (this.loaded) this.waiting.splice(0).forEach((resolve) => resolve());
     }
   }
-}
-
-/** Width and height of what an element can hold. */
-function roomOf(element) {
-  const { paddingLeft, paddingRight, paddingTop, paddingBottom } = getComputedStyle(element);
-  const [left, right, top, bottom] = [paddingLeft, paddingRight, paddingTop, paddingBottom].map(parseFloat);
-  return [element.clientWidth - left - right, element.clientHeight - top - bottom];
 }
 
 function fail(error) {

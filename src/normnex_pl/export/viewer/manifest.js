@@ -1,4 +1,4 @@
-// The manifest of a baked multiplane image: export/manifest.py in normnex_pl describes it.
+// The manifest of a baked multiplane image: export/baked/manifest.py in normnex_pl describes it.
 
 import { BAKE_AGAIN, ViewerError } from "./errors.js";
 import { damaged } from "./files.js";
@@ -7,7 +7,7 @@ export const MANIFEST = "manifest.json";
 const FORMAT = "normnex-mpi";
 const VERSION = 2;
 
-// What has to be there, by the type of its leaves; `[kind]` is a list of them.
+// The entries that the viewer needs, by the types of their leaves; `[kind]` is a list of them.
 const TEXTURE = {
   height: "number", width: "number", tile: "number", rows: "number", columns: "number", channels: "number",
   tiles_per_row: "number", rows_per_page: "number", pages: "number", slots: "number",
@@ -32,7 +32,7 @@ const SHAPE = {
 
 /**
  * @param {ArrayBuffer} content Of the file.
- * @returns {object} The manifest, in which all entries that the viewer needs are of their types.
+ * @returns {object} The manifest, in which all entries that the viewer needs have their types.
  */
 export function parseManifest(content) {
   let manifest;
@@ -45,7 +45,7 @@ export function parseManifest(content) {
     throw damaged(MANIFEST, `the format ${FORMAT}`, describe(manifest?.format));
   }
   if (manifest.version !== VERSION) {
-    const advice = manifest.version > VERSION ? "Take the viewer of a newer normnex_pl." : BAKE_AGAIN;
+    const advice = manifest.version > VERSION ? "Use the viewer of a newer normnex_pl." : BAKE_AGAIN;
     const message = `${MANIFEST}: expected version ${VERSION}, found ${describe(manifest.version)}.`;
     throw new ViewerError("Another version", message, advice);
   }
@@ -72,7 +72,7 @@ function checkShape(value, kind, path) {
   }
 }
 
-/** Lists that have to fit each other. */
+/** Checks that lists fit each other. */
 function checkSizes(manifest) {
   const planes = manifest.depths.length;
   const layers = manifest.layer_depths.length;

@@ -1,13 +1,13 @@
-// How fine to draw so that motion stays fluent, and how many frames a second that gives.
+// Chooses the resolution at which motion stays fluent, and measures the frame rate.
 
 const SLOW = 42; // ms a frame, above which frames become smaller
 const FAST = 21; // below which they become larger
-const AIM = 28; // for the first guess
-const PAUSE = 1000; // ms without a frame, after which another motion begins
+const AIM = 28; // ms a frame, of the first guess
+const PAUSE = 1000; // ms without a frame, after which a new motion begins
 const LEAST_SCALE = 0.25;
 const MEMORY = 0.2; // weight of a new frame in the mean
 const PATIENCE = 6; // frames between two changes
-const BAND = 30; // ms that a part of a still frame may take
+const BAND = 30; // ms that a band of a still frame may take
 
 export class Pace {
   constructor() {
@@ -18,7 +18,7 @@ export class Pace {
     this.since = 0; // frames since the last change of scale
   }
 
-  /** A first guess, from the time of a frame of some scale. */
+  /** Makes a first guess from the time that a frame of some scale took. */
   guess(ms, scale) {
     this.full = ms / scale ** 2;
     this.scale = Math.min(1, Math.max(LEAST_SCALE, Math.sqrt(AIM / this.full)));
@@ -32,7 +32,7 @@ export class Pace {
     if (passed >= PAUSE) return;
     this.mean = this.mean === null ? passed : this.mean + MEMORY * (passed - this.mean);
     if (this.since < PATIENCE) return;
-    // Frames that only wait for the screen say no more than that they don't take longer.
+    // Frames that only wait for the screen give an upper bound of their time.
     const full = this.mean / this.scale ** 2;
     this.full = this.mean > SLOW ? full : Math.min(this.full, full);
     if (this.mean > SLOW && this.scale > LEAST_SCALE) this.#change(0.8);
@@ -44,12 +44,12 @@ export class Pace {
     this.last = null;
   }
 
-  /** Frames a second of the last motion; null before any. */
+  /** Frames a second of the last motion; null before the first one. */
   get rate() {
     return this.mean === null ? null : 1000 / this.mean;
   }
 
-  /** Parts that a still frame is drawn in, so that the page answers in between. */
+  /** Bands in which a still frame is drawn, so that the page stays responsive in between. */
   get bands() {
     return Math.min(32, Math.max(1, Math.ceil(this.full / BAND)));
   }

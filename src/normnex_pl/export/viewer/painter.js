@@ -1,24 +1,24 @@
-// Draws at once while something changes, as fine as the device keeps up with; then again, whole and in peace.
+// Draws changes at once, as finely as the device keeps up with, and then the still picture at full resolution.
 
 import { Pace } from "./pace.js";
 import { resized } from "./pose.js";
 
 const STILL_AFTER = 120; // ms without a change, after which the picture is drawn at its full resolution
-const FIRST_SCALE = 0.25; // of the frame that tells how fast the device is
+const FIRST_SCALE = 0.25; // of the frame that measures how fast the device is
 
 export class Painter {
-  /** @param {object} look What is shown, see `Renderer.draw`; others change it. */
+  /** @param {object} look What is shown, see `Renderer.draw`; the panel changes it. */
   constructor(look) {
     this.look = look;
     this.pace = new Pace();
     this.stale = true; // something other than the camera has changed
     this.sharp = false; // the picture has its full resolution
-    this.row = 0; // of a still frame, up to which it is drawn
-    this.changed = 0; // when the picture changed last
+    this.row = 0; // up to which a still frame is drawn
+    this.changed = 0; // time of the last change
   }
 
   /**
-   * Draws what is due.
+   * Draws if something has changed, or if the still picture is due.
    *
    * @param {Renderer} renderer Has something to draw.
    * @param {number} now ms.
@@ -35,12 +35,12 @@ export class Painter {
     }
   }
 
-  /** Nothing moves until the next call. */
+  /** Ends a motion. */
   rest() {
     this.pace.rest();
   }
 
-  /** How fast the device is, by a small frame. */
+  /** Measures how fast the device is, by a small frame. */
   #measure(renderer, camera) {
     const small = resized(camera, FIRST_SCALE);
     renderer.draw("moving", small, this.look);
@@ -61,7 +61,7 @@ export class Painter {
     renderer.show("moving");
   }
 
-  /** Draws a part of the picture at its full resolution, and shows it when it is whole. */
+  /** Draws a band of the picture at full resolution, and shows the picture once it is whole. */
   #paintStill(renderer, camera) {
     const next = Math.min(camera.height, this.row + Math.ceil(camera.height / this.pace.bands));
     renderer.draw("still", camera, this.look, [this.row, next]);

@@ -1,17 +1,12 @@
-// The controls beside the picture: what they say, and what a person sets by them.
+// The controls beside the picture.
 
-import { MODES } from "./renderer.js";
-import { viridisGradient } from "./viridis.js";
-
-const NAMES = {
-  full: "Full", diffuse: "Diffuse", specular: "Specular", normals: "Normals", depth: "Depth", alpha: "Alpha",
-};
+import { MODES, modeNamed } from "./modes.js";
 
 const find = (id) => document.getElementById(id);
 
 export class Panel {
   /**
-   * @param {object} manifest What there is to show.
+   * @param {object} manifest Of the image.
    * @param {object} look Is changed by the controls: mode, gain, planes.
    * @param {() => void} onChange Called after a change.
    */
@@ -47,7 +42,7 @@ export class Panel {
     this.onChange();
   }
 
-  /** @param {"all" | "upto" | "only"} range Which planes. @param {number} plane Counted from 1, the nearest. */
+  /** @param {"all" | "upto" | "only"} range @param {number} plane Counted from 1, the nearest one. */
   setPlanes(range, plane = this.manifest.depths.length) {
     find("range").value = range;
     find("plane").value = plane;
@@ -74,46 +69,31 @@ export class Panel {
   }
 
   #makeModes() {
-    const choices = MODES.map((mode) => {
-      const input = Object.assign(document.createElement("input"), {
-        type: "radio", name: "mode", id: `mode-${mode}`, value: mode,
-        disabled: mode === "normals" && this.manifest.normals === "none",
-      });
-      input.onchange = () => this.setMode(mode);
-      const label = document.createElement("label");
-      if (input.disabled) label.title = "This model has no normals.";
-      label.append(input, Object.assign(document.createElement("span"), { textContent: NAMES[mode] }));
+    const choices = MODES.map(({ name, title, key, missing }) => {
+      const reason = missing?.(this.manifest) ?? null;
+      const input = make("input", { type: "radio", name: "mode", id: `mode-${name}`, value: name });
+      input.disabled = reason !== null;
+      input.onchange = () => this.setMode(name);
+      const label = make("label", { title: reason ?? `Key ${key}` });
+      label.append(input, make("span", { textContent: title }));
       return label;
     });
     document.querySelector("#modes .choices").replaceChildren(...choices);
+    find("mode-keys").textContent = `${MODES[0].key} to ${MODES.at(-1).key}`;
   }
 
-  /** What the colours of a mode mean. */
+  /** Says what the colours of a mode mean. */
   #explain(mode) {
-    const { geometry, color } = this.manifest;
-    const legend = find("legend");
-    legend.replaceChildren();
-    const bar = (background, left, right) => {
-      const ends = Object.assign(document.createElement("div"), { className: "ends" });
-      ends.append(...[left, right].map((text) => Object.assign(document.createElement("span"), { textContent: text })));
-      const strip = Object.assign(document.createElement("div"), { className: "bar" });
-      strip.style.background = background;
-      legend.append(strip, ends);
-    };
-    if (mode === "depth") {
-      bar(viridisGradient(), `near ${geometry.near.toPrecision(3)}`, `${geometry.far.toPrecision(3)} far`);
-    } else if (mode === "alpha") {
-      bar("linear-gradient(to right, #000, #fff)", "0", "opaque");
-    } else {
-      legend.textContent = {
-        full: "Diffuse plus specular",
-        diffuse: "What doesn't depend on the view",
-        specular: color.signed
-          ? "What the view adds or takes, as an amount"
-          : "What the view adds",
-        normals: "Red: to the right, green: up, blue: to you",
-      }[mode];
+    const legend = modeNamed(mode).legend(this.manifest);
+    if (typeof legend === "string") {
+      find("legend").textContent = legend;
+      return;
     }
+    const strip = make("div", { className: "bar" });
+    strip.style.background = legend.background;
+    const ends = make("div", { className: "ends" });
+    ends.append(make("span", { textContent: legend.left }), make("span", { textContent: legend.right }));
+    find("legend").replaceChildren(strip, ends);
   }
 
   #readPlanes() {
@@ -131,20 +111,24 @@ export class Panel {
   }
 }
 
-/** Says how fast it goes; the text is left alone while it is right. */
+function make(kind, properties) {
+  return Object.assign(document.createElement(kind), properties);
+}
+
+/** Shows the frame rate; unchanged text isn't written again, so that the page needn't be laid out anew. */
 export function showRate(rate, moving) {
   const text = rate === null ? "" : moving ? `${Math.round(rate)} frames/s` : "still";
   const output = find("rate");
   if (output.textContent !== text) output.textContent = text;
 }
 
-/** Says how much has arrived; null when all has. */
+/** Shows the share of bytes that has arrived; null once everything has. */
 export function showProgress(share) {
   find("loading").hidden = share === null;
   if (share !== null) find("progress").value = share;
 }
 
-/** Shows an error in the picture's place; null takes it away. */
+/** Shows an error in place of the picture; null removes it. */
 export function showProblem(error) {
   const section = find("problem");
   section.hidden = error === null;

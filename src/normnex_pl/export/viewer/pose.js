@@ -1,19 +1,19 @@
-// Where the viewer's camera may be, and the camera of a state: pure functions.
+// The limits of the viewer's camera, and the camera of a state: pure functions.
 //
-// A state is a position x, y, z in the reference camera's frame (right, down, forward, in world units), from
-// which the camera looks at one point; a zoom, which enlarges the picture; and panX, panY, by which the enlarged
-// picture is shifted, in shares of its width and height.
+// A state is a position x, y, z in the reference camera's frame (right, down, forward, in world units), from which
+// the camera looks at one point; a zoom, which enlarges the picture; and panX, panY, which shift the zoomed picture
+// by shares of its width and height.
 
 export const HOME = Object.freeze({ x: 0, y: 0, z: 0, zoom: 1, panX: 0, panY: 0 });
 const MOST_ZOOM = 6;
 const LEAST_REACH = 0.3; // share of the padding
 const LARGEST_APPROACH = 0.5; // share of the way to the first plane, as in export/paths.py
-const FOCUS_SHARE = 0.75; // where between the planes the camera looks, linear in disparity, likewise
+const FOCUS_SHARE = 0.75; // depth of the point looked at between the planes, linear in disparity, likewise
 
 /**
- * Bounds of the state: the box around the training cameras, and a little to each side of the reference camera,
- * even if all cameras stood in a row. Moving sideways by padding near / focal shifts the first plane by all of the
- * canvas's padding.
+ * Returns the bounds of a state: the box around the training cameras, extended a little to each side of the
+ * reference camera even if all cameras stand in a row. Moving sideways by padding near / focal shifts the first
+ * plane by all of the canvas's padding.
  */
 export function limitsOf(manifest) {
   const { near, far, padding, fx, fy } = manifest.geometry;
@@ -31,7 +31,7 @@ export function limitsOf(manifest) {
   };
 }
 
-/** The nearest state within the limits. */
+/** Returns the nearest state within the limits. */
 export function clampState(state, limits) {
   const zoom = clamp(state.zoom, [1, MOST_ZOOM]);
   const pan = [(1 - zoom) / 2, (zoom - 1) / 2];
@@ -45,7 +45,7 @@ export function clampState(state, limits) {
   };
 }
 
-/** Enlarges the picture by a factor; the point (x, y), in shares from its middle, stays where it is. */
+/** Zooms by a factor around the point (x, y), which is given in shares from the middle of the picture. */
 export function zoomed(state, factor, x, y, limits) {
   const zoom = clamp(state.zoom * factor, [1, MOST_ZOOM]);
   const grown = zoom / state.zoom;
@@ -54,7 +54,7 @@ export function zoomed(state, factor, x, y, limits) {
   return clampState({ ...state, zoom, panX, panY }, limits);
 }
 
-/** The camera of a state, for a picture of some size that has the proportions of the photos. */
+/** Returns the camera of a state, for a picture in the proportions of the photos. */
 export function cameraOf(state, limits, photo, width, height) {
   const scale = state.zoom * (width / photo.width);
   const scaleY = state.zoom * (height / photo.height);
@@ -69,7 +69,7 @@ export function cameraOf(state, limits, photo, width, height) {
   };
 }
 
-/** Camera to world of a camera that has a point in the middle of its view; three rows of four. */
+/** Returns camera to world, three rows of four, of a camera that has a point in the middle of its view. */
 export function lookAt(position, target) {
   const forward = normalize(target.map((value, axis) => value - position[axis]));
   const right = normalize(cross([0, 1, 0], forward));
@@ -77,7 +77,7 @@ export function lookAt(position, target) {
   return [0, 1, 2].map((axis) => [right[axis], down[axis], forward[axis], position[axis]]);
 }
 
-/** A camera whose picture is smaller by a factor and shows the same. */
+/** Returns a camera with the same view and a picture that is scaled by a factor. */
 export function resized(camera, factor) {
   const width = Math.max(1, Math.round(camera.width * factor));
   const height = Math.max(1, Math.round(camera.height * factor));

@@ -1,19 +1,19 @@
-// Draws a multiplane image: which program, which uniforms, and frames in parts.
+// Draws a multiplane image: its program, its uniforms, and frames in parts.
 
 import { makeProgram, makeTexture, uniformsOf } from "./gl.js";
+import { MODES, modeNamed, modeShader } from "./modes.js";
 import { TiledTexture, basisTexture, depthColorTexture, layerTexture, planeTexture } from "./textures.js";
 
-export const MODES = ["full", "diffuse", "specular", "normals", "depth", "alpha"]; // as in mpi.frag
 const SHADERS = ["screen.vert", "tiles.glsl", "basis.glsl", "color.glsl", "mpi.frag"];
 const TILED = { alpha: "alpha", base_color: "base", features: "feature" }; // names of uniforms
 
-/** @returns {Promise<object>} The shaders' texts by their names. */
+/** @returns {Promise<object>} The sources of the shaders by their names. */
 export async function readShaders(folder) {
   const texts = SHADERS.map(async (name) => new TextDecoder().decode(await folder.fetch(name)));
   return Object.fromEntries((await Promise.all(texts)).map((text, index) => [SHADERS[index], text]));
 }
 
-/** What the shaders are compiled for: the parts of the model, by their names in the manifest. */
+/** The definitions that the shaders are compiled with: the parts of the model, by their names in the manifest. */
 function definitions(manifest) {
   const { basis, color, textures } = manifest;
   const [width, height] = [basis.shape.at(-1), basis.shape.at(-2)];
@@ -47,7 +47,7 @@ export class Renderer {
     this.gl = gl;
     this.manifest = manifest;
     const parts = ["tiles.glsl", "basis.glsl", "color.glsl", "mpi.frag"].map((name) => shaders[name]);
-    const fragment = VERSION + PRECISION + definitions(manifest) + parts.join("\n");
+    const fragment = VERSION + PRECISION + definitions(manifest) + [...parts, modeShader()].join("\n");
     this.program = makeProgram(gl, VERSION + shaders["screen.vert"], fragment);
     this.uniforms = uniformsOf(gl, this.program);
     this.tiled = Object.fromEntries(
@@ -56,7 +56,7 @@ export class Renderer {
     this.planes = planeTexture(gl, manifest);
     this.layers = layerTexture(gl, manifest);
     this.depthColors = depthColorTexture(gl);
-    this.frames = {}; // of several sizes, by their purposes
+    this.frames = {}; // framebuffers of several sizes, by their purposes
     gl.useProgram(this.program);
     this.#setGeometry();
   }
@@ -74,10 +74,10 @@ export class Renderer {
   /**
    * Draws a frame, or some of its rows.
    *
-   * @param {string} purpose Frames of one purpose share their pixels: rows that aren't drawn stay as they were.
+   * @param {string} purpose Frames of one purpose share their pixels: rows that aren't drawn keep theirs.
    * @param {object} camera width, height, fx, fy, cx, cy in pixels, and c2w, three rows of four.
-   * @param {{mode: string, gain: number, planes: [number, number]}} look What of the image is shown.
-   * @param {[number, number]} rows The first and the one behind the last, from the bottom.
+   * @param {{mode: string, gain: number, planes: [number, number]}} look What is shown of the image.
+   * @param {[number, number]} rows The first one and the one after the last, from the bottom.
    */
   draw(purpose, camera, look, rows = [0, camera.height]) {
     const { gl, uniforms } = this;
@@ -93,7 +93,7 @@ export class Renderer {
     gl.uniform2f(uniforms.principal, camera.cx, camera.cy);
     gl.uniformMatrix3fv(uniforms.rotation, false, [0, 1, 2].flatMap((j) => c.map((row) => row[j])));
     gl.uniform3f(uniforms.origin, c[0][3], c[1][3], c[2][3]);
-    gl.uniform1i(uniforms.mode, MODES.indexOf(look.mode));
+    gl.uniform1i(uniforms.mode, MODES.indexOf(modeNamed(look.mode)));
     gl.uniform1f(uniforms.gain, look.gain);
     gl.uniform2i(uniforms.shown, ...look.planes);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
@@ -167,6 +167,6 @@ export class Renderer {
       gl.bindTexture(target, texture);
       gl.uniform1i(uniforms[name], unit);
     });
-    gl.activeTexture(gl.TEXTURE0 + textures.length); // what is made next disturbs none of them
+    gl.activeTexture(gl.TEXTURE0 + textures.length); // a texture that is made next replaces none of them
   }
 }

@@ -1,4 +1,4 @@
-// The textures of a multiplane image on the graphics card, filled while its files arrive.
+// The textures of a multiplane image on the graphics card, filled as its files arrive.
 
 import { ViewerError } from "./errors.js";
 import { damaged } from "./files.js";
@@ -56,7 +56,7 @@ export class TiledTexture {
     );
   }
 
-  /** Takes the pictures of a page; its tiles are seen from now on. */
+  /** Uploads the pictures of a page, whose tiles are visible from then on. */
   setPage(page, bitmaps) {
     const { gl } = this;
     gl.bindTexture(gl.TEXTURE_2D_ARRAY, this.pages);
@@ -70,7 +70,7 @@ export class TiledTexture {
     this.loaded = page + 1;
   }
 
-  /** @returns {Promise<ImageBitmap>} A picture, byte by byte as it is stored. */
+  /** @returns {Promise<ImageBitmap>} A picture with the bytes that are stored. */
   async decode(name, content) {
     let bitmap;
     try {
@@ -88,7 +88,7 @@ export class TiledTexture {
   }
 }
 
-/** What `mpi.frag` calls planes: depth, and the lowest value and the range of the opacities. */
+/** Makes the texture `planes` of mpi.frag: depth, and the lowest value and the range of the opacities. */
 export function planeTexture(gl, manifest) {
   const { depths, textures } = manifest;
   const texels = new Float32Array(depths.length * 4);
@@ -101,7 +101,7 @@ export function planeTexture(gl, manifest) {
   return texture;
 }
 
-/** What `mpi.frag` calls layers: depth, then lowest value and range of three colours and of all features. */
+/** Makes the texture `layers` of mpi.frag: depth, then lowest value and range of three colours and all features. */
 export function layerTexture(gl, manifest) {
   const { layer_depths: depths, textures } = manifest;
   const width = 4 + 3 * Math.ceil(textures.features.channels / 3);
@@ -116,7 +116,7 @@ export function layerTexture(gl, manifest) {
   return texture;
 }
 
-/** The table of the basis functions: four of them a layer, slice by slice. */
+/** Makes the table of the basis functions: four of them a layer, slice by slice. */
 export function basisTexture(gl, { shape, num_basis: count }, content) {
   const [width, height] = [shape.at(-1), shape.at(-2)];
   const groups = Math.ceil(count / 4);
@@ -143,7 +143,7 @@ export function basisTexture(gl, { shape, num_basis: count }, content) {
   return texture;
 }
 
-/** Colours of depths, far to near. */
+/** Makes the texture of the colours of depths, from far to near. */
 export function depthColorTexture(gl) {
   const bytes = viridisBytes();
   const width = bytes.length / 4;

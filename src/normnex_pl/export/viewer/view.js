@@ -1,17 +1,17 @@
-// What the camera does over time: it follows what is wanted of it, softly, or sways by itself.
+// The camera over time: it follows its target smoothly, or sways on its own.
 
 import { HOME, cameraOf, clampState, zoomed } from "./pose.js";
 
-const SOFTNESS = 70; // ms in which two thirds of a way are made
+const SOFTNESS = 70; // ms in which the camera covers two thirds of its way
 const SWAY_PERIOD = 7000; // ms
 const SWAY_SHARE = 0.7; // of the limits
-const NEXT_TO_NOTHING = 1e-3; // of a limit's width or of a picture's: nobody sees it
+const NEGLIGIBLE = 1e-3; // share of a limit's width or of a picture's: it isn't seen
 
 export class View {
   /**
    * @param {object} limits See `limitsOf`.
    * @param {object} photo The camera of the photos.
-   * @param {() => boolean} calm Whether to move without any softness: who asked for less motion gets none.
+   * @param {() => boolean} calm Whether to jump without smoothing, for users who prefer reduced motion.
    */
   constructor(limits, photo, calm) {
     this.limits = limits;
@@ -19,12 +19,12 @@ export class View {
     this.calm = calm;
     this.wanted = { ...HOME };
     this.shown = { ...HOME };
-    this.fixed = null; // a camera that is shown whatever else is wanted
+    this.fixed = null; // a camera that a script has set, which takes precedence
     this.swaySince = null;
     this.last = null;
   }
 
-  /** The way from one end of the limits to the other, or 0. */
+  /** Returns the width of the limits along an axis. */
   span(axis) {
     return this.limits[axis][1] - this.limits[axis][0];
   }
@@ -35,7 +35,7 @@ export class View {
     this.to({ x: x + dx * this.span("x"), y: y + dy * this.span("y"), z: z + dz * this.span("z") });
   }
 
-  /** Shifts an enlarged picture, by shares of its size. */
+  /** Shifts a zoomed picture by shares of its size. */
   pan(dx, dy) {
     this.to({ panX: this.wanted.panX + dx, panY: this.wanted.panY + dy });
   }
@@ -61,7 +61,7 @@ export class View {
     if (on !== this.swaying) this.swaySince = on ? performance.now() : null;
   }
 
-  /** Goes on to a point in time; returns whether the camera has moved. */
+  /** Advances to a point in time; returns whether the camera has moved. */
   step(now) {
     const passed = this.last === null ? 0 : now - this.last;
     this.last = now;
@@ -72,13 +72,13 @@ export class View {
       const rest = this.wanted[key] - this.shown[key];
       if (rest === 0) continue;
       const width = key in this.limits ? this.span(key) : 1;
-      this.shown[key] = Math.abs(rest) < NEXT_TO_NOTHING * width ? this.wanted[key] : this.shown[key] + share * rest;
+      this.shown[key] = Math.abs(rest) < NEGLIGIBLE * width ? this.wanted[key] : this.shown[key] + share * rest;
       moved = true;
     }
     return moved && this.fixed === null;
   }
 
-  /** Time stands still until the next step. */
+  /** Pauses until the next step. */
   rest() {
     this.last = null;
   }

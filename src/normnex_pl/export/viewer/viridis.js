@@ -1,4 +1,4 @@
-// Samples of matplotlib's perceptually uniform colour map viridis (CC0), dark to bright, evenly spaced.
+// Evenly spaced samples of matplotlib's perceptually uniform colour map viridis (CC0), from dark to bright.
 
 const SAMPLES =
   "440154 46085c 471063 481769 481d6f 482475 472a7a 46307e 453781 433d84 414287 3f4889 3d4e8a 3a538b 38598c " +

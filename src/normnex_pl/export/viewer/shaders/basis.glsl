@@ -1,8 +1,8 @@
-// The basis functions H_n, looked up in a table: see the docstring of export/basis_table.py.
+// The basis functions H_n, looked up in a table: see the docstring of export/baked/basis_table.py.
 //
 // BASIS_GROUPS   of four functions each
-// BASIS_SIZE     samples of the table along x, y and z; z is 1 in a table by the viewing direction
-// BY_REFLECTION  defined where the table is by the reflected direction and n . w_o
+// BASIS_SIZE     samples of the table along x, y and z; z is 1 if it is looked up by the viewing direction
+// BY_REFLECTION  defined if the table is looked up by the reflected direction and n . w_o
 
 uniform sampler2DArray basisTable;  // layer: slice z times BASIS_GROUPS, plus group
 
@@ -26,7 +26,7 @@ vec3 basisCoordinates(vec3 viewdir, vec3 normal) {
 }
 #endif
 
-// Linear between samples, of which the first and the last lie at the ends of an axis.
+// Interpolates linearly between samples, of which the first and the last lie at the ends of an axis.
 void readBasis(vec3 viewdir, vec3 normal, out float functions[4 * BASIS_GROUPS]) {
   vec3 place = basisCoordinates(viewdir, normal) * vec3(BASIS_SIZE - 1);
   vec2 at = (place.xy + 0.5) / vec2(BASIS_SIZE.xy);

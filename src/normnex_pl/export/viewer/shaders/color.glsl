@@ -1,4 +1,4 @@
-// From the features of a layer to the part of its colour that depends on the view, and to its normal.
+// Decodes the features of a layer: the specular part of its colour, and its normal.
 //
 // FEATURE_GROUPS   of three features each, as the pictures store them
 // COLOR_FEATURES   features before those of the normal
@@ -6,7 +6,7 @@
 // COLOR_RGB, COLOR_YCBCR or COLOR_ADDITIVE_YCBCR; LUMA_SIGNED
 // NORMALS_NONE, NORMALS_PREDICTED or NORMALS_FLAT
 
-// Some drivers overflow beyond 40 or so; tanh is 1 there.
+// Some drivers overflow beyond about 40, where tanh is 1.
 float boundedTanh(float x) {
   return tanh(clamp(x, -20.0, 20.0));
 }

@@ -1,15 +1,8 @@
-// A pixel of a multiplane image, front to back until no light is left. The formulas are those of the docstring
-// of export/manifest.py; export/baked.py is the same in Python. Everything is summed up in 32-bit floats, so that
-// only the finished pixel is rounded to 8 bits.
+// A pixel of a multiplane image, front to back until no light is left. The formulas are in the docstring of
+// export/baked/manifest.py; export/baked/image.py is the same in Python. Sums are 32-bit floats, so that only the
+// finished pixel is rounded to 8 bits.
 
 const float LEAST_LIGHT = 1.0 / 1024.0;
-
-const int FULL = 0;
-const int DIFFUSE = 1;
-const int SPECULAR = 2;
-const int NORMALS = 3;
-const int DEPTH = 4;
-const int ALPHA = 5;
 
 uniform sampler2D planes;   // a texel a plane: depth, then the lowest value and the range of its opacities
 uniform sampler2D layers;   // a row a layer: (depth, 0), then lowest value and range of each colour and feature
@@ -36,7 +29,7 @@ uniform vec2 principal;
 uniform mat3 rotation;      // camera to world
 uniform vec3 origin;
 
-uniform int mode;
+uniform int mode;           // index of a mode of modes.js
 uniform float gain;         // of the specular part
 uniform ivec2 shown;        // first and last plane
 
@@ -47,10 +40,10 @@ struct Ray {
   vec2 start;
   vec2 step;
   vec3 viewdir;
-  float ahead;         // 1 if it runs to greater depths, else -1
+  float ahead;         // 1 if it runs towards greater depths, else -1
 };
 
-// What the planes add up to; weights are the shares of the light that reach and stay.
+// Sums over the planes, by their weights: the shares of light that reach a plane and end there.
 struct Sums {
   vec3 full;
   vec3 diffuse;
@@ -58,6 +51,10 @@ struct Sums {
   float covered;
   float depth;
 };
+
+// Defined by modes.js: whether the mode needs what `readLayer` reads, and the colour that it shows.
+bool readsFeatures();
+vec3 modeColor(Sums sums);
 
 Ray castRay() {
   vec2 place = vec2(gl_FragCoord.x, frameHeight - gl_FragCoord.y);
@@ -73,7 +70,7 @@ vec2 meet(Ray ray, float depth) {
   return ray.start + ray.step / depth;
 }
 
-// The specular part of a layer and its normal; zero where nothing is stored.
+// Reads the specular part of a layer and its normal; zero where nothing is stored.
 void readLayer(Ray ray, int layer, out vec3 specular, out vec3 normal) {
   specular = vec3(0);
   normal = vec3(0);
@@ -94,7 +91,7 @@ void readLayer(Ray ray, int layer, out vec3 specular, out vec3 normal) {
   specular = GATE * specularColor(features, functions);
 }
 
-// Opacity of a plane, 0 where nothing is stored.
+// Reads the opacity of a plane; 0 where nothing is stored.
 float readAlpha(vec2 canvas, int plane, vec4 stored) {
 #ifdef OPAQUE_LAST_PLANE
   if (plane == NUM_PLANES - 1) return 1.0;
@@ -113,12 +110,11 @@ vec3 readBase(Place place, int layer) {
 }
 
 Sums march(Ray ray) {
-  bool glossy = mode == FULL || mode == SPECULAR || mode == NORMALS;
   Sums sums = Sums(vec3(0), vec3(0), vec3(0), 0.0, 0.0);
   float light = 1.0;
   for (int layer = 0; layer < NUM_LAYERS; layer++) {
     if (light < LEAST_LIGHT) break;
-    bool known = !glossy;
+    bool known = !readsFeatures();
     vec3 specular = vec3(0), normal = vec3(0);
     for (int sub = 0; sub < SUBLAYERS; sub++) {
       int plane = layer * SUBLAYERS + sub;
@@ -146,7 +142,7 @@ Sums march(Ray ray) {
   return sums;
 }
 
-// Near is bright. What nothing covers looks as far as the last plane.
+// Near is bright. Where nothing covers the background, depth is that of the last plane.
 vec3 depthColor(Sums sums) {
   float last = texelFetch(planes, ivec2(NUM_PLANES - 1, 0), 0).x;
   float mean = sums.covered > 1e-6 ? sums.depth / sums.covered : last;
@@ -155,19 +151,12 @@ vec3 depthColor(Sums sums) {
   return textureLod(depthColors, vec2((share * (count - 1.0) + 0.5) / count, 0.5), 0.0).rgb;
 }
 
-// As the camera sees it: red to the right, green up, blue towards it; grey where there is none.
+// In the camera's own axes: red to the right, green up, blue towards the camera; grey without a normal.
 vec3 normalColor(vec3 sum) {
   vec3 seen = (sum / max(length(sum), 1e-6)) * rotation;  // R^T n
   return (seen * vec3(1, -1, -1) + 1.0) / 2.0;
 }
 
 void main() {
-  Sums sums = march(castRay());
-  vec3 color = sums.full;
-  if (mode == DIFFUSE) color = sums.diffuse;
-  if (mode == SPECULAR) color = abs(sums.full - sums.diffuse);
-  if (mode == NORMALS) color = normalColor(sums.normal);
-  if (mode == DEPTH) color = depthColor(sums);
-  if (mode == ALPHA) color = vec3(sums.covered);
-  pixel = vec4(color, 1);
+  pixel = vec4(modeColor(march(castRay())), 1);
 }

@@ -1,11 +1,11 @@
-// Textures that are stored as tiles on pages: see the docstring of export/tiles.py.
+// Textures that are stored as tiles on pages: see the docstring of export/baked/layout.py.
 
 struct Grid {
   ivec2 texels;      // of a whole texture, which covers the canvas
   ivec2 tiles;       // columns and rows of tiles on it
   vec2 page;         // texels of a page
   int tile;          // texels along a stored tile, a border of one on each side included
-  int loaded;        // pages that have arrived: tiles on others are absent as yet
+  int loaded;        // pages that have arrived: tiles on others count as absent
 };
 
 struct Place {
@@ -32,7 +32,7 @@ Place locate(Grid grid, usampler2D table, int which, vec2 canvas) {
   return place;
 }
 
-// Reads red, green and blue bilinearly. The level is given, since derivatives don't exist inside of branches.
+// Reads red, green and blue bilinearly. The level is explicit, since derivatives are undefined inside branches.
 vec3 readPage(sampler2DArray pages, Place place, int layer) {
   return textureLod(pages, vec3(place.at, float(layer)), 0.0).rgb;
 }

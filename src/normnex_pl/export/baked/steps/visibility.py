@@ -1,9 +1,8 @@
-"""Which tiles views can see: the largest weight that each has in any of their pixels."""
+"""Step 2 of a bake: find what views can see, as the largest weight of each tile in any of their pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from einops import reduce
@@ -11,55 +10,44 @@ from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.core.types import Camera
-from normnex_pl.export.baked.tiles import TileGrid, locate
+from normnex_pl.export.baked.kinds import Kinds
+from normnex_pl.export.baked.layout import TileGrid
+from normnex_pl.export.baked.steps.rounding import texel_grid
+from normnex_pl.export.baked.tiles import locate
 from normnex_pl.geometry.cameras import image_rays
+from normnex_pl.model.appearance import OpaqueLastPlane
 from normnex_pl.model.mpi import MPI
 
-# A ray every so many pixels: tiles are tens of pixels wide.
+# Pixels between rays: tiles are tens of pixels wide.
 _STEP = 2
-# What a view may see beyond its photo, as a share of the photo's size on each side: held-out views stand
+# How far a view sees beyond its photo, as a share of the photo's size on each side: held-out views stand
 # between the training views, but look a little past their borders.
 _MARGIN = 0.1
 _UNSEEN = -1.0
 
 
-@dataclass(frozen=True)
-class TileGrids:
-    """How textures are cut.
+@torch.no_grad()
+def visible_weights(mpi: MPI, cameras: Sequence[Camera], grids: Kinds[TileGrid]) -> Kinds[Tensor]:
+    """Find how much of each tile the training views and views between them can see.
 
-    Attributes:
-        alpha: Of the planes.
-        base_color: Of the layers.
-        features: Of the layers.
+    Args:
+        mpi: The model.
+        cameras: The training views', on the model's device.
+        grids: How its textures are cut.
+
+    Returns:
+        The largest weight in any pixel, negative where no ray passed: of the tiles of opacities and features,
+        ``[texture, row, column]``, and of the texels of base colours, ``[layer, height, width]``.
     """
-
-    alpha: TileGrid
-    base_color: TileGrid
-    features: TileGrid
-
-
-@dataclass(frozen=True)
-class TileWeights:
-    """The largest weight of each tile in any pixel; negative where no ray came by.
-
-    Of layers: the sum over the planes that show them in the pixel, of which it takes no more.
-
-    Attributes:
-        alpha: Of the planes.
-        base_color: Of the layers.
-        features: Of the layers.
-    """
-
-    alpha: Float[Tensor, "plane row column"]
-    base_color: Float[Tensor, "layer base_row base_column"]
-    features: Float[Tensor, "layer feature_row feature_column"]
+    by_texel = Kinds(grids.alpha, texel_grid(grids.base_color), grids.features)
+    weights = tile_weights(mpi, viewpoints(cameras), by_texel)
+    if isinstance(mpi.background, OpaqueLastPlane):
+        weights.alpha[-1] = _UNSEEN  # known without a texture
+    return weights
 
 
 def viewpoints(cameras: Sequence[Camera]) -> list[Camera]:
-    """Return the cameras, and one between each of them and the nearest other.
-
-    With a margin around the picture.
-    """
+    """Return the cameras and one between each of them and its nearest neighbour, all with a margin."""
     centres = torch.stack([camera.c2w[:, 3] for camera in cameras])
     between = []
     if len(cameras) > 1:
@@ -72,10 +60,7 @@ def viewpoints(cameras: Sequence[Camera]) -> list[Camera]:
 
 
 def widened(camera: Camera, margin: float, step: int) -> Camera:
-    """Return a camera that sees more on all sides.
-
-    By a share of its picture, with pixels ``step`` times as wide.
-    """
+    """Widen a camera on all sides by a share of its picture, with pixels ``step`` times as wide."""
     K = camera.K.clone()
     K[0, 2] += margin * camera.width
     K[1, 2] += margin * camera.height
@@ -86,36 +71,40 @@ def widened(camera: Camera, margin: float, step: int) -> Camera:
 
 @torch.no_grad()
 def tile_weights(
-    mpi: MPI, cameras: Sequence[Camera], grids: TileGrids, chunk_size: int = 16384
-) -> TileWeights:
+    mpi: MPI, cameras: Sequence[Camera], grids: Kinds[TileGrid], chunk_size: int = 16384
+) -> Kinds[Tensor]:
     """Render views and keep the largest weight that each tile has in a pixel.
+
+    The weight of a layer's tile is the sum over the planes that show the layer in the pixel.
 
     Args:
         mpi: The model.
         cameras: See `viewpoints`, on the model's device.
         grids: How its textures are cut.
         chunk_size: Rays at once.
+
+    Returns:
+        Weights ``[texture, row, column]``; negative where no ray passed.
     """
     device = mpi.depths.device
-    seen = [
-        torch.full(grid.shape, _UNSEEN, device=device)
-        for grid in (grids.alpha, grids.base_color, grids.features)
-    ]
+    every = (grids.alpha, grids.base_color, grids.features)
+    seen = Kinds(*(torch.full(grid.shape, _UNSEEN, device=device) for grid in every))
     for rays in (some for camera in cameras for some in image_rays(camera).split(chunk_size)):
         samples = mpi.intersect(rays)
         weights = mpi.shade(rays, samples, mpi.field(samples)).weights
         inside = (samples.planes.abs() <= 1).all(dim=-1)
-        _largest(seen[0], grids.alpha, samples.planes, torch.where(inside, weights, _UNSEEN))
-        # The planes of a layer read its texture, and what they show of a texel adds up in the pixel.
+        _largest(seen.alpha, grids.alpha, samples.planes, torch.where(inside, weights, _UNSEEN))
+        # The planes of a layer read one texture, and what they show of a texel adds up in the pixel.
         of_layer = reduce(weights * inside, "ray (layer sub) -> ray layer", "sum", sub=mpi.sublayers)
         by_layer, known = (
             values.unflatten(1, (mpi.num_layers, mpi.sublayers)) for values in (samples.planes, inside)
         )
         for sub in range(mpi.sublayers):
             shown = torch.where(known[:, :, sub], of_layer, _UNSEEN)
-            _largest(seen[1], grids.base_color, by_layer[:, :, sub], shown)
-        _largest(seen[2], grids.features, samples.layers, torch.where(known.any(dim=-1), of_layer, _UNSEEN))
-    return TileWeights(*seen)
+            _largest(seen.base_color, grids.base_color, by_layer[:, :, sub], shown)
+        shown = torch.where(known.any(dim=-1), of_layer, _UNSEEN)
+        _largest(seen.features, grids.features, samples.layers, shown)
+    return seen
 
 
 def _largest(
@@ -124,7 +113,7 @@ def _largest(
     coordinates: Float[Tensor, "ray texture 2"],
     weights: Float[Tensor, "ray texture"],
 ) -> None:
-    """Raise the weights of tiles to those of the points that lie on them, in place."""
+    """Raise the weights of tiles in place to those of the points that lie on them."""
     row, column, _ = locate(grid, coordinates)
     texture = torch.arange(grid.textures, device=seen.device)
     index = ((texture * grid.rows + row) * grid.columns + column).flatten()

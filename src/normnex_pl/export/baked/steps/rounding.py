@@ -1,8 +1,8 @@
-"""Base colours rounded where little is seen of them: fewer bytes without loss of what a view shows.
+"""Round base colours where little is seen of them: fewer bytes, and views look the same.
 
-A texel that has at most the weight w in any pixel changes no pixel by more than w times its own error. So it
-is stored as a multiple of a power of two, as coarse as its weight allows, and becomes grey where no view sees
-it. Lossless compression then has fewer different values to tell apart.
+A texel whose weight is at most w in any pixel changes no pixel by more than w times its own error. It is
+therefore stored as a multiple of a power of two, as coarse as its weight allows, and becomes grey where no
+view sees it. Lossless compression then has fewer different values to encode.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from normnex_pl.export.baked.quantize import LEVELS
-from normnex_pl.export.baked.tiles import PADDING, TileGrid
+from normnex_pl.export.baked.codes import LEVELS
+from normnex_pl.export.baked.layout import PADDING, TileGrid
 
-# Texels around the one that a ray came by: rays are a few pixels apart, and reading takes four texels.
+# Texels around the one that a ray hits: rays are a few pixels apart, and bilinear reading takes four texels.
 _REACH = 2
 _LARGEST_STEP = 256
 
 
 def texel_grid(grid: TileGrid) -> TileGrid:
-    """Tiles that show a texel each, of the same textures: weights of these are weights of texels."""
+    """Return a grid whose tiles show one texel each: weights of its tiles are weights of texels."""
     return TileGrid(grid.textures, grid.height, grid.width, 1 + 2 * PADDING)
 
 
@@ -43,7 +43,7 @@ def round_colors(
 
     Args:
         values: In [0, 1].
-        weights: The largest one that a texel has in any pixel; negative where no ray came by.
+        weights: The largest weight of each texel in any pixel; negative where no ray passed.
         tolerance: How far the rounding of a texel may move a pixel, in 8-bit levels.
     """
     if tolerance == 0:

@@ -1,4 +1,4 @@
-"""Eight bits a value, by a range of each texture and channel."""
+"""Values as codes of 8 bits, by a range of each texture and channel."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 LEVELS = 255
-# Of a channel that is constant, so that nothing divides by zero.
-_LEAST_WIDTH = 1e-6
+_LEAST_WIDTH = 1e-6  # of the range of a constant channel: nothing divides by zero
 
 
 def value_ranges(
@@ -18,7 +17,7 @@ def value_ranges(
 
     Args:
         values: Of the textures.
-        used: Texels that count; of a texture without any the range is [0, 1].
+        used: Texels that count; without any, a texture's range is [0, 1].
     """
     inside = used[:, None]
     low = values.masked_fill(~inside, torch.inf).amin(dim=(2, 3))
@@ -31,7 +30,7 @@ def value_ranges(
 def quantize(
     values: Float[Tensor, "texture channel height width"], ranges: Float[Tensor, "texture channel 2"]
 ) -> UInt8[Tensor, "texture channel height width"]:
-    """Round to the nearest of 256 levels between the ends of the range; what lies beyond is clamped."""
+    """Round to the nearest of 256 levels between the ends of the range, after clamping to it."""
     low, high = ranges[..., None, None].unbind(dim=2)
     return ((values - low) / (high - low) * LEVELS).round().clamp(0, LEVELS).to(torch.uint8)
 
@@ -39,11 +38,6 @@ def quantize(
 def dequantize(
     codes: Float[Tensor, "*sample channel"], ranges: Float[Tensor, "*#sample channel 2"]
 ) -> Float[Tensor, "*sample channel"]:
-    """Values of codes in [0, 255]; linear, so that it commutes with bilinear reading."""
+    """Decode codes in [0, 255]; linear, so that it commutes with bilinear interpolation."""
     low, high = ranges.unbind(dim=-1)
     return low + codes * ((high - low) / LEVELS)
-
-
-def largest_error(ranges: Float[Tensor, "*texture 2"]) -> Float[Tensor, "*texture"]:
-    """By how much rounding changes a value at most: half a level."""
-    return (ranges[..., 1] - ranges[..., 0]) / (2 * LEVELS)

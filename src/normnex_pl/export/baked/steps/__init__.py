@@ -1,0 +1,1 @@
+"""The steps of a bake, in their order: evaluate, visibility, quantise, write."""

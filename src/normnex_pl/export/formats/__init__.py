@@ -1,0 +1,13 @@
+"""Formats that a run can be exported to: one module each, listed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from normnex_pl.export.formats.base import ExportFormat
+from normnex_pl.export.formats.mpi import MPIFormat
+
+# To add a format, write its class in a module of this folder and name it here.
+FORMATS: Mapping[str, ExportFormat] = {one.name: one for one in (MPIFormat(),)}
+
+__all__ = ["FORMATS", "ExportFormat"]

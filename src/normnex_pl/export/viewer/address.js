@@ -1,0 +1,30 @@
+// What the address of the page asks for: `?mpi=path` the folder of the image (default: mpi/), `mode=depth` what is
+// shown first, `controls=0` to hide the controls.
+
+import { ViewerError } from "./errors.js";
+import { MODES, modeNamed } from "./modes.js";
+
+const LEAST_HEIGHT = 420; // pixels of a window, below which the picture needs the controls' room
+
+/** @returns {{mpi: string, mode: string, controls: boolean}} */
+export function readAddress() {
+  const parameters = new URLSearchParams(location.search);
+  return {
+    mpi: parameters.get("mpi") ?? "mpi/",
+    mode: (modeNamed(parameters.get("mode")) ?? MODES[0]).name,
+    controls: parameters.get("controls") !== "0" && innerHeight >= LEAST_HEIGHT,
+  };
+}
+
+/** @returns {URL} A folder of this site, with a slash at its end. */
+export function folderAt(path) {
+  const url = new URL(path, location.href);
+  if (url.origin !== location.origin) {
+    throw new ViewerError(
+      "No such folder", `mpi=${path}: expected a folder on this site, found an address elsewhere.`,
+      "Copy the folder beside the viewer.",
+    );
+  }
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url;
+}
