@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry
 from normnex_pl.data.datamodule import SceneDataModule
+from normnex_pl.training.configurations import merged, read_settings
 from normnex_pl.training.module import NormNeXModule
 
 # What the presets `fast` and `paper` have.
@@ -96,7 +96,7 @@ def parse_settings(args: Sequence[str]) -> InspectionSettings:
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     finder.add_argument(*_CONFIG, action="append", default=[])
     found, others = finder.parse_known_args([*args])
-    config = merged([_read(Path(path)) for path in found.config])
+    config = merged([read_settings(Path(path)) for path in found.config])
     parser = _parser()
     parser.set_defaults({f"data.{name}": value for name, value in (config.get("data") or {}).items()})
     options = parser.parse_args(others)
@@ -111,18 +111,6 @@ def parse_settings(args: Sequence[str]) -> InspectionSettings:
         data=options.data,
         config=config,
     )
-
-
-def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one configuration out of several, of which later ones win."""
-    result: dict[str, Any] = {}
-    for part in parts:
-        for key, value in part.items():
-            both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-            # Options of one class mean nothing to another.
-            same = both and value.get("class_path", 0) in (0, result[key].get("class_path"))
-            result[key] = merged([result[key], value]) if same else value
-    return result
 
 
 def _parser() -> ArgumentParser:
@@ -148,16 +136,3 @@ def _parser() -> ArgumentParser:
     parser.link_arguments("scene", "data.scene", apply_on="parse")
     parser.set_defaults({"data.width": _WIDTH})
     return parser
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read a YAML file of settings."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(
-            f"{path}: expected a YAML file of settings, found something else ({error})."
-        ) from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected settings with names, found {type(content).__name__}.")
-    return content

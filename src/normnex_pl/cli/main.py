@@ -26,7 +26,7 @@ def main(args: Sequence[str] | None = None) -> None:
         if words[:1] == ["inspect"]:
             inspect(words[1:])
         else:
-            run_command(args)
+            run_command(words)
     except (UserError, ArgumentError) as error:
         sys.exit(_fail(error))
     except RuntimeError as error:
@@ -36,11 +36,6 @@ def main(args: Sequence[str] | None = None) -> None:
     except RunStoppedError as stopped:
         print(stopped, file=sys.stderr)  # noqa: T201
         sys.exit(STOPPED)
-    except ValueError as error:
-        # The parser wraps what constructors of list items raise.
-        if not isinstance(error.__cause__, UserError):
-            raise
-        sys.exit(_fail(error.__cause__))
 
 
 def _fail(error: Exception) -> int:

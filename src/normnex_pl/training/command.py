@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+import os
+from argparse import ArgumentError, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.datamodule import SceneDataModule
@@ -30,6 +32,7 @@ from normnex_pl.training.callbacks import (
 )
 from normnex_pl.training.callbacks.evaluation import RunName
 from normnex_pl.training.callbacks.pictures import PictureSettings
+from normnex_pl.training.configurations import whole_text
 from normnex_pl.training.initialization import Initialization
 from normnex_pl.training.lightning import check_trainer, quieten_lightning
 from normnex_pl.training.loggers import RunIdentity, RunLogger
@@ -39,7 +42,16 @@ from normnex_pl.training.memory.plan import MemoryPlan, MemorySettings
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.run_folder import RunFolder, RunSettings, check_geometry, identity
 
-_OTHERS = "And `normnex inspect SCENE` looks at a scene before training on it."
+_FIT = "fit"
+
+
+class SettingsParser(LightningArgumentParser):
+    """Lightning's parser, for YAML files that may name the file that they differ from."""
+
+    @override
+    def parse_string(self, content: str, path: str | os.PathLike[str] = "", **kwargs: Any) -> Any:
+        # Where it reads a file, the parser has made the file's folder the working directory.
+        return super().parse_string(whole_text(content, Path.cwd()), path, **kwargs)
 
 
 class NormNeXCLI(LightningCLI):
@@ -166,21 +178,66 @@ class NormNeXCLI(LightningCLI):
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
 
-def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = NormNeXCLI) -> None:
-    """Run the command line, errors and all.
+class _Parsed(Exception):
+    """Ends a command line that was to be parsed alone; its argument is the YAML of all settings."""
+
+
+class _ParsingCLI(NormNeXCLI):
+    """Parses ``normnex fit`` and goes no further: no seed is set, nothing is instantiated."""
+
+    @override
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        super().parse_arguments(parser, args)
+        raise _Parsed(self._parser(_FIT).dump(self.config[_FIT], skip_unset=False))
+
+
+def run_command(args: Sequence[str], kind: type[NormNeXCLI] = NormNeXCLI) -> None:
+    """Run ``fit``, ``validate`` or ``test``.
 
     Args:
-        args: The arguments; None takes those of the process.
+        args: The subcommand and its arguments.
         kind: For programs that run it with more callbacks.
+
+    Raises:
+        UserError: A setting or a file can't be used.
+        ArgumentError: An argument is unknown, missing or of another type.
+        RunStoppedError: The training was asked to stop, and saved its checkpoint.
     """
     quieten_lightning()
-    with ending_run():
-        kind(
-            NormNeXModule,
-            SceneDataModule,
-            save_config_callback=None,
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            parser_kwargs={"parser_mode": "yaml", "exit_on_error": False, "epilog": _OTHERS},
-            args=list(args) if args is not None else None,
-        )
+    try:
+        with ending_run():
+            kind(
+                NormNeXModule,
+                SceneDataModule,
+                save_config_callback=None,
+                seed_everything_default=0,
+                auto_configure_optimizers=False,
+                parser_class=SettingsParser,
+                parser_kwargs={"parser_mode": "yaml", "exit_on_error": False},
+                args=list(args),
+            )
+    except ValueError as error:
+        # The parser wraps what constructors of list items raise.
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from error
+        raise
+
+
+
+
+def resolved_config(words: Sequence[str]) -> str:
+    """Return all settings of ``normnex fit`` as YAML, as its run folder would have them; nothing is run.
+
+    Args:
+        words: The arguments that follow ``fit``.
+
+    Raises:
+        UserError: They are refused.
+    """
+    try:
+        run_command([_FIT, *words], _ParsingCLI)
+    except _Parsed as parsed:
+        return str(parsed)
+    except ArgumentError as error:
+        raise UserError(str(error)) from error
+    raise AssertionError("unreachable")
