@@ -18,7 +18,7 @@ from bench import SMALL, SMALL_WIDTH
 from cases import EXPERIMENTS, VIEWS, names_of, preset_width
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
-from normnex_pl.studies.batch import visible_gpus
+from normnex_pl.studies.queue import visible_gpus
 from synthetic import write_scene
 
 Row = dict[str, Any]

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from normnex_pl.cli.inspect_settings import parse_settings
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from cli.helpers import configs, failure
 from data.layouts import LAYOUTS, Captured, captured, write_llff
 from normnex_pl.cli.inspect_report import report
-from normnex_pl.cli.inspect_settings import parse_settings
 from normnex_pl.cli.main import main
 from normnex_pl.core.types import Scene
 from normnex_pl.data.planes.automatic import AutomaticPlanes

@@ -223,8 +223,6 @@ def run_command(args: Sequence[str], kind: type[NormNeXCLI] = NormNeXCLI) -> Non
         raise
 
 
-
-
 def resolved_config(words: Sequence[str]) -> str:
     """Return all settings of ``normnex fit`` as YAML, as its run folder would have them; nothing is run.
 

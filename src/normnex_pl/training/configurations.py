@@ -1,7 +1,7 @@
 """Which configurations there are, and how those of a run are composed: base, variant, preset, more.
 
-The files lie in ``experiments/``, in a checkout as in an installed package. A file may name the one that it differs
-from, and then holds the difference alone:
+The files lie in ``experiments/``, in a checkout as in an installed package. A file may name the one that it
+differs from, and then holds the difference alone:
 
     inherits: presets/fast
     data:
@@ -28,7 +28,7 @@ _ENDINGS = (".yaml", ".yml")
 
 
 def experiments_folder() -> Path:
-    """Return the folder of the configurations: a part of an installed package, or beside ``src/`` in a checkout."""
+    """Return the folder of the configurations: in an installed package, or beside a checkout's ``src/``."""
     package = Path(normnex_pl.__file__).resolve().parent
     installed = package / "experiments"
     return installed if installed.is_dir() else package.parents[1] / "experiments"
@@ -66,7 +66,7 @@ def config_file(kind: Kind, choice: str) -> Path:
 def config_files(
     variant: str = DEFAULT_VARIANT, preset: str = DEFAULT_PRESET, loggers: Sequence[str] = ()
 ) -> list[Path]:
-    """Return the files that a run is composed of, from the general to the special: later ones take precedence.
+    """Return the files that a run is composed of: later ones take precedence.
 
     Args:
         variant: A name in ``experiments/variants``, or a path.
@@ -148,7 +148,9 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _read(path: Path, children: Sequence[Path]) -> dict[str, Any]:
     if path in children:
-        raise UserError(f"{path}: expected `{_PARENT}` to name another file, found one that inherits this one.")
+        raise UserError(
+            f"{path}: expected `{_PARENT}` to name another file, found one that inherits this one."
+        )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -161,7 +163,7 @@ def _read(path: Path, children: Sequence[Path]) -> dict[str, Any]:
 
 
 def _with_parents(content: Mapping[str, Any], folder: Path, children: Sequence[Path]) -> dict[str, Any]:
-    """Merge settings into those that they inherit: a file of ``experiments/`` by its name, any other by its path."""
+    """Merge settings into those that they inherit, by a name in ``experiments/`` or the path of a file."""
     own = {key: value for key, value in content.items() if key != _PARENT}
     parent = content.get(_PARENT)
     if parent is None:

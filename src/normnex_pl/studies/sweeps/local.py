@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from normnex_pl.core.errors import STOPPED, RunStoppedError, UserError
-from normnex_pl.studies.batch import failure_in, visible_gpus
+from normnex_pl.studies.queue import failure_in, visible_gpus
 from normnex_pl.studies.sweeps.config import command_line
 from normnex_pl.studies.sweeps.engine import Engine
 from normnex_pl.studies.sweeps.state import SweepRun, SweepState

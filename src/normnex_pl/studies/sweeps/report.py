@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from normnex_pl.core.files import write_text
 from normnex_pl.studies.comparison import aligned
-from normnex_pl.studies.sweeps.config import metric_of, searched
+from normnex_pl.studies.sweeps.config import Config, metric_of, searched
 from normnex_pl.studies.sweeps.state import SweepRun, SweepState
 
 _SEED = "seed"
@@ -85,6 +86,19 @@ def csv_report(state: SweepState) -> str:
         told = dict(zip(about, (*known, state.folder_of(row.run), row.run.failure), strict=True))
         writer.writerow(told | row.run.values)
     return text.getvalue()
+
+
+def sweep_title(config: Config) -> str:
+    """Return what the sweep was, for its picture and its table."""
+    of_all_runs = config["command"][config["command"].index("${args}") + 1 :]
+    words = " ".join(word.removeprefix("--") for word in of_all_runs)
+    return f"Sweep {config.get('name', 'without a name')}: {words}"
+
+
+def write_tables(state: SweepState) -> None:
+    """Write what is known so far into the sweep's folder."""
+    write_text(state.folder / "table.md", f"{sweep_title(state.config)}\n\n{markdown_report(state)}")
+    write_text(state.folder / "table.csv", csv_report(state))
 
 
 @dataclass(frozen=True)
