@@ -15,17 +15,18 @@ from queue import SimpleQueue
 from typing import Any
 
 from bench import SMALL, SMALL_WIDTH
-from cases import EXPERIMENTS, VIEWS, names_of, preset_width
+from cases import VIEWS, preset_width
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
 from normnex_pl.studies.queue import visible_gpus
+from normnex_pl.training.configurations import config_files, config_words, experiments_folder, known
 from synthetic import write_scene
 
 Row = dict[str, Any]
 # Arguments of `normnex fit`, and callbacks by their class paths.
 Way = tuple[tuple[str, ...], tuple[str, ...]]
 
-_YAML = ("-c", str(EXPERIMENTS / "ddp.yaml"))
+_YAML = tuple(config_words([experiments_folder() / "ddp.yaml"]))
 _HOOK = "--trainer.strategy.init_args.ddp_comm_hook"
 _TORCH_HOOKS = "torch.distributed.algorithms.ddp_comm_hooks.default_hooks"
 WAYS: dict[str, Way] = {
@@ -46,7 +47,7 @@ WAYS: dict[str, Way] = {
     "ddp": (("--trainer.strategy=ddp",), ()),
 }
 MEANINGS = """ways to sum gradients:
-  yaml        experiments/ddp.yaml, as `make train GPUS=2` does
+  yaml        experiments/ddp.yaml, as `normnex train --gpus=2` does
   bf16        the same, sent as bfloat16
   graph       the same as yaml, with the recorded step of one GPU (model.execution)
   graph_bf16  both
@@ -101,9 +102,9 @@ def parser() -> argparse.ArgumentParser:
 
 def check(options: argparse.Namespace) -> None:
     """Raise a UserError if something can't be measured."""
-    known = names_of("presets")
-    if unknown := [name for name in options.presets if name not in known]:
-        raise UserError(f"--presets: expected some of {', '.join(known)}, found {', '.join(unknown)}.")
+    presets = known("presets")
+    if unknown := [name for name in options.presets if name not in presets]:
+        raise UserError(f"--presets: expected some of {', '.join(presets)}, found {', '.join(unknown)}.")
     if options.seconds and options.scene is None:
         raise UserError("--seconds: expected a --scene to judge by, found none. Name one, or leave it out.")
     gpus = len(visible_gpus())
@@ -190,14 +191,13 @@ class Bench:
         launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}")
         command = [
             *(sys.executable, *(launcher if ranks > 1 else ()), "-m", "normnex_pl", "fit"),
-            *("-c", str(EXPERIMENTS / "base.yaml"), "-c", str(EXPERIMENTS / "variants" / "nex_rgb.yaml")),
-            *("-c", str(EXPERIMENTS / "presets" / f"{preset}.yaml"), f"--data.scene={self._scene(preset)}"),
-            *(f"--run.folder={run}", f"--trainer.devices={ranks}"),
+            *config_words(config_files(preset=preset)),
+            *(f"--data.scene={self._scene(preset)}", f"--run.folder={run}", f"--trainer.devices={ranks}"),
             f"--trainer.accelerator={'cpu' if small else 'gpu'}",
             *((*SMALL, f"--data.width={SMALL_WIDTH}") if small else ()),
             *words,
         ]
-        paths = [Path(__file__).parent, EXPERIMENTS.parent / "src", os.environ.get("PYTHONPATH", "")]
+        paths = [Path(__file__).parent, Path(__file__).parents[2] / "src", os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(path) for path in paths if str(path))}
         if ranks == 1:
             environment |= {"CUDA_VISIBLE_DEVICES": (visible_gpus() or [""])[gpu]}
