@@ -45,6 +45,7 @@ FOR_SCENES := $(STAMP)scenes
 FOR_VIDEOS := $(STAMP)video
 FOR_PHOTOS := $(STAMP)capture
 FOR_NOTEBOOKS := $(STAMP)notebooks
+FOR_DOCS := $(STAMP)docs
 FOR_TESTS := $(STAMP)$(TEST_EXTRAS)
 
 ## Usage: make TARGET [NAME=value ...]. Each target first sets up what it needs, once, in .venv.
@@ -152,12 +153,16 @@ format: $(FOR_TESTS) ## format the code and mend what the linter can mend
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
+.PHONY: docs
+docs: $(FOR_DOCS) ## build the documentation site into site/; a broken link or reference fails
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict $(ARGS)
+
 .PHONY: setup
 setup: $(FOR_TESTS) ## only set up, with what tests, scenes and photos need
 
 .PHONY: clean
 clean: ## remove .venv, build products and caches; runs/ stays
-	rm -rf .venv build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .cache build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests experiments -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help

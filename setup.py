@@ -1,6 +1,6 @@
-"""What setup.cfg can't say: a wheel has the configurations of experiments/ beside the package's modules.
+"""What setup.cfg can't say: a wheel has the configurations of experiments/ beside the modules.
 
-A mapped package (`package_dir`) would do the same, but turns editable installations into an import hook that editors
+A mapped package (`package_dir`) would do the same, but makes an import hook of editable installations, which editors
 and type checkers can't follow.
 """
 

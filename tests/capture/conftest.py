@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from capture.rendering import facing_cameras, lens, render, room
-from normnex_pl.cli.prepare import main
+from normnex_pl.cli.main import main
 
 pillow_heif.register_heif_opener()
 
@@ -46,8 +46,13 @@ class Prepared:
 def call(*words: str | Path) -> tuple[int, str]:
     """The exit status, and what was printed."""
     text = io.StringIO()
+    status = 0
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-        status = main([str(word) for word in words])
+        try:
+            main(["prepare", *map(str, words)])
+        except SystemExit as end:
+            assert isinstance(end.code, int)
+            status = end.code
     return status, text.getvalue()
 
 
@@ -101,6 +106,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     root = tmp_path_factory.mktemp("capture")
     shoot = take_photos(root / "my photos", facing_cameras(12))
     before = contents(shoot.folder)
-    status, output = call("--photos", shoot.folder, "--scene", root / "my scene")
+    status, output = call(shoot.folder, root / "my scene")
     assert status == 0, output
     return Prepared(shoot, root / "my scene", output, before)

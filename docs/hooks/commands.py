@@ -1,0 +1,203 @@
+"""Adds the pages of commands and settings, made of what the commands themselves print with ``--help``.
+
+Each command is run once for each state of the source: the texts are kept in ``.cache/docs/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+
+# Prints the names of all commands, in the order in which the page has them.
+NAMES = """
+from importlib.util import find_spec
+if find_spec("normnex_pl.cli").submodule_search_locations and find_spec("normnex_pl.cli.main"):
+    import normnex_pl.cli.main
+    print(*getattr(normnex_pl.cli.main, "COMMANDS", ()))
+"""
+SETTINGS = "settings"  # among the stored texts: the help of `fit`, an option a line
+LIGHTNING = ("fit", "validate", "test")
+FIT = ("-m", "normnex_pl", "fit")
+LINKED = "Linked arguments:"  # what the program sets itself
+WRAPPED, UNWRAPPED = 100, 100_000  # columns: for reading, and for an option a line
+# Until COMMANDS is there: how what will be a command is started.
+STARTED_BY = {
+    "prepare": ("-m", "normnex_pl.capture"),
+    "inspect": ("-m", "normnex_pl", "inspect"),
+    "bake": ("-m", "normnex_pl.export.bake"),
+    "view": ("-m", "normnex_pl.export.view"),
+    "video": ("-m", "normnex_pl.export.video"),
+    "compare": ("experiments/compare.py",),
+    "sweep": ("experiments/sweep.py",),
+}
+# A name or a value of an option begins a line after two spaces; longer indentation goes on.
+OPTION = re.compile(r"^  (-.+?)(?:  +(.*))?$")
+TYPE = re.compile(r"\s*\((?P<required>required, )?type: (?P<type>.*?)(?:, default: (?P<default>.*?))?"
+                  r"(?:, known subclasses: (?P<known>.*))?\)$")  # fmt: skip
+
+COMMANDS_INTRODUCTION = """# Commands
+
+What each command says with `--help`. In a checkout, `make COMMAND NAME=value` does the same after
+setting up the environment: see [Installation](../start/installation.md). Options of `train`, `fit`,
+`validate` and `test` that begin with the name of a section, such as `--model.weights.gradient`, are
+listed under [Settings](settings.md).
+"""
+SETTINGS_INTRODUCTION = """# Settings
+
+Every setting of a training, as `normnex fit --help` lists them. Each is an option on the command line
+(`--model.weights.gradient=0.1`) and a key in YAML (`model: {weights: {gradient: 0.1}}`); the complete
+set of a run is stored in its `config.yaml`. Where a setting is a class, its own arguments follow its
+name, such as `--model.estimator.init_args.divisor=8`, and `normnex fit --model.estimator.help=NAME`
+lists them. Defaults are those of the code; [presets and variants](configurations.md) set their own.
+"""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the generated pages."""
+    texts = _stored_texts(Path(config.config_file_path).parent)
+    settings = texts.pop(SETTINGS)
+    pages = {
+        "reference/commands.md": _commands_page(texts),
+        "reference/settings.md": _settings_page(settings),
+    }
+    for path, content in pages.items():
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def _stored_texts(root: Path) -> dict[str, str]:
+    """What each command prints with ``--help``; from the cache if the source is what it was."""
+    digest = hashlib.sha256()
+    sources = [*(root / "src").rglob("*.py"), *(root / "experiments").rglob("*.py"), Path(__file__)]
+    for path in sorted(sources):
+        digest.update(path.read_bytes())
+    cache = root / ".cache" / "docs" / f"help-{digest.hexdigest()[:16]}.json"
+    if cache.exists():
+        return dict(json.loads(cache.read_text(encoding="utf-8")))
+    commands = {SETTINGS: FIT, "": FIT[:-1], **_commands(root)}
+    with ThreadPoolExecutor(2) as pool:
+        outputs = list(pool.map(lambda words: _run(root, [*words, "--help"]), commands.values()))
+    texts = dict(zip(commands, outputs, strict=True))
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    for old in cache.parent.glob("help-*.json"):
+        old.unlink(missing_ok=True)
+    cache.write_text(json.dumps(texts), encoding="utf-8")
+    return texts
+
+
+def _commands(root: Path) -> dict[str, Sequence[str]]:
+    """What Python is called with for each command."""
+    names = _run(root, ["-c", NAMES]).split()
+    found = {name: ("-m", "normnex_pl", name) for name in names} if names else _of_today(root)
+    return {name: words for name, words in found.items() if name not in LIGHTNING}
+
+
+def _of_today(root: Path) -> dict[str, Sequence[str]]:
+    """Those of `STARTED_BY` that are there."""
+    found = {}
+    for name, words in STARTED_BY.items():
+        name_of_file = "src/" + words[1].replace(".", "/") if words[0] == "-m" else words[0]
+        file = (root / name_of_file).with_suffix("")
+        if (file / "__main__.py").exists() or file.with_suffix(".py").exists():
+            found[name] = words
+    return found
+
+
+def _run(root: Path, words: Sequence[str]) -> str:
+    """What Python prints with these arguments, run on the source of this checkout."""
+    paths = [str(root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {
+        "COLUMNS": str(UNWRAPPED if tuple(words[:-1]) == FIT else WRAPPED),
+        "PYTHONPATH": os.pathsep.join(paths),
+        "NO_COLOR": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    command = [sys.executable, *words]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PluginError(f"python {' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return done.stdout.replace("usage: __main__.py", "usage: normnex").strip()
+
+
+def _commands_page(texts: dict[str, str]) -> str:
+    """A section a command, with the text of its ``--help``."""
+    lines = [COMMANDS_INTRODUCTION]
+    for name, text in texts.items():
+        lines += [f"## normnex {name}".rstrip(), "", "```text", text, "```", ""]
+    return "\n".join(lines)
+
+
+def _settings_page(text: str) -> str:
+    """A table of options for each section of the help of `fit`."""
+    lines = [SETTINGS_INTRODUCTION]
+    for prefix, options in _sections(text).items():
+        lines += [f"## `{prefix}`" if prefix else "## General", ""]
+        if prefix == "trainer":
+            names = ", ".join(f"`{option.split()[0]}`" for option, _ in options)
+            lines += [f"Passed on to Lightning's `Trainer`, which documents them: {names}."]
+        else:
+            lines += ["| option | meaning | type | default |", "|---|---|---|---|"]
+            lines += [_row(option, meaning) for option, meaning in options]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
+    """Options and their descriptions, by what the names of an option of a section begin with."""
+    found: list[tuple[str, str]] = []
+    linked = False
+    for line in text.splitlines():
+        option = OPTION.match(line)
+        if line and not line.startswith(" "):
+            linked = line == LINKED
+        elif option and not linked:
+            found.append((option[1], option[2] or ""))
+        elif found and line.startswith("   ") and not linked:
+            name, meaning = found[-1]
+            found[-1] = (name, f"{meaning} {line.strip()}".strip())
+    sections: dict[str, list[tuple[str, str]]] = {"": []}
+    for name, meaning in filter(lambda one: _is_setting(one[0]), found):
+        prefix = name.split()[0].removeprefix("--").rpartition(".")[0]
+        sections.setdefault(prefix, []).append((name, meaning))
+    return sections
+
+
+def _is_setting(option: str) -> bool:
+    """Whether an option sets one thing: none of a section as a whole, and no further help."""
+    return ".help" not in option and not re.fullmatch(r"--[a-z.]+ CONFIG", option)
+
+
+def _row(option: str, meaning: str) -> str:
+    """A table row of an option: its name without the placeholder, what it means, type and default."""
+    found = TYPE.search(meaning)
+    kind, default = (found["type"], found["default"] or "") if found else ("", "")
+    if found:
+        meaning = meaning[: found.start()]
+        default = "required" if found["required"] else default
+        known = found["known"]
+        if known:
+            meaning = f"{meaning.rstrip('.')}. Known: " + ", ".join(f"`{one}`" for one in known.split(", "))
+    names = ", ".join(f"`{name.split()[0]}`" for name in option.split(", ") if name.startswith("-"))
+    cells = (
+        names,
+        meaning.replace("``", "`"),
+        f"`{_short(kind)}`" if kind else "",
+        f"`{default}`" if default else "",
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _short(kind: str) -> str:
+    """A type as Python's own syntax has it."""
+    return re.sub(r"<class '([^']*)'>", r"\1", kind)
