@@ -1,7 +1,7 @@
 """What setup.cfg can't say: a wheel has the configurations of experiments/ beside the modules.
 
-A mapped package (`package_dir`) would do the same, but makes an import hook of editable installations, which editors
-and type checkers can't follow.
+A mapped package (`package_dir`) would do the same, but makes an import hook of editable installations, which
+editors and type checkers can't follow.
 """
 
 from pathlib import Path

@@ -51,8 +51,7 @@ def call(*words: str | Path) -> tuple[int, str]:
         try:
             main(["prepare", *map(str, words)])
         except SystemExit as end:
-            assert isinstance(end.code, int)
-            status = end.code
+            status = int(end.code or 0)
     return status, text.getvalue()
 
 

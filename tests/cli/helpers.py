@@ -80,8 +80,7 @@ def status_of(*words: str) -> int:
     try:
         main(list(words))
     except SystemExit as end:
-        assert isinstance(end.code, int)
-        return end.code
+        return int(end.code or 0)
     return 0
 
 

@@ -169,9 +169,7 @@ def test_another_scene_is_refused(
 ) -> None:
     other = shutil.copytree(scene, tmp_path / "other")
     (other / "planes.txt").write_text("1.5 70 1\n")
-    assert "expected weights that were trained on this scene" in refused(
-        capsys, str(run), f"--scene={other}"
-    )
+    assert "expected weights that were trained on this scene" in refused(capsys, str(run), f"--scene={other}")
 
 
 def test_photos_taken_from_one_place_make_no_path(run: Path) -> None:
