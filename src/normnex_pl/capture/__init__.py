@@ -1,1 +1,1 @@
-"""From photos, or a video, to a posed scene in the LLFF format: ``make prepare``."""
+"""From photos, or a video, to a posed scene in the LLFF format: ``normnex prepare``."""

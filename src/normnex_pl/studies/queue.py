@@ -68,7 +68,7 @@ class RunQueue:
     _gpus: SimpleQueue[str | None] = field(default_factory=SimpleQueue, init=False)
 
     def run(self, specs: Sequence[RunSpec]) -> list[Run]:
-        """Train what has to be trained; a run that fails stops no other.
+        """Train what isn't there yet; a run that fails stops no other.
 
         Raises:
             UserError: The scene isn't there.
@@ -125,7 +125,7 @@ class RunQueue:
         if any(folder.iterdir()) and not (folder / _LOG).is_file():
             raise UserError(
                 f"{folder}: expected a run of an earlier comparison ({_LOG}), found something else. Choose "
-                "another folder for the comparison (OUT=...), or move this one away."
+                "another folder for the comparison (--out), or move this one away."
             )
         shutil.rmtree(folder)
         if changed:

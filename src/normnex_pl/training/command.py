@@ -59,7 +59,7 @@ class NormNeXCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """What can be done, and the arguments that are not the user's."""
+        """Return the subcommands, and the trainer's arguments that aren't settings."""
         return {
             "fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule"},
             "validate": {"model", "dataloaders", "datamodule"},
@@ -71,23 +71,23 @@ class NormNeXCLI(LightningCLI):
         parser.add_class_arguments(RunSettings, "run")
         parser.add_class_arguments(PictureSettings, "pictures")
         parser.add_class_arguments(MemorySettings, "memory")
-        parser.add_subclass_arguments(Initialization, "initialization", help="what the planes start from")
+        parser.add_subclass_arguments(Initialization, "initialization", help="initial planes")
         parser.add_argument(
             "--checkpoint_every", type=int, default=1000, help="steps between two checkpoints"
         )
         parser.add_argument(
-            "--loggers", type=list[RunLogger], default=[], help="beside metrics.csv, such as W&B"
+            "--loggers", type=list[RunLogger], default=[], help="logs beside metrics.csv, such as W&B"
         )
         parser.add_argument(
             "--after_fit",
             type=Literal["test", "validate"],
             default="test",
-            help="the views that judge the trained model: held out, or left out of the training ones",
+            help="views that score the trained model: test, the held-out ones; validate, those left out of the training",
         )
         parser.link_arguments("data.geometry", "model.geometry", asdict, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Find the run folder before anything slow happens."""
+        """Check settings and find the run folder before anything slow happens."""
         config = self.config[self.subcommand]
         self.run = RunFolder.of(RunSettings(**config.run), Path(config.data.scene))
         validates = self.subcommand == "validate" or config.get("after_fit") == "validate"
@@ -102,7 +102,7 @@ class NormNeXCLI(LightningCLI):
             config.ckpt_path = str(config.ckpt_path or self.run.existing_checkpoint())
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Add what every run folder holds: checkpoints, scalars, pictures, scores."""
+        """Add what every run writes: checkpoints, scalars, pictures, scores."""
         config = self.config_init[self.subcommand]
         name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
         record = RecordKeeper()
@@ -116,7 +116,7 @@ class NormNeXCLI(LightningCLI):
             RankCheck(self.run.checkpoint),
             last,
             StopOnSignal(last),
-            # Behind the checkpoint: what goes wrong in drawing costs no training.
+            # After the checkpoint: an error in drawing costs no training.
             ComponentPictures(self.run.path, self._pictures(config), record),
             self.validation,
         ]
@@ -125,7 +125,7 @@ class NormNeXCLI(LightningCLI):
         if self.subcommand == "fit" and not self.run.checkpoint.exists():
             callbacks.append(InitialPlanes(config.initialization))
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
-        # Evaluation logs at step 0, and a row drops those of later steps.
+        # An evaluation would log at step 0, and a row drops those of later steps.
         trainer_config["logger"] = self._loggers(config) if self.subcommand == "fit" else False
         trainer_config |= {"default_root_dir": self.run.path, "enable_checkpointing": False}
         if not self.datamodule.validation_views:
@@ -133,11 +133,11 @@ class NormNeXCLI(LightningCLI):
         return self._instantiate_trainer(trainer_config, [])
 
     def _spares_test_views(self, config: Namespace) -> bool:
-        """Return whether this is a training that neither judges nor shows held-out views."""
+        """Return whether this is a training that neither scores nor shows held-out views."""
         return self.subcommand == "fit" and bool(config.after_fit == "validate")
 
     def _pictures(self, config: Namespace) -> PictureSettings:
-        """Of the settings' views; where the held-out ones shall stay unseen, of the first left-out one."""
+        """Return the settings of pictures; of the first left-out view where held-out ones are to stay unseen."""
         settings: PictureSettings = config.pictures
         if self._spares_test_views(config) and settings.views is None:
             view = self.datamodule.scene.views[self.datamodule.validation_views[0]]
@@ -145,7 +145,7 @@ class NormNeXCLI(LightningCLI):
         return settings
 
     def _loggers(self, config: Namespace) -> list[Logger]:
-        """``metrics.csv``, and what was asked for beside it."""
+        """Return the loggers: ``metrics.csv``, and those of the settings."""
         text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
         scene = self.datamodule.scene.name
         names = (scene, config.run.variant, config.run.preset, config.seed_everything)
@@ -154,7 +154,7 @@ class NormNeXCLI(LightningCLI):
         return [MetricsCSV(self.run.metrics_csv), *(kind.open(run, resolved) for kind in config.loggers)]
 
     def before_fit(self) -> None:
-        """Store the configuration, or go on where the run stopped."""
+        """Store the configuration, and go on from a checkpoint if there is one."""
         settings = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
         self.run.check(settings)
         if self.run.checkpoint.exists():
@@ -171,7 +171,7 @@ class NormNeXCLI(LightningCLI):
     before_validate = before_test
 
     def after_fit(self) -> None:
-        """Judge the held-out views; or the left-out ones, unless the last step just was."""
+        """Score the held-out views; or the left-out ones, unless the last step has just done so."""
         if self.config_init[self.subcommand].after_fit == "test":
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
         elif self.validation.validated_step != self.trainer.global_step:
