@@ -15,13 +15,13 @@ from normnex_pl.training.trained_run import find_device, read_run
 
 @dataclass(frozen=True)
 class Options:
-    """Bake a run's multiplane image into its folder mpi/, and judge the files on the held-out views.
+    """Bake a run's multiplane image into its folder mpi/, and score the files on the held-out views.
 
     Attributes:
         run: Folder of the run.
         scene: Folder of the scene, if it has moved.
         device: Such as cpu or cuda:1; by default a GPU if there is one.
-        renderer: To judge the files by.
+        renderer: Renders the files to score them.
         settings: How the model is baked.
     """
 
@@ -33,7 +33,7 @@ class Options:
 
 
 def run(options: Options) -> None:
-    """Bake, judge and say how good it is."""
+    """Bake, score the files and print the scores."""
     device = find_device(options.device)
     renderer = find_renderer(device) if options.renderer == "fastest" else TorchRenderer()
     trained = read_run(options.run, options.scene, device)

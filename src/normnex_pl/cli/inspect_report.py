@@ -15,12 +15,12 @@ _NAMED = 6
 
 
 def report(survey: Survey, warnings: Sequence[str], memory: MemoryNeed | None) -> str:
-    """Return all that is known of a scene.
+    """Return a report of a scene.
 
     Args:
         survey: Its measures.
-        warnings: See `concerns`.
-        memory: What the training takes that is configured, if one is.
+        warnings: Of `concerns`.
+        memory: Of the configured training; None without one.
     """
     training, held_out = survey.training, survey.held_out
     lines = [

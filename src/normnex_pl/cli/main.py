@@ -21,7 +21,7 @@ COMMANDS = {
     "inspect": "look at a scene before training: views, depths, planes, memory",
     "train": "train a variant at a preset on a scene, then evaluate it",
     "eval": "evaluate a trained run again",
-    "bake": "write a run's textures for the viewer, and judge them",
+    "bake": "write a run's textures for the viewer, and score them",
     "view": "show a baked run in the browser, or write a web site of it",
     "video": "render a video of a run along a camera path",
     "export": "write a baked run in a format for other programs",

@@ -65,7 +65,8 @@ def parse(kind: type[_Options], prog: str, words: Sequence[str]) -> _Options:
     """
     parser = parser_of(kind, prog)
     fields = list(_fields(kind))
-    own, after = _split([_spelling(word, fields) for word in words])
+    own, after = _split(words)
+    own = [_spelling(word, fields) for word in own]
     places: dict[Any, str] = {field.kind: field.name for field in fields if _takes_words(field)}
     if OtherWords in places:
         values, other = parser.parse_known_args(own)
@@ -135,7 +136,7 @@ def _takes_words(field: _Field) -> bool:
 
 def _add(parser: argparse.ArgumentParser, field: _Field) -> None:
     """Add an argument for a field."""
-    text = field.text.replace("%", "%%")
+    text = _help(field).replace("%", "%%")
     if field.default is dataclasses.MISSING:
         parser.add_argument(field.name, type=field.kind, metavar=field.name.upper(), help=text)
     elif field.kind is bool:
@@ -143,17 +144,28 @@ def _add(parser: argparse.ArgumentParser, field: _Field) -> None:
     elif get_origin(field.kind) is tuple:
         item = get_args(field.kind)[0]
         shown = f"{{{','.join(get_args(item))}}}" if get_origin(item) is Literal else field.name.upper()
-        text += f" (default: {' '.join(map(str, field.default))})" if field.default else ""
         parser.add_argument(
             f"--{field.name}", nargs="*", type=_several(item), metavar=shown, default=None, help=text
         )
     else:
         choices = get_args(field.kind) if get_origin(field.kind) is Literal else None
-        shown_default = f"{field.default:g}" if isinstance(field.default, float) else field.default
-        text += "" if field.default is None else f" (default: {shown_default})"
         parser.add_argument(
             f"--{field.name}", type=str if choices else field.kind, choices=choices, default=None, help=text
         )
+
+
+def _help(field: _Field) -> str:
+    """Return what a field means, with its default unless the text tells it."""
+    nothing = field.default is dataclasses.MISSING or field.default in (None, False, ())
+    if nothing or "default" in field.text:
+        return field.text
+    several = isinstance(field.default, tuple)
+    value = " ".join(map(str, field.default)) if several else field.default
+    return (
+        f"{field.text} (default: {value:g})"
+        if isinstance(value, float)
+        else f"{field.text} (default: {value})"
+    )
 
 
 def _several(item: Any) -> Callable[[str], list[Any]]:

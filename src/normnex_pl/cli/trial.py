@@ -15,8 +15,8 @@ from normnex_pl.training.configurations import DEFAULT_PRESET, DEFAULT_VARIANT
 class Options:
     """Train one run of a sweep; normnex sweep and W&B's agent start it with the sweep's parameters.
 
-    The training is judged by training views that were left out, a few times on the way and in the end;
-    held-out views stay unseen.
+    The training is scored on views that are left out of it, a few times on the way and at the end; held-out
+    views stay unseen.
 
     Attributes:
         scene: Folder of the scene.

@@ -148,8 +148,8 @@ def named_columns(*names: str) -> tuple[Column, ...]:
 def markdown_table(runs: Sequence[Run], columns: Sequence[Column] = COLUMNS) -> str:
     """Return Markdown with a line per row, in the order of the runs, and failed runs below.
 
-    A cell is the mean over the finished seeds. With several seeds, a column after PSNR has its sample standard
-    deviation (with n - 1).
+    A cell is the mean over the finished seeds. With several seeds, a column after PSNR has its sample
+    standard deviation (with n - 1).
     """
     several = len({run.seed for run in runs}) > 1
     titles = ["", *(column.title for column in columns)]
@@ -185,7 +185,7 @@ def _scaled(value: Number, factor: float) -> Number:
 
 
 def _mean(values: Sequence[Number]) -> Number:
-    """Return the mean; None if a value is missing, since a mean over some of the seeds would mislead."""
+    """Return the mean; None if a value is missing: a mean over some seeds would mislead."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known and len(known) == len(values) else None
 

@@ -82,7 +82,7 @@ class NormNeXCLI(LightningCLI):
             "--after_fit",
             type=Literal["test", "validate"],
             default="test",
-            help="views that score the trained model: test, the held-out ones; validate, those left out of the training",
+            help="views to score the trained model on: held out, or left out of the training ones",
         )
         parser.link_arguments("data.geometry", "model.geometry", asdict, apply_on="instantiate")
 
@@ -137,7 +137,7 @@ class NormNeXCLI(LightningCLI):
         return self.subcommand == "fit" and bool(config.after_fit == "validate")
 
     def _pictures(self, config: Namespace) -> PictureSettings:
-        """Return the settings of pictures; of the first left-out view where held-out ones are to stay unseen."""
+        """Return the settings of pictures; where held-out views stay unseen, of the first left-out one."""
         settings: PictureSettings = config.pictures
         if self._spares_test_views(config) and settings.views is None:
             view = self.datamodule.scene.views[self.datamodule.validation_views[0]]
