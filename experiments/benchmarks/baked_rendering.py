@@ -1,6 +1,6 @@
-"""Times the renderers of baked runs, and compares them: ``baked_rendering.py RUN [RUN ...]`` prints JSON.
+"""Time and compare the renderers of baked runs: ``baked_rendering.py RUN [RUN ...]`` prints JSON.
 
-A run is the folder of a run, or its ``mpi/``. Frames lie on a spiral through the training views.
+A run is a run folder, or its ``mpi/``. Frames lie on a spiral through the training views.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from normnex_pl.training.scores_file import check_metrics
 from normnex_pl.training.trained_run import find_device
 
 MEGA = 1e6
-COMPARED = 6  # frames of the spiral
-SLOWER = 10  # every so many frames are enough for PyTorch
+COMPARED = 6  # frames of the spiral whose pictures are compared
+SLOWER = 10  # PyTorch renders every tenth frame only
 BLOCKS = ((8, 4), (4, 8), (16, 2), (8, 8), (16, 4), (16, 8), (32, 4), (32, 8))
 WARPS = (1, 2, 4, 8)
-SMALLEST_SHARE = 32  # pixels of a block for each warp
+SMALLEST_SHARE = 32  # pixels of a block per warp
 LARGEST_SHARE = 64
 LEAST_LIGHTS = (0.0, 1 / 4096, 1 / 1024, 1 / 512, 1 / 256)
 
 
 def measure(folder: Path, options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
-    """Return all about one run."""
+    """Return all measurements of one run."""
     before = allocated_bytes(device)
     baked = BakedMPI.read(folder).to(device)
     cameras = spiral_cameras(baked, options.frames, options.size)
@@ -65,7 +65,9 @@ def measure(folder: Path, options: argparse.Namespace, device: torch.device) -> 
             name: float((texture.slots >= 0).float().mean())
             for name, texture in (("alpha", baked.alpha), ("base_color", baked.base_color))
         },
-        "renderers": {name: judge(baked, cameras, renderer, before) for name, renderer in renderers.items()},
+        "renderers": {
+            name: time_renderer(baked, cameras, renderer, before) for name, renderer in renderers.items()
+        },
     }
     if "triton" in renderers:
         result["triton_to_torch"] = differences(baked, cameras, renderers["triton"], renderers["torch"])
@@ -79,7 +81,7 @@ def measure(folder: Path, options: argparse.Namespace, device: torch.device) -> 
 
 
 def find_renderers(device: torch.device) -> list[Any]:
-    """Return those that run on the device."""
+    """Return the renderers that run on the device."""
     renderers: list[Any] = [TorchRenderer()]
     if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
         from normnex_pl.export.baked.triton_renderer import TritonRenderer
@@ -88,15 +90,17 @@ def find_renderers(device: torch.device) -> list[Any]:
     return renderers
 
 
-def judge(baked: BakedMPI, cameras: Sequence[Camera], renderer: Renderer, before: int) -> dict[str, Any]:
-    """Speed, memory, and how long the first frame takes."""
+def time_renderer(
+    baked: BakedMPI, cameras: Sequence[Camera], renderer: Renderer, before: int
+) -> dict[str, Any]:
+    """Measure speed, memory, and the time of the first frame."""
     timed = cameras if renderer.name == "triton" else cameras[::SLOWER]
     start = time.perf_counter()
-    float(renderer(baked, cameras[0])["rgb"].sum())  # waits
+    float(renderer(baked, cameras[0])["rgb"].sum())  # synchronises
     first = time.perf_counter() - start
     return {
         "first_frame_seconds": first,
-        # Twice, so that what differs between them is known for noise.
+        # Twice, to show the noise of the measurement.
         "frames_per_second": [frames_per_second(baked, timed, renderer) for _ in range(2)],
         "peak_megabytes": peak_megabytes(lambda: renderer(baked, cameras[0]), baked.depths.device, before),
     }
@@ -105,7 +109,7 @@ def judge(baked: BakedMPI, cameras: Sequence[Camera], renderer: Renderer, before
 def differences(
     baked: BakedMPI, cameras: Sequence[Camera], ours: Renderer, oracle: Renderer
 ) -> list[dict[str, Any]]:
-    """Of some frames: the largest difference of each component, and the PSNR of the colours."""
+    """Compare some frames: the largest difference of each component, and the PSNR of the colours."""
     found = []
     for camera in cameras[:: max(1, len(cameras) // COMPARED)][:COMPARED]:
         pictures, expected = ours(baked, camera), oracle(baked, camera)
@@ -124,7 +128,7 @@ def differences(
 
 
 def sweep(baked: BakedMPI, cameras: Sequence[Camera], renderer: Any) -> list[dict[str, Any]]:
-    """Frames a second by shape of the blocks and warps a block, the fastest first."""
+    """Measure frames per second by block shape and warps per block, the fastest first."""
     rows = []
     for block in BLOCKS:
         for warps in WARPS:
@@ -136,14 +140,14 @@ def sweep(baked: BakedMPI, cameras: Sequence[Camera], renderer: Any) -> list[dic
 
 
 def stored_scores(run: Path) -> dict[str, Any] | None:
-    """What baking found out about the quality, if it is there."""
+    """Return the quality scores that the bake has stored, if there are any."""
     scores = check_metrics(run).get("baked")
     names = ("psnr", "psnr_live", "psnr_to_live", "ssim", "lpips_vgg")
     return None if scores is None else {name: scores[name] for name in names}
 
 
 def disk_by_kind(folder: Path) -> dict[str, float]:
-    """Megabytes of files, by the beginning of their names."""
+    """Return the megabytes of files, by the prefix of their names."""
     kinds = ("alpha", "base_color", "features", "basis", "manifest")
     return {
         kind: sum(path.stat().st_size for path in folder.iterdir() if path.name.startswith(kind)) / MEGA
@@ -156,15 +160,17 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="baked_rendering", description=__doc__, allow_abbrev=False)
     result.add_argument("runs", nargs="+", type=Path, help="folders of baked runs")
     result.add_argument("--device", help="cpu or cuda; default: cuda where there is one")
-    result.add_argument("--frames", type=int, default=120, help="of the spiral; default: 120")
+    result.add_argument(
+        "--frames", type=int, default=120, help="number of frames on the spiral; default: 120"
+    )
     result.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="default: the photos'")
-    result.add_argument("--sweep", action="store_true", help="also try blocks of other shapes")
-    result.add_argument("--out", type=Path, help="also write the JSON there")
+    result.add_argument("--sweep", action="store_true", help="also time other block shapes")
+    result.add_argument("--out", type=Path, help="file to write the JSON to as well")
     return result
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0, or 2 for bad input."""
+    """Run the benchmark; return 0, or 2 for bad input."""
     options = parser().parse_args(arguments)
     try:
         device = find_device(options.device)

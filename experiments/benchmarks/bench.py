@@ -1,4 +1,4 @@
-"""Times training and rendering on this machine: `make bench`, or this file with --help."""
+"""Time training and rendering on this machine: `make bench`, or this file with --help."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from normnex_pl.training.module import NormNeXModule
 from results import about, comparison, read_results, report
 from step import growth_row, step_by_rays, step_parts
 
-# With all variants; other presets are the same models at other sizes, and are measured with the first one.
+# Measured with all variants; other presets are the same models at other sizes, measured with the baseline.
 MAIN_PRESETS = ("fast", "paper")
 BASELINE = "nex_rgb"
 
-# Sizes at which everything takes a moment, for a CPU.
+# Sizes for a CPU, at which everything takes a moment.
 SMALL_WIDTH = 48
 SMALL = ("--data.rays_per_step=96", "--model.num_layers=4", "--model.sublayers=2")
-# How far each axis is followed: on a GPU, and at small sizes.
+# The values along each axis of growth: on a GPU, and at small sizes.
 GROWTH = {
     "rays": ([1000, 2000, 4000, 8000, 16000], [48, 96]),
     "planes": ([48, 192, 384], [4, 8]),
@@ -44,7 +44,7 @@ GROWTH = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0, 1 if something couldn't be measured, or 2 for bad input."""
+    """Run the benchmark; return 0, 1 if something couldn't be measured, or 2 for bad input."""
     options = parser().parse_args(arguments)
     try:
         old = None if options.compare is None else read_results(options.compare)
@@ -63,21 +63,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the options."""
     result = argparse.ArgumentParser(
-        description="Times training steps with their parts, and frames; prints tables and stores JSON.",
+        description="Time training steps with their parts, and frames; print tables and store JSON.",
         allow_abbrev=False,
     )
-    result.add_argument("--presets", nargs="+", metavar="NAME", help="default: all there are")
-    result.add_argument("--variants", nargs="+", metavar="NAME", help="default: all there are")
-    result.add_argument("--scene", type=Path, help="folder of a scene; default: one that is made up")
+    result.add_argument("--presets", nargs="+", metavar="NAME", help="default: all")
+    result.add_argument("--variants", nargs="+", metavar="NAME", help="default: all")
+    result.add_argument("--scene", type=Path, help="folder of a scene; default: a synthetic one")
     result.add_argument("--out", type=Path, help="the JSON file; default: runs/bench/<time>-<commit>.json")
-    result.add_argument("--compare", type=Path, help="JSON file of an earlier benchmark: prints ratios")
+    result.add_argument("--compare", type=Path, help="JSON file of an earlier benchmark: print ratios")
     result.add_argument("--quick", action="store_true", help="fewer repetitions; no growth, no baked frame")
-    result.add_argument("--small", action="store_true", help="tiny sizes; always so on a CPU")
+    result.add_argument("--small", action="store_true", help="tiny sizes; implied on a CPU")
     return result
 
 
 def chosen_cases(options: argparse.Namespace) -> list[Case]:
-    """Presets times variants."""
+    """Return the combinations of presets and variants to measure.
+
+    Raises:
+        UserError: There is no preset or variant of a name.
+    """
     for chosen, folder in ((options.presets, "presets"), (options.variants, "variants")):
         for name in chosen or []:
             if name not in known(folder):
@@ -98,12 +102,12 @@ def is_small(options: argparse.Namespace) -> bool:
 
 
 def default_path() -> Path:
-    """Return a file of its own for each benchmark."""
+    """Return a path that is new for each benchmark."""
     return Path("runs/bench") / f"{time.strftime('%Y%m%d-%H%M%S')}-{str(checkout_commit())[:8]}.json"
 
 
 def measure(options: argparse.Namespace, cases: Sequence[Case]) -> dict[str, Any]:
-    """Measure and store everything, case by case: what ends it early takes only the rest."""
+    """Measure everything, storing the results after each case: an interruption loses only the rest."""
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     repeats = 5 if options.quick else 20
     start = time.monotonic()
@@ -126,7 +130,7 @@ def measure(options: argparse.Namespace, cases: Sequence[Case]) -> dict[str, Any
             results["baked"] = _baked(cases, scenes)
             for axis, values in GROWTH.items():
                 if axis == "views" and options.scene is not None:
-                    continue  # a scene has the photos that it has
+                    continue  # the number of photos of a given scene is fixed
                 print(f"{time.monotonic() - start:4.0f} s  growth with {axis}", flush=True)
                 chosen = values[is_small(options)]
                 results["growth"][axis] = _grow(axis, chosen, _fast(cases), scenes)
@@ -140,7 +144,7 @@ def _step_and_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) ->
 
 
 def _with_roofline(measured: dict[str, Any], ceilings: dict[str, float]) -> dict[str, Any]:
-    """Replace what was counted by numbers, and say how near to the roofline the step is."""
+    """Replace the counted work by numbers for storing, with the step's share of the roofline."""
     if "work" not in measured:
         return measured
     work = measured.pop("work")
@@ -155,12 +159,12 @@ def _with_roofline(measured: dict[str, Any], ceilings: dict[str, float]) -> dict
 
 
 def _baked(cases: Sequence[Case], scenes: Scenes) -> dict[str, Any]:
-    """Return the baked frame of the baseline in preset `fast`."""
+    """Time the baked frame of the baseline in preset `fast`."""
     return _described(run_case(_fast(cases), scenes, partial(baked_frame, repeats=10)))
 
 
 def _grow(axis: str, values: Sequence[int], fast: Case, scenes: Scenes) -> dict[str, Any]:
-    """Steps along one axis: of preset `fast`, or of `paper` for the units of its network."""
+    """Measure steps along one axis: of preset `fast`, or of `paper` for the units of its network."""
     if axis == "rays":
         measured = run_case(fast, scenes, partial(step_by_rays, counts=values, repeats=10))
         return {str(value): measured.get(str(value), measured) for value in values}
@@ -183,7 +187,7 @@ def _fast(cases: Sequence[Case]) -> Case:
 
 
 def _described(measured: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what isn't stored."""
+    """Drop the values that aren't stored."""
     return {key: value for key, value in measured.items() if key != "lightning_ms"}
 
 

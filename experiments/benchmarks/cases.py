@@ -1,4 +1,4 @@
-"""Which trainings are measured: presets and variants as ``normnex train`` configures them, on a scene."""
+"""The trainings that are measured: presets and variants as ``normnex train`` configures them, on a scene."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from normnex_pl.training.configurations import config_file, config_files, config
 from step import FinishedError, Measure, Probe
 from synthetic import write_scene
 
-VIEWS = 20  # of which 17 are learned from, as in fern
+VIEWS = 20  # 17 of them for training, as in fern
 
 
 @dataclass(frozen=True)
 class Case:
-    """A configuration.
+    """A configuration to measure.
 
     Attributes:
-        preset: Its name.
-        variant: Its name.
-        arguments: More of them.
-        width: Of the photos; None for the preset's.
-        views: Photos in all.
+        preset: Name of the preset.
+        variant: Name of the variant.
+        arguments: Further arguments of the command line.
+        width: Width of the photos; None for the preset's.
+        views: Number of photos.
     """
 
     preset: str = "fast"
@@ -41,16 +41,16 @@ class Case:
         return f"{self.preset}/{self.variant}"
 
     def adding(self, argument: str) -> Case:
-        """Return the same with one more argument."""
+        """Return the case with one more argument."""
         return replace(self, arguments=(*self.arguments, argument))
 
 
 class Scenes:
-    """Scenes to measure on: one of the user's, or made as they are needed.
+    """Scenes to measure on: the user's, or synthetic ones that are written on demand.
 
     Args:
-        scene: The user's.
-        folder: Where others go.
+        scene: The user's scene; None for synthetic ones.
+        folder: Folder for synthetic scenes.
     """
 
     def __init__(self, scene: Path | None, folder: Path) -> None:
@@ -76,15 +76,15 @@ def run_case(case: Case, scenes: Scenes, measure: Measure, counts: bool = False)
     """Start a training, measure in it and end it.
 
     Returns:
-        What was measured; or ``failure`` alone, in words.
+        The measurements; or only ``failure``, the reason.
     """
     probe = Probe(measure, counts)
 
     class ProbedCLI(NormNeXCLI):
-        """The command line with a probe."""
+        """The command line, with a probe in the training."""
 
         def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-            """Add the probe behind all other callbacks."""
+            """Add the probe after all other callbacks."""
             trainer = super().instantiate_trainer(**kwargs)
             trainer.callbacks.append(probe)
             return trainer
@@ -100,10 +100,10 @@ def run_case(case: Case, scenes: Scenes, measure: Measure, counts: bool = False)
             *case.arguments,
         ]
         try:
-            with contextlib.redirect_stderr(io.StringIO()):  # Lightning's and the progress bar's
+            with contextlib.redirect_stderr(io.StringIO()):  # from Lightning and the progress bar
                 run_command(["fit", *arguments], ProbedCLI)
         except FinishedError:
             return probe.result
-        except Exception as error:  # out of memory, a part that is missing: the other cases go on
+        except Exception as error:  # such as out of memory; the other cases are still measured
             return {"failure": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
     return {"failure": "the training ended before it was measured"}

@@ -1,4 +1,4 @@
-"""What the machine can do at best: large matrix products, and a large copy."""
+"""Peak rates of the machine: large matrix products, and a large copy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _COPY = {"cuda": 1 << 30, "cpu": 1 << 26}  # bytes
 
 
 def measure_ceilings(device: torch.device, repeats: int) -> dict[str, float]:
-    """Operations a second of products in ``fp32``, ``tf32`` and ``bf16``, and bytes a second of a ``copy``.
+    """Measure operations per second (``fp32``, ``tf32`` and ``bf16``), and bytes per second (``copy``).
 
-    A copy reads and writes: its bytes count twice. A CPU knows no TF32: there it is float32.
+    A copy reads and writes: its bytes count twice. On a CPU, which has no TF32, ``tf32`` is float32.
     """
     rates = {}
     kept = torch.get_float32_matmul_precision()

@@ -1,4 +1,4 @@
-"""Times work on a device, warm, by its own clock."""
+"""Time work on a device by its own clock, after a warm-up."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 
 Mark = Callable[[], None]
 
-_ENOUGH = 1.0  # seconds
+_ENOUGH = 1.0  # seconds of timed runs
 
 
 class Clock:
-    """Mark moments in the queue of a GPU (events), or on the CPU (``perf_counter``).
+    """A clock that marks moments in the queue of a GPU (events), or on the CPU (``perf_counter``).
 
-    Marking doesn't wait: the device works through its queue as it does in training.
+    Marking doesn't synchronise: the device works through its queue as it does in training.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -34,7 +34,7 @@ class Clock:
             self._marks.append(time.perf_counter())
 
     def gaps(self) -> list[float]:
-        """Milliseconds between each mark and the next; waits for the device, and forgets the marks."""
+        """Wait for the device, and return the milliseconds between successive marks, which are cleared."""
         wait(self.device)
         marks, self._marks = self._marks, []
         return [_between(*pair) for pair in pairwise(marks)]
@@ -47,7 +47,7 @@ def _between(first: torch.cuda.Event | float, second: torch.cuda.Event | float) 
 
 
 def wait(device: torch.device) -> None:
-    """Wait until the device has done all that it was told."""
+    """Wait until the device has finished its queue."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -55,16 +55,16 @@ def wait(device: torch.device) -> None:
 def median_laps(
     body: Callable[[Mark], None], device: torch.device, repeats: int, warm: int = 3
 ) -> list[float]:
-    """Run something again and again, and times its laps.
+    """Run something repeatedly, and time its laps.
 
     Args:
         body: Calls its argument between two laps: ``n`` calls make ``n + 1`` laps, the same number each time.
-        device: Of the work.
-        repeats: Times to measure; fewer, but two, where they would take more than a second.
-        warm: Times to run before that, at least one.
+        device: The device of the work.
+        repeats: Timed runs; fewer, but at least two, if all would take more than a second.
+        warm: Runs before these, at least one.
 
     Returns:
-        Medians in milliseconds, one a lap, and last that of the whole.
+        Medians in milliseconds: one for each lap, then that of the whole.
     """
     clock = Clock(device)
     for _ in range(warm - 1):

@@ -1,4 +1,4 @@
-"""Times the rendering of one frame, by the live model and by a baked one."""
+"""Time the rendering of one frame, by the live model and by a baked one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from normnex_pl.training.module import NormNeXModule
 
 
 def live_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:
-    """Milliseconds a frame of the held-out views' size, with all components."""
+    """Time a frame of the held-out views' size, with all components."""
     scene = trainer.datamodule.scene  # type: ignore[attr-defined]
     camera = scene.views[scene.test[0]].to(module.device).camera
     with trainer.precision_plugin.forward_context():
@@ -30,9 +30,9 @@ def live_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict
 
 
 def baked_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:
-    """Return the same by `BakedMPI`, of a model with one surface.
+    """Time the same frame by `BakedMPI`, of a model with a single surface.
 
-    A trained one shows more, and take longer.
+    A trained model has more visible content, and takes longer.
     """
     scene, device = trainer.datamodule.scene, module.device  # type: ignore[attr-defined]
     show_surface(module.mpi.field)
@@ -51,7 +51,7 @@ def baked_frame(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dic
 
 @torch.no_grad()
 def show_surface(field: GridField) -> None:
-    """Make a smooth surface opaque, one and a half planes thick, and everything else transparent."""
+    """Set the field to a smooth opaque surface, one and a half planes thick; all else is transparent."""
     generator = torch.Generator().manual_seed(0)
     for level in field.alpha:
         level.zero_()

@@ -1,4 +1,4 @@
-"""What the benchmark of several GPUs puts into trainings: a timer, and ways to sum that it compares."""
+"""Parts that the benchmark of several GPUs adds to trainings: a timer, and ways to sum gradients."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from normnex_pl.training.execution import CudaGraph, _Flat
 
 
 class StepTimer(pl.Callback):
-    """Times the steps behind the first ones, and leaves.
+    """A callback that times steps after a warm-up, and ends the process.
 
     Args:
-        path: Gets the result, as JSON.
-        warm: Steps before.
+        path: File for the result, as JSON.
+        warm: Steps of the warm-up.
         steps: Steps to time.
     """
 
@@ -32,7 +32,7 @@ class StepTimer(pl.Callback):
         self.steps = steps
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Read the clock twice, each time behind all that the devices have to do."""
+        """Read the clock twice, each time after the devices have finished their queues."""
         step = trainer.global_step
         if step not in (self.warm, self.warm + self.steps):
             return
@@ -66,15 +66,15 @@ class StepTimer(pl.Callback):
 
 
 class LightningsSignals(pl.Callback):
-    """Give Lightning back its broadcast before each step, which `StopOnSignal` takes out."""
+    """A callback that restores Lightning's broadcast before each step, which `StopOnSignal` removes."""
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Do it once."""
+        """Remove the replacement; later steps find none."""
         vars(trainer.fit_loop.epoch_loop).pop("_broadcast_sigterm_tensor", None)
 
 
 class GraphOnRanks(CudaGraph):
-    """`CudaGraph` with several processes too: other threads may ask the device while one records."""
+    """`CudaGraph` for several processes: other threads may query the device while one records."""
 
     def _can_record(self, batch: RayBatch) -> bool:
         return batch.rgb.is_cuda
@@ -93,7 +93,7 @@ class GraphOnRanks(CudaGraph):
 
 
 def touched_values(state: object, bucket: distributed.GradBucket) -> torch.futures.Future[Tensor]:
-    """Return a hook for DDP that sums only what isn't zero on some rank: a mask, then these values."""
+    """Sum the values that are nonzero on some rank, as a hook of DDP: first a mask, then these values."""
     gradient = bucket.buffer()
     mask = (gradient != 0).to(torch.uint8)
     distributed.all_reduce(mask, distributed.ReduceOp.MAX)

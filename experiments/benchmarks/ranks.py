@@ -1,4 +1,4 @@
-"""Times the training on several GPUs against one, with gradients summed in different ways; see --help."""
+"""Time the training on several GPUs and on one, with gradients summed in different ways; see --help."""
 
 from __future__ import annotations
 
@@ -12,55 +12,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from bench import SMALL, SMALL_WIDTH
 from cases import VIEWS, preset_width
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
 from normnex_pl.studies.queue import visible_gpus
-from normnex_pl.training.configurations import config_files, config_words, experiments_folder, known
+from normnex_pl.training.configurations import config_files, config_words, known
+from rank_report import ALONE, Row, report, say
+from rank_ways import MEANINGS, WAYS, Way
 from synthetic import write_scene
-
-Row = dict[str, Any]
-# Arguments of `normnex fit`, and callbacks by their class paths.
-Way = tuple[tuple[str, ...], tuple[str, ...]]
-
-_YAML = tuple(config_words([experiments_folder() / "ddp.yaml"]))
-_HOOK = "--trainer.strategy.init_args.ddp_comm_hook"
-_TORCH_HOOKS = "torch.distributed.algorithms.ddp_comm_hooks.default_hooks"
-WAYS: dict[str, Way] = {
-    "yaml": (_YAML, ()),
-    "bf16": ((*_YAML, f"{_HOOK}={_TORCH_HOOKS}.bf16_compress_hook"), ()),
-    "graph": ((*_YAML, "--model.execution=rank_parts.GraphOnRanks"), ()),
-    "graph_bf16": (
-        (
-            *_YAML,
-            "--model.execution=rank_parts.GraphOnRanks",
-            f"{_HOOK}={_TORCH_HOOKS}.bf16_compress_hook",
-        ),
-        (),
-    ),
-    "touched": ((*_YAML, f"{_HOOK}=rank_parts.touched_values"), ()),
-    "static": ((*_YAML, "--trainer.strategy.dict_kwargs.static_graph=true"), ()),
-    "signals": (_YAML, ("rank_parts.LightningsSignals",)),
-    "ddp": (("--trainer.strategy=ddp",), ()),
-}
-MEANINGS = """ways to sum gradients:
-  yaml        experiments/ddp.yaml, as `normnex train --gpus=2` does
-  bf16        the same, sent as bfloat16
-  graph       the same as yaml, with the recorded step of one GPU (model.execution)
-  graph_bf16  both
-  touched     the same as yaml, but of the values that are not zero on some rank alone
-  static      the same as yaml, with DDP told that all steps are alike
-  signals     the same as yaml, with Lightning's look for a signal before each step
-  ddp         Lightning's own settings, with gradients in copies and buffers sent in each step
-"""
-ALONE = "one rank"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0, 1 if something couldn't be measured, or 2 for bad input."""
+    """Run the benchmark; return 0, 1 if something couldn't be measured, or 2 for bad input."""
     options = parser().parse_args(arguments)
     try:
         check(options)
@@ -81,9 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the options."""
     result = argparse.ArgumentParser(
-        description="Times training steps on one and on several GPUs of this machine, the same work a rank, "
-        "with gradients summed in different ways. With --seconds it also trains for as long on one as on "
-        "several, by the first way, and compares the held-out views.",
+        description="Time training steps on one and on several GPUs of this machine, with the same work per "
+        "rank and gradients summed in different ways. With --seconds, also train equally long on one and on "
+        "several GPUs, by the first way, and compare the held-out views.",
         epilog=MEANINGS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -91,36 +56,42 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--presets", nargs="+", default=["fast", "paper"], metavar="NAME")
     result.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), metavar="WAY")
     result.add_argument("--ranks", type=int, default=2, help="GPUs (2)")
-    result.add_argument("--scene", type=Path, help="folder of a scene; default: one that is made up")
-    result.add_argument("--warm", type=int, default=40, help="steps before those that are timed (40)")
-    result.add_argument("--steps", type=int, default=160, help="steps that are timed (160)")
-    result.add_argument("--seconds", type=float, help="train for so long too; needs a --scene")
+    result.add_argument("--scene", type=Path, help="folder of a scene; default: a synthetic one")
+    result.add_argument("--warm", type=int, default=40, help="steps of the warm-up (40)")
+    result.add_argument("--steps", type=int, default=160, help="timed steps (160)")
+    result.add_argument("--seconds", type=float, help="also train for this long; needs --scene")
     result.add_argument("--small", action="store_true", help="tiny sizes, on the CPU")
     result.add_argument("--out", type=Path, help="JSON file of the results")
     return result
 
 
 def check(options: argparse.Namespace) -> None:
-    """Raise a UserError if something can't be measured."""
+    """Check the options.
+
+    Raises:
+        UserError: Something can't be measured.
+    """
     presets = known("presets")
     if unknown := [name for name in options.presets if name not in presets]:
         raise UserError(f"--presets: expected some of {', '.join(presets)}, found {', '.join(unknown)}.")
     if options.seconds and options.scene is None:
-        raise UserError("--seconds: expected a --scene to judge by, found none. Name one, or leave it out.")
+        raise UserError(
+            "--seconds: expected a --scene with photos to score, found none. Name one, or omit --seconds."
+        )
     gpus = len(visible_gpus())
     if not options.small and gpus < options.ranks:
         raise UserError(
             f"--ranks: expected at most the {gpus} GPUs of this machine, found {options.ranks}. "
-            "Take fewer, or --small."
+            "Use fewer, or --small."
         )
 
 
 class Bench:
-    """Run trainings in processes of their own.
+    """Runs trainings in processes of their own.
 
     Args:
-        options: Of the command line.
-        folder: For scenes, runs and results.
+        options: The options of the command line.
+        folder: Folder for scenes, runs and results.
     """
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
@@ -131,11 +102,11 @@ class Bench:
         self._gpus: SimpleQueue[int] = SimpleQueue()
 
     def times(self) -> dict[str, dict[str, Row]]:
-        """Of each preset: of one rank, then of all ways."""
+        """Time each preset on one rank, then by each way on several."""
         presets = self.options.presets
         for preset in presets:
             self._scene(preset)
-        # Alone on a GPU each, at the same time.
+        # Concurrently, each on a GPU of its own.
         for gpu in range(1 if self.options.small else self.options.ranks):
             self._gpus.put(gpu)
         with ThreadPoolExecutor(self._gpus.qsize()) as pool:
@@ -149,7 +120,7 @@ class Bench:
         return results
 
     def qualities(self, results: dict[str, dict[str, Row]]) -> None:
-        """Add the PSNR after as many seconds of training as the options say."""
+        """Add the PSNR after the training time that the options ask for."""
         first = self.options.ways[0]
         for preset in self.options.presets:
             for way, ranks, words in ((ALONE, 1, ()), (first, self.options.ranks, WAYS[first][0])):
@@ -186,7 +157,7 @@ class Bench:
         return {"steps": steps, "psnr": metrics["test"]["psnr"], "seconds": metrics["train_seconds"]}
 
     def _run(self, preset: str, words: Sequence[str], ranks: int, gpu: int, run: Path) -> str:
-        """Train, and return the end of what was printed."""
+        """Train, and return the end of the output."""
         small = self.options.small
         launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}")
         command = [
@@ -220,48 +191,11 @@ class Bench:
 
 
 def read(path: Path) -> Row:
-    """Return a JSON file; nothing if there is none."""
+    """Read a JSON file; return an empty dictionary if it doesn't exist."""
     if not path.exists():
         return {}
     content: Row = json.loads(path.read_text(encoding="utf-8"))
     return content
-
-
-def say(preset: str, way: str, row: Row) -> None:
-    """Print a result at once: a benchmark that is stopped has shown the first ones."""
-    print(f"{preset}, {way}: {row.get('failure') or row}", flush=True)
-
-
-def report(results: dict[str, dict[str, Row]], ranks: int) -> str:
-    """Tables in Markdown."""
-    lines = [
-        f"\n| preset | {ranks} ranks by | ms a step | rays a second | times one rank | GiB | PSNR |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for preset, rows in results.items():
-        one = rows[ALONE].get("rays_per_second")
-        for way, row in rows.items():
-            lines.append(f"| {preset} | {way} | {' | '.join(cells(row, one))} |")
-    for preset, rows in results.items():
-        if "gradient_mb" in rows[ALONE]:
-            megabytes, touched = rows[ALONE]["gradient_mb"], rows[ALONE]["touched"]
-            lines.append(
-                f"\n{preset}: {megabytes:.0f} MB of gradients, {touched:.0%} of them not zero on a rank"
-            )
-    return "\n".join(lines)
-
-
-def cells(row: Row, one: float | None) -> list[str]:
-    """Return a row of the table behind its names."""
-    if "failure" in row:
-        return ["failed", "", "", "", ""]
-    return [
-        f"{row['ms_per_step']:.2f}",
-        f"{row['rays_per_second']:,.0f}",
-        f"{row['rays_per_second'] / one:.2f}" if one else "-",
-        "-" if row["peak_gpu_gib"] is None else f"{row['peak_gpu_gib']:.1f}",
-        f"{row['psnr']:.2f} after {row['steps']} steps, {row['seconds']:.0f} s" if "psnr" in row else "-",
-    ]
 
 
 if __name__ == "__main__":

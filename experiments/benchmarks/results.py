@@ -1,4 +1,4 @@
-"""What a benchmark stores and prints, and how two are compared."""
+"""Results of a benchmark: metadata, tables, files, and the comparison of two."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from normnex_pl.core.checkout import checkout_commit
 from normnex_pl.core.errors import UserError
 
 _PARTS = ("rays", "field", "compositing", "losses", "backward", "regularisers", "optimiser", "refresh")
-_SAME = ("device", "small")  # what two results must have in common for their ratios to mean something
+_SAME = ("device", "small")  # keys that two results must share for their ratios to be meaningful
 
 
 def about(device: torch.device, small: bool) -> dict[str, Any]:
-    """Return the machine and the sources."""
+    """Describe the machine and the sources."""
     cuda = device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine(),
@@ -51,7 +51,7 @@ def _machine(results: dict[str, Any]) -> str:
     return (
         f"{about['device']}, torch {about['torch']}, commit {about['commit']}\n"
         f"Ceilings: products {products} Tflop/s; copy {rates['copy'] / 1e9:.4g} GB/s"
-        + ("\nSmall sizes: these times say nothing about a training." if about["small"] else "")
+        + ("\nSmall sizes: these times are not those of a real training." if about["small"] else "")
     )
 
 
@@ -109,7 +109,7 @@ def _growth(axis: str, rows: dict[str, Any]) -> str:
 
 
 def table(rows: list[list[str]]) -> str:
-    """Rows as Markdown that lines up; the first one is the head."""
+    """Format rows as an aligned Markdown table; the first one is the head."""
     count = len(rows[0])
     filled = [row + [""] * (count - len(row)) for row in rows]
     widths = [max(len(row[i]) for row in filled if len(row[i]) < 40) for i in range(count)]
@@ -122,17 +122,17 @@ def table(rows: list[list[str]]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three digits, or a dash."""
+    """Format a number with three digits, or None as a dash."""
     if value is None:
         return "-"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """Read what an earlier benchmark stored.
+    """Read the results of an earlier benchmark.
 
     Raises:
-        UserError: It isn't there, or is something else.
+        UserError: The file is missing, or holds something else.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -146,7 +146,7 @@ def read_results(path: Path) -> dict[str, Any]:
 
 
 def comparison(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Ratios, new to old, of everything that both have."""
+    """Compare two results: the ratio, new to old, of every number that both have."""
     before, now = dict(_numbers(old)), dict(_numbers(new))
     rows = [
         [name, number(before[name]), number(value), f"{value / before[name]:.3f}"]
@@ -163,7 +163,7 @@ def comparison(old: dict[str, Any], new: dict[str, Any]) -> str:
 
 
 def _numbers(tree: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """Return all numbers of nested dictionaries, by their paths, without those that describe."""
+    """Yield the numbers of nested dictionaries by their paths, except those of the metadata."""
     for key, value in tree.items():
         name = f"{path} {key}".strip()
         if isinstance(value, dict) and key != "about":

@@ -1,10 +1,10 @@
-"""Times a training step and its parts, within the training that ``normnex fit`` would do.
+"""Time a training step and its parts, within the training that ``normnex fit`` would run.
 
 A callback lets Lightning train a few steps, then repeats the step without Lightning, and ends the training.
 Parts are laps between marks in one step: rays, forward pass, backward pass, regularisers, optimiser. The
-forward pass is cut by timing its prefixes by themselves: the field (with where rays meet planes), then all of
-the rendering; what the whole takes longer is losses, with the estimator of normals. Prefixes run as the step
-does: operation by operation, or recorded and replayed as a graph.
+forward pass is divided by timing its prefixes separately: the field (with the intersection of rays and
+planes), then the whole rendering; the rest of the forward pass is the losses, with the estimator of normals.
+Prefixes run as the step does: operation by operation, or recorded and replayed as a graph.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from normnex_pl.training.module import NormNeXModule
 from work import WorkCounter
 
 GIB = 2**30
-# Lightning's steps: the first ones warm up. No multiple of what callbacks or estimators do now and then.
+# Lightning's steps; the first ones warm up. No multiple of the intervals of callbacks and estimators.
 WARM, STEPS = 5, 20
 
 Measure = Callable[[pl.Trainer, NormNeXModule], dict[str, Any]]
 
 
 class FinishedError(Exception):
-    """End a training that has been measured."""
+    """Ends a training that has been measured."""
 
 
 class Probe(pl.Callback):
-    """Measure within a training, and end it.
+    """A callback that measures within a training, and ends it.
 
     Args:
         measure: Called after the last step.
         counts: Whether memory, operations and bytes are counted too.
 
     Attributes:
-        result: What it returned, and what Lightning took.
+        result: The result of ``measure``, and the time of Lightning's steps.
     """
 
     def __init__(self, measure: Measure, counts: bool = True) -> None:
@@ -56,15 +56,15 @@ class Probe(pl.Callback):
         self.result: dict[str, Any] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Count, while the model lies on the host."""
+        """Count while the model is still on the host."""
         assert isinstance(pl_module, NormNeXModule)
-        # The last training, which a command line's parser has kept until this one's has parsed.
+        # The previous training, which its command line's parser keeps alive until this one's has parsed.
         forget()
         if self.counts:
             self.result |= count(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Start the clock behind the first steps."""
+        """Start the clock after the warm-up."""
         if trainer.global_step == WARM:
             wait(pl_module.device)
             self._start = time.perf_counter()
@@ -83,7 +83,7 @@ class Probe(pl.Callback):
 
 
 def forget() -> None:
-    """Free what nothing needs any more, and measure the peak of memory anew."""
+    """Free unused memory, and reset the peak of memory."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -91,7 +91,7 @@ def forget() -> None:
 
 
 def count(trainer: pl.Trainer, module: NormNeXModule) -> dict[str, Any]:
-    """What a step needs and does, as far as it can be counted."""
+    """Count the memory, operations and bytes of a step, as far as possible."""
     data: SceneDataModule = trainer.datamodule  # type: ignore[attr-defined]
     photos = Photos(len(data.train_views), data.geometry.height, data.geometry.width)
     step = (data.rays_per_step, str(trainer.precision))
@@ -102,13 +102,13 @@ def count(trainer: pl.Trainer, module: NormNeXModule) -> dict[str, Any]:
             training.step()
             with WorkCounter() as counter:
                 training.step()
-    except Exception as error:  # a part whose operations depend on content: times are still worth having
+    except Exception as error:  # operations that depend on values can't be counted; the times still count
         return {"uncounted": f"{type(error).__name__}: {error}"}
     return {"need_gib": need.total / GIB, "work": counter.work}
 
 
 def step_parts(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:
-    """Milliseconds of a step without Lightning, and of its parts."""
+    """Return the milliseconds of a step without Lightning, and of its parts."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     rays, forward, backward, regularisers, optimiser, total = step_laps(trainer, module, repeats)
     with trainer.precision_plugin.forward_context():
@@ -133,7 +133,7 @@ def step_parts(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict
 
 
 def step_laps(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> list[float]:
-    """Milliseconds of rays, forward pass, backward pass, regularisers, optimiser, and of all of them."""
+    """Return the milliseconds of rays, forward and backward pass, regularisers, optimiser, and their sum."""
     data, device = trainer.datamodule, module.device  # type: ignore[attr-defined]
     (optimizer,) = trainer.optimizers
     numbers = itertools.count(trainer.global_step)
@@ -155,7 +155,7 @@ def step_laps(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> list[
 
 
 def prefixes(module: NormNeXModule, batch: RayBatch, repeats: int) -> tuple[float, float]:
-    """Milliseconds of the field alone, and of the rendering that it is a part of."""
+    """Return the milliseconds of the field alone, and of the whole rendering."""
     rays = Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1))
     mpi, device = module.mpi, module.device
     field = as_in_training(module, lambda: mpi.field(mpi.intersect(rays)))
@@ -164,7 +164,7 @@ def prefixes(module: NormNeXModule, batch: RayBatch, repeats: int) -> tuple[floa
 
 
 def as_in_training(module: NormNeXModule, work: Callable[[], object]) -> Callable[[], object]:
-    """Work as the module executes it: as it is, or as a graph of its kernels."""
+    """Return the work as the module executes it: eagerly, or as a replayed graph of its kernels."""
     if module.device.type != "cuda" or not isinstance(module.execution, CudaGraph):
         return work
     beside = torch.cuda.Stream(module.device)
@@ -180,7 +180,7 @@ def as_in_training(module: NormNeXModule, work: Callable[[], object]) -> Callabl
 
 
 def _refresh(module: NormNeXModule) -> float:
-    """What bringing an estimator up to date takes, spread over the steps in between."""
+    """Return the milliseconds of refreshing an estimator, divided by the steps between two refreshes."""
     estimator = module.estimator
     if estimator is None or estimator.every == 1:
         return 0.0
@@ -191,7 +191,7 @@ def _refresh(module: NormNeXModule) -> float:
 def step_by_rays(
     trainer: pl.Trainer, module: NormNeXModule, counts: list[int], repeats: int
 ) -> dict[str, Any]:
-    """Steps of different numbers of rays; of one that fails, why."""
+    """Measure steps of different numbers of rays; the reason for those that fail."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     result = {}
     for data.rays_per_step in counts:
@@ -200,13 +200,13 @@ def step_by_rays(
         forget()
         try:
             result[str(data.rays_per_step)] = growth_row(trainer, module, repeats)
-        except RuntimeError as error:  # out of memory: what was measured with fewer stays
+        except RuntimeError as error:  # out of memory: results with fewer rays are kept
             result[str(data.rays_per_step)] = {"failure": str(error).splitlines()[0]}
     return result
 
 
 def growth_row(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:
-    """What a row of the tables of growth has."""
+    """Return a row of the tables of growth."""
     row: dict[str, Any] = {"step_ms": step_laps(trainer, module, repeats)[-1] + _refresh(module)}
     if module.device.type == "cuda":
         row["peak_gib"] = torch.cuda.max_memory_allocated(module.device) / GIB

@@ -1,7 +1,7 @@
-"""A scene of any size that shows nothing in particular: smooth colours, cameras that face forward.
+"""A synthetic scene of any size: smooth colours, cameras that face forward.
 
-Times and memory don't depend on what photos show. It is written as an LLFF scene, so that it goes through the
-package's own reader.
+Times and memory don't depend on the content of photos. The scene is written in LLFF's layout, so that it is
+loaded by the package's own reader.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import torch.nn.functional as F
 from PIL import Image
 
 NEAR, FAR = 4.0, 40.0  # depth bounds, in units of the files
-_REACH = 0.3  # of the cameras' positions, in the same units
-_FOCAL = 0.8  # focal length by the width of the photos
+_REACH = 0.3  # largest offset of the cameras' positions, in the same units
+_FOCAL = 0.8  # focal length over the width of the photos
 
 
 def write_scene(folder: Path, views: int, width: int, height: int, seed: int = 0) -> Path:
     """Write photos and ``poses_bounds.npy``.
 
     Args:
-        folder: Made, if it isn't there.
-        views: Photos in all; every eighth is held out.
-        width: Of the photos in pixels.
-        height: Of the photos in pixels.
-        seed: Of colours and positions.
+        folder: Created if it doesn't exist.
+        views: Number of photos; every eighth is held out.
+        width: Width of the photos in pixels.
+        height: Height of the photos in pixels.
+        seed: Seed of colours and positions.
 
     Returns:
         The folder.
@@ -43,7 +43,7 @@ def write_scene(folder: Path, views: int, width: int, height: int, seed: int = 0
 
 
 def _poses(views: int, width: int, height: int, seed: int) -> np.ndarray:
-    """Rows of 17 numbers: down, right, backward, position and (height, width, focal) as columns; bounds."""
+    """Return rows of 17 numbers: columns down, right, backward, position, (height, width, focal); bounds."""
     positions = np.random.default_rng(seed).uniform(-_REACH, _REACH, (views, 3)) * [1, 1, 0.1]
     rows = []
     for position in positions:

@@ -1,9 +1,8 @@
-"""Count what a training step does: operations of matrix products, and bytes that move.
+"""Count the work of a training step: operations of matrix products, and bytes moved.
 
-Counted on tensors without content (`normnex_pl.training.memory.fake_step`), on PyTorch's plain path, without
-kernels of our own: what these save shows as a larger share of the roofline. Bytes are those that an
-operation's inputs and outputs have; of a texture that is read at some places, those of the texels that are
-read.
+Counted on fake tensors (`normnex_pl.training.memory.fake_step`), on PyTorch's plain path without the
+package's kernels: what these save shows as a larger share of the roofline. The bytes of an operation are
+those of its inputs and outputs; a texture that is sampled counts the texels that are read.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 aten = torch.ops.aten
-# Textures are read at a few texels a sample: the position of the texture among the arguments.
+# Operations that read a texture at a few texels per sample: the position of the texture among the arguments.
 _READ_AT_PLACES = {
     aten.grid_sampler_2d: 0,
     aten.grid_sampler_3d: 0,
@@ -31,12 +30,12 @@ _PRODUCTS = {torch.bfloat16: "bf16", torch.float16: "bf16", torch.float32: "fp32
 
 @dataclass
 class Work:
-    """What was counted.
+    """Counted work.
 
     Attributes:
         flops: Operations of matrix products, by the precision of their inputs: ``fp32`` or ``bf16``.
-        num_bytes: Read and written by all operations.
-        operations: How many were called.
+        num_bytes: Bytes read and written by all operations.
+        operations: Number of operations.
         pieces: Each operation's (precision, flops, bytes).
     """
 
@@ -46,10 +45,10 @@ class Work:
     pieces: list[tuple[str, float, float]] = field(default_factory=list)
 
     def milliseconds(self, ceilings: dict[str, float], tf32: bool) -> float:
-        """Return the time that it takes at least if each operation ran at the machine's ceiling.
+        """Return the least time of the work, with each operation at the machine's peak rate.
 
         Args:
-            ceilings: Operations a second in ``fp32``, ``tf32`` and ``bf16``, and bytes a second in ``copy``.
+            ceilings: Operations per second in ``fp32``, ``tf32``, ``bf16``, and bytes per second in ``copy``.
             tf32: Whether products in float32 may round to TF32.
         """
         rates = ceilings | {"fp32": ceilings["tf32"] if tf32 else ceilings["fp32"]}
@@ -59,7 +58,7 @@ class Work:
 
 
 class WorkCounter(TorchDispatchMode):
-    """Count all operations while it is entered."""
+    """A context that counts all operations."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +89,7 @@ class WorkCounter(TorchDispatchMode):
         self.work.pieces.append((precision, flops, size))
 
 
-# They reserve memory, or look at a tensor's description alone.
+# These reserve memory, or read metadata alone.
 _FREE = {
     "aten::empty",
     "aten::empty_like",
@@ -106,14 +105,14 @@ def _tensors(tree: Any) -> list[Tensor]:
 
 
 def _bytes(tensor: Tensor) -> float:
-    """Bytes in memory: repeated ones once."""
+    """Return the bytes in memory; those of expanded dimensions count once."""
     return min(tensor.numel() * tensor.itemsize, tensor.untyped_storage().nbytes())
 
 
 def _written(func: Any, args: Any, kwargs: Any, outputs: list[Tensor]) -> float:
-    """Bytes of arguments that are changed in place and not returned, such as those of an optimiser.
+    """Return the bytes of arguments that are changed in place and not returned, as those of an optimiser.
 
-    Its gradients may be changed by a scale, which is never used here.
+    An optimiser's schema also marks its gradients as changed: by the loss scale, which is not used here.
     """
     returned = {id(tensor) for tensor in outputs}
     schema = func._schema.arguments
@@ -127,7 +126,7 @@ def _written(func: Any, args: Any, kwargs: Any, outputs: list[Tensor]) -> float:
 
 
 def _touched(packet: Any, args: Any, outputs: list[Tensor]) -> float:
-    """Bytes of a texture that are read: four or eight texels a sample, or one of an index."""
+    """Return the bytes read from a texture: four or eight texels per sample, or one per index."""
     if packet is aten.index:
         return sum(map(_bytes, outputs))
     samples = outputs[0] if packet in (aten.grid_sampler_2d, aten.grid_sampler_3d) else args[0]

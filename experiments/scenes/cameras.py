@@ -1,4 +1,4 @@
-"""Where the photos are taken from: a jittered grid of cameras that face the scene."""
+"""The cameras of the photos: a jittered grid that faces the scene."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 FIELD_OF_VIEW = 55.0  # horizontal, degrees
 SPACING = (0.062, 0.055)  # of the grid in x and y, world units
-TARGET = (0.0, -0.42, -2.2)  # where the cameras look
+TARGET = (0.0, -0.42, -2.2)  # the point that the cameras face, world frame
 HELD_OUT_EVERY = 8
 
 Array = NDArray[np.float64]
@@ -33,13 +33,13 @@ class Camera:
 
 
 def _grid_size(views: int) -> tuple[int, int]:
-    """Columns and rows of the smallest grid, about 6 : 5, that has a cell for each view."""
+    """Return columns and rows of the smallest grid, about 6 : 5, that has a cell for each view."""
     rows = max(1, round(np.sqrt(views * 5 / 6)))
     return -(-views // rows), rows
 
 
 def _spread(points: Array, candidates: NDArray[np.intp], count: int) -> list[int]:
-    """Greedy farthest-point choice of `count` of the candidates, beginning with the first."""
+    """Choose `count` of the candidates by greedy farthest-point sampling, starting with the first."""
     chosen = [int(candidates[0])]
     while len(chosen) < count:
         gaps = np.linalg.norm(points[candidates, None] - points[None, chosen], axis=-1).min(1)
@@ -48,10 +48,10 @@ def _spread(points: Array, candidates: NDArray[np.intp], count: int) -> list[int
 
 
 def view_positions(views: int, rng: np.random.Generator) -> Array:
-    """Jittered grid positions, ordered so that held-out views lie inside the grid.
+    """Return jittered grid positions, ordered so that held-out views lie inside the grid.
 
-    Rows of the grid from the top down; those cells that become held-out views (every 8th) are spread over
-    the inner cells and moved to their places in the order.
+    The order is row by row, from the top down. The held-out views (every 8th) are spread over the inner cells
+    and moved to their places in the order.
 
     Args:
         views: number of cameras.
@@ -65,7 +65,7 @@ def view_positions(views: int, rng: np.random.Generator) -> Array:
     centred = (cells - (cells.max(0) + cells.min(0)) / 2) * (1, -1)
     inner = np.flatnonzero(((cells > 0) & (cells < (columns - 1, rows - 1))).all(1))
     held_out_slots = range(0, views, HELD_OUT_EVERY)
-    if len(inner) < len(held_out_slots):  # too few views to be choosy
+    if len(inner) < len(held_out_slots):  # too few views for inner cells alone
         inner = np.argsort(np.linalg.norm(centred, axis=1), kind="stable")
     held_out = _spread(centred, inner, len(held_out_slots))
     order = [cell for cell in range(views) if cell not in held_out]
@@ -78,7 +78,7 @@ def view_positions(views: int, rng: np.random.Generator) -> Array:
 
 
 def _face(position: Array, target: Array, roll: float) -> Array:
-    """Rotation (3, 3), columns right, down, forward, that looks at a target; roll in radians."""
+    """Return the rotation (3, 3), columns right, down, forward, that faces a target; roll in radians."""
     forward = target - position
     forward /= np.linalg.norm(forward)
     right = np.cross(forward, (0.0, 1.0, 0.0))
@@ -89,7 +89,7 @@ def _face(position: Array, target: Array, roll: float) -> Array:
 
 
 def make_cameras(views: int, width: int, seed: int) -> list[Camera]:
-    """Cameras of a scene; the same for each image width.
+    """Return the cameras of a scene; apart from their resolution the same for each image width.
 
     Args:
         views: number of cameras.

@@ -1,6 +1,6 @@
-"""An integrator for the diffuse part of what the first surface reflects.
+"""An integrator for the light that the first visible surface reflects diffusely.
 
-Import it when a mitsuba variant is active: its base class belongs to the variant.
+Import it after a mitsuba variant has been activated: its base class belongs to the variant.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from __future__ import annotations
 import drjit as dr
 import mitsuba as mi
 
-from render import MAX_DEPTH, ROULETTE_DEPTH
+from light_paths import MAX_DEPTH, ROULETTE_DEPTH
 
 
 def power_heuristic(pdf: mi.Float, other: mi.Float) -> mi.Float:
-    """Weight of a sample of density `pdf` where another strategy has density `other`."""
+    """Return the weight of a sample of density `pdf` where another strategy has density `other`."""
     return pdf**2 / dr.maximum(pdf**2 + other**2, 1e-30)
 
 
 class FirstHitDiffuse(mi.SamplingIntegrator):
     """Radiance that leaves the first surface by the diffuse lobe of its material.
 
-    The light that reaches that surface is the full one, with all interreflections. Emitters and the lobe
-    are both sampled and weighted by the power heuristic; a path tracer does the rest. Random numbers are
-    drawn in the order of mitsuba's path tracer, so that with the same seed both have the same noise.
+    The light that reaches the surface includes all interreflections. Emitters and the lobe are both sampled
+    and weighted by the power heuristic; a path tracer follows the bounce. Random numbers are drawn in the
+    order of mitsuba's path tracer, so that with the same seed both have the same noise.
     """
 
     def __init__(self, props: mi.Properties) -> None:
@@ -38,11 +38,11 @@ class FirstHitDiffuse(mi.SamplingIntegrator):
         medium: mi.Medium | None = None,
         active: bool = True,
     ) -> tuple[mi.Color3f, bool, list[float]]:
-        """Radiance along a ray: mitsuba's interface of integrators."""
+        """Return the radiance along a ray, in mitsuba's interface of integrators."""
         si = scene.ray_intersect(ray, active)
         active = active & si.is_valid()
         bsdf = si.bsdf(ray)
-        # What has no diffuse lobe, such as metal, reflects nothing diffusely.
+        # A material without a diffuse lobe, such as metal, reflects nothing diffusely.
         active = active & mi.has_flag(bsdf.flags(), mi.BSDFFlags.DiffuseReflection)
 
         light, light_weight = scene.sample_emitter_direction(si, sampler.next_2d(active), True, active)
@@ -66,7 +66,7 @@ class FirstHitDiffuse(mi.SamplingIntegrator):
     def _surplus(
         scene: mi.Scene, si: mi.SurfaceInteraction3f, onward: mi.Ray3f, pdf: mi.Float, active: bool
     ) -> mi.Color3f:
-        """What an emitter that the bounce meets sends, less the share that is due to the bounce."""
+        """Return the emission of an emitter that the bounce hits, minus the share due to the bounce."""
         hit = scene.ray_intersect(onward, active)
         emitter = hit.emitter(scene, active)
         if emitter is None:  # only in scalar variants, which follow one ray at a time

@@ -14,22 +14,22 @@ from cameras import Camera
 
 JPEG = {"quality": 94, "subsampling": 0, "optimize": True, "progressive": True}
 DEPTH_MANTISSA_BITS = 16
-NORMAL_STEPS = 512  # a multiple of 1/512 is at most 0.1 degrees off, and compresses better
+NORMAL_STEPS = 512  # multiples of 1/512: an error of at most 0.1 degrees, and better compression
 
 
 def to_srgb(linear: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the sRGB transfer function of linear values, clipped to [0, 1]."""
+    """Convert linear values to sRGB in [0, 1], clipped."""
     value = np.clip(np.asarray(linear, np.float64), 0, 1)
     return np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
 
 
 def to_bytes(linear: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Linear values as 8-bit sRGB."""
+    """Convert linear values to 8-bit sRGB."""
     return np.rint(255 * to_srgb(linear)).astype(np.uint8)
 
 
 def round_mantissa(value: NDArray[np.floating], bits: int) -> NDArray[np.float32]:
-    """float32 with only some bits of mantissa in use, which compresses better.
+    """Round float32 values to fewer bits of mantissa, which compresses better.
 
     The relative error is at most 2**-(bits + 1).
     """
@@ -58,7 +58,7 @@ def pose_row(camera: Camera, near: float, far: float) -> NDArray[np.float64]:
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file under another name first, so that a file of this name is never half written."""
+    """Write a file under a temporary name and rename it, so that no partial file has its name."""
     partial = path.with_name(f"partial_{path.name}")
     write(partial)
     os.replace(partial, path)

@@ -3,7 +3,7 @@
     python experiments/scenes/make_demo.py --output scenes/my_scene --width 1008
 
 Needs the extra `scenes` (mitsuba), and for speed an LLVM library (Debian: `apt-get install libllvm19`).
-An interrupted run goes on where it stopped when it is started again with the same arguments.
+An interrupted run resumes when it is started again with the same arguments.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ import layout
 import llff
 import render
 from cameras import HELD_OUT_EVERY, Camera, make_cameras
+from lights import LIGHTS
+from objects import OBJECTS
 
-BOUND_MARGIN = 0.02  # near and far are this much (relative) outside of the visible depths
+BOUND_MARGIN = 0.02  # relative margin of near and far around the visible depths
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -33,13 +35,13 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__.partition("\n")[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--output", type=Path, required=True, help="folder to make")
+    parser.add_argument("--output", type=Path, required=True, help="folder to create")
     parser.add_argument("--width", type=int, default=1008, help="pixels; the height is 3/4 of it")
     parser.add_argument("--views", type=int, default=30, help="number of photos")
     parser.add_argument("--seed", type=int, default=0, help="of cameras and textures")
-    parser.add_argument("--spp", type=int, default=256, help="samples per pixel, at least")
-    parser.add_argument("--objects", choices=sorted(layout.OBJECTS), default="spheres")
-    parser.add_argument("--lights", choices=sorted(layout.LIGHTS), default="studio")
+    parser.add_argument("--spp", type=int, default=256, help="least number of samples per pixel")
+    parser.add_argument("--objects", choices=sorted(OBJECTS), default="spheres")
+    parser.add_argument("--lights", choices=sorted(LIGHTS), default="studio")
     arguments = parser.parse_args()
     if arguments.width < 8 or arguments.width % 4:
         parser.error("--width must be a positive multiple of 4")
@@ -49,7 +51,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def open_partial(output: Path, settings: dict[str, object]) -> Path:
-    """Return the folder beside `output` to write into: an interrupted run's if its settings were the same."""
+    """Return a temporary folder beside `output`, that of an interrupted run if its settings were the same."""
     if output.exists():
         sys.exit(f"{output} exists already: remove it or choose another --output.")
     partial = output.with_name(f".{output.name}.partial")
@@ -78,7 +80,7 @@ def write_poses(
     for index, camera in enumerate(tqdm(cameras, desc="depth")):
         geometry = render.render_geometry(scene, camera)
         if (labels[geometry.shape] < 0).any():
-            sys.exit(f"View {index} sees a lamp or past the wall: this scene needs another layout.")
+            sys.exit(f"View {index} shows a lamp or misses the wall: this scene needs another layout.")
         near = geometry.depth.min() * (1 - BOUND_MARGIN)
         far = geometry.depth.max() * (1 + BOUND_MARGIN)
         geometries.append(geometry)
@@ -96,7 +98,7 @@ def write_view(
     geometry: render.Geometry,
     labels: np.ndarray,
 ) -> None:
-    """Render one photo, and its truth if it is held out, unless they are there already."""
+    """Render one photo, and its truth if it is held out, unless they exist already."""
     photo = folder / "images" / f"view_{index:03d}.jpg"
     truth = folder / "truth" / f"view_{index:03d}.npz"
     held_out = index % HELD_OUT_EVERY == 0

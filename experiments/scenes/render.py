@@ -1,4 +1,4 @@
-"""Radiance, its diffuse part, and the geometry that each pixel sees, by mitsuba."""
+"""Render radiance, its diffuse part, and the geometry of each pixel by mitsuba."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cameras import Camera
+from light_paths import MAX_DEPTH, ROULETTE_DEPTH
 
-LLVM_OLDEST = 17  # older ones abort the process on mitsuba's code
+LLVM_OLDEST = 17  # older versions abort the process on mitsuba's code
 LLVM_FOLDERS = ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib*/llvm*/lib*", f"{sys.prefix}/lib")
 SAMPLES_PER_PASS = 50_000_000  # of all pixels together: bounds the memory
-MAX_DEPTH = 8  # segments of a light path
-ROULETTE_DEPTH = 99  # never: a path must not end for other reasons in the diffuse part than in the photo
 
 Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """What the centre of each pixel sees.
+    """The surfaces at the centres of the pixels.
 
     Attributes:
         depth: (H, W), along the camera's forward axis, world units.
@@ -42,7 +41,7 @@ class Geometry:
 
 
 def find_llvm() -> str | None:
-    """Path of the newest LLVM library that is new enough, or None; on Linux."""
+    """Return the path of the newest LLVM library on Linux that is new enough, or None."""
     found = []
     for path in (path for folder in LLVM_FOLDERS for path in glob.glob(f"{folder}/libLLVM*.so*")):
         name = os.path.basename(os.path.realpath(path))
@@ -53,7 +52,7 @@ def find_llvm() -> str | None:
 
 
 def choose_variant() -> str:
-    """Activate `llvm_ad_rgb` where LLVM is found, else `scalar_rgb`; return the name."""
+    """Activate `llvm_ad_rgb` if LLVM is found, else `scalar_rgb`; return the name."""
     if "DRJIT_LIBLLVM_PATH" not in os.environ:
         path = find_llvm()
         if path is None:
@@ -97,7 +96,7 @@ def make_sensor(camera: Camera, sampler: dict[str, Any]) -> mi.Sensor:
 
 
 def _render(scene: mi.Scene, integrator: mi.Integrator, camera: Camera, spp: int, seed: int) -> Image:
-    """Return the mean of as many passes as the memory asks for; linear RGB (H, W, 3)."""
+    """Render in as many passes as the memory requires; return their mean, linear RGB (H, W, 3)."""
     limit = max(1, SAMPLES_PER_PASS // (camera.width * camera.height))
     per_pass = math.isqrt(min(spp, limit)) ** 2  # the sampler's strata form a square
     passes = -(-spp // per_pass)
@@ -112,11 +111,11 @@ def _render(scene: mi.Scene, integrator: mi.Integrator, camera: Camera, spp: int
 
 
 def render_full(scene: mi.Scene, camera: Camera, spp: int, seed: int) -> Image:
-    """Return the photo: linear radiance.
+    """Render the photo: linear radiance.
 
     Args:
-        scene: what to render.
-        camera: from where.
+        scene: the scene.
+        camera: the camera.
         spp: samples per pixel.
         seed: seed of the samples.
 
@@ -128,10 +127,10 @@ def render_full(scene: mi.Scene, camera: Camera, spp: int, seed: int) -> Image:
 
 
 def render_diffuse(scene: mi.Scene, camera: Camera, spp: int, seed: int) -> Image:
-    """What the first surface reflects diffusely: linear radiance, as `render_full`.
+    """Render the light that the first visible surface reflects diffusely: linear radiance, as `render_full`.
 
-    With the same `spp` and `seed` as the photo it takes the same random numbers, and so, where a surface has
-    no gloss, gives the same result.
+    With the same `spp` and `seed` it draws the same random numbers as the photo, so that the two are equal
+    where a surface is purely diffuse.
     """
     from diffuse import FirstHitDiffuse  # its base class exists only once a variant is active
 
@@ -139,7 +138,7 @@ def render_diffuse(scene: mi.Scene, camera: Camera, spp: int, seed: int) -> Imag
 
 
 def render_geometry(scene: mi.Scene, camera: Camera) -> Geometry:
-    """What the centre of each pixel sees."""
+    """Return the surfaces at the centres of the pixels."""
     integrator = mi.load_dict({"type": "aov", "aovs": "point:position,normal:sh_normal,shape:shape_index"})
     # One sample without jitter lies in the centre of its pixel.
     sampler = {"type": "stratified", "sample_count": 1, "jitter": False}

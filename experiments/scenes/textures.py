@@ -1,4 +1,4 @@
-"""Procedural bitmaps for the rendered scenes: sRGB, uint8, fixed by a random generator."""
+"""Procedural textures of the rendered scenes: sRGB, uint8, determined by a random generator."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,13 @@ def fractal_noise(
     slope: float = 1.4,
     stretch: float = 1.0,
 ) -> NDArray[np.float32]:
-    """Periodic noise whose amplitude falls as a power of the frequency.
+    """Return periodic noise whose amplitude falls as a power of the frequency.
 
     Args:
         rng: source of randomness.
         height: rows.
         width: columns.
-        slope: exponent of the fall; larger is smoother.
+        slope: exponent of the fall-off; larger is smoother.
         stretch: how many times longer the features are along the columns' axis (x).
 
     Returns:
@@ -53,7 +53,7 @@ def _shade(colour: NDArray[np.float32], gain: NDArray[np.float32]) -> NDArray[np
 
 
 def terrazzo(rng: np.random.Generator, height: int, width: int, texels_per_unit: float) -> NDArray[np.uint8]:
-    """Plaster with coloured stone chips of many sizes, and a fine grain on top.
+    """Return plaster with coloured stone chips of many sizes, and a fine grain on top.
 
     Args:
         rng: source of randomness.
@@ -81,7 +81,7 @@ def terrazzo(rng: np.random.Generator, height: int, width: int, texels_per_unit:
 
 
 def planks(rng: np.random.Generator, height: int, width: int, texels_per_plank: int) -> NDArray[np.uint8]:
-    """Dark wooden planks that run along x, each with its own tone and grain.
+    """Return dark wooden planks that run along x, each with its own tone and grain.
 
     Args:
         rng: source of randomness.
@@ -113,7 +113,7 @@ def planks(rng: np.random.Generator, height: int, width: int, texels_per_plank: 
 def marble(
     rng: np.random.Generator, height: int, width: int, dark: Colour, light: Colour
 ) -> NDArray[np.uint8]:
-    """Veined stone between two colours; periodic, so that it wraps around a sphere.
+    """Return veined stone between two colours; periodic, so that it wraps around a sphere.
 
     Args:
         rng: source of randomness.
@@ -136,7 +136,7 @@ def marble(
 def stripes(
     rng: np.random.Generator, height: int, width: int, colours: tuple[Colour, ...], count: int
 ) -> NDArray[np.uint8]:
-    """Slightly wavy bands along the columns' axis (x), with a fine grain.
+    """Return slightly wavy bands along the columns' axis (x), with a fine grain.
 
     Args:
         rng: source of randomness.

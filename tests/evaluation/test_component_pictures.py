@@ -26,12 +26,14 @@ from normnex_pl.evaluation.pictures.components import (
     specular_picture,
 )
 from normnex_pl.evaluation.pictures.layers import layer_textures, mpi_sheet, spread_layers
-from normnex_pl.evaluation.pictures.legends import LEGEND_WIDTH, Panel, panel_sheet
+from normnex_pl.evaluation.pictures.legends import LEGEND_WIDTH
+from normnex_pl.evaluation.pictures.sheet import Panel, panel_grid
 from normnex_pl.model.appearance import NeuralBasis, PredictedNormals, RGBColor, ViewQuery, YCbCrColor
 from normnex_pl.model.appearance.color import AdditiveYCbCrColor, NonnegativeLuma, SignedLuma
 from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
-from support.small import GEOMETRY, LAYERS, SUBLAYERS, make_mpi, nex, reference_camera
+from support.sheets import places
+from support.small import GEOMETRY, LAYERS, LAYOUT, SUBLAYERS, make_mpi, nex, reference_camera
 
 Pixels = NDArray[np.uint8]
 FACING = [128, 128, 255]
@@ -60,9 +62,7 @@ def noise(height: int = 20, width: int = 300, seed: int = 0) -> Pixels:
 
 def contains(sheet: Pixels, picture: Pixels) -> bool:
     """Whether the sheet shows the picture somewhere, pixel by pixel."""
-    height, width = picture.shape[:2]
-    corners = np.argwhere((sheet[: -height + 1, : -width + 1] == picture[0, 0]).all(axis=-1))
-    return any(np.array_equal(sheet[y : y + height, x : x + width], picture) for y, x in corners)
+    return bool(places(picture, sheet))
 
 
 def test_a_surface_that_faces_the_camera_is_light_blue() -> None:
@@ -117,7 +117,7 @@ def test_what_nothing_covers_looks_as_far_as_the_last_plane() -> None:
     assert pixel(disparity_picture(value(float("nan")), GEOMETRY)) == FARTHEST
 
 
-def test_no_gloss_is_grey_where_it_may_be_negative_and_black_where_not() -> None:
+def test_no_specular_part_is_grey_where_it_may_be_negative_and_black_where_not() -> None:
     def show(number: float, signed: bool) -> list[int]:
         return pixel(specular_picture(torch.full((1, 1, 3), number), signed))
 
@@ -136,7 +136,7 @@ def test_no_gloss_is_grey_where_it_may_be_negative_and_black_where_not() -> None
         (AdditiveYCbCrColor(NonnegativeLuma()), True),  # its chroma may darken without any luma
     ],
 )
-def test_only_a_nonnegative_luma_that_multiplies_excludes_negative_gloss(
+def test_only_a_nonnegative_luma_that_multiplies_excludes_a_negative_specular_part(
     color: RGBColor | YCbCrColor | AdditiveYCbCrColor, signed: bool
 ) -> None:
     assert color.signed is signed
@@ -162,7 +162,7 @@ def rendered(variant: str) -> tuple[list[Panel], View]:
         torch.manual_seed(0)
         field = partial(GridField, divisors=(2, 1))
         color, basis = YCbCrColor(NonnegativeLuma()), NeuralBasis(ViewQuery())
-        mpi = MPI(GEOMETRY, LAYERS, SUBLAYERS, field, color, basis, PredictedNormals())
+        mpi = MPI(LAYOUT, field, color, basis, PredictedNormals())
     camera = reference_camera()
     view = View("view", camera, torch.from_numpy(noise(camera.height, camera.width)))
     shown = mpi.render_image(camera)
@@ -236,9 +236,9 @@ def test_the_legend_of_chroma_is_a_plane() -> None:
 
 def test_sheets_show_small_pictures_whole_and_large_ones_smaller() -> None:
     small, large = noise(seed=1), noise(40, 1008, seed=2)
-    assert contains(panel_sheet([[Panel("a", "first", small), Panel("b", "second", noise())]]), small)
+    assert contains(panel_grid([Panel("a", "first", small), Panel("b", "second", noise())], 2), small)
     legend = grey_picture(torch.full((10, LEGEND_WIDTH), 0.5))
-    sheet = panel_sheet([[Panel("c", "wide", large, legend)], [Panel("a", "", small)]])
+    sheet = panel_grid([Panel("c", "wide", large, legend), Panel("a", "", small)], 1)
     assert sheet.shape[1] < 600
     assert contains(sheet, small)
     assert contains(sheet, legend)
@@ -248,7 +248,7 @@ def test_titles_of_a_sheet_stand_apart() -> None:
     """Pictures may be narrower than what is written above them."""
     tiny = np.zeros((3, 3, 3), dtype=np.uint8)
     title = "a title that is much longer than the legend of any picture"
-    columns = (panel_sheet([[Panel("a", title, tiny)] * 2]) < 255).any(axis=(0, 2))
+    columns = (panel_grid([Panel("a", title, tiny)] * 2, 2) < 255).any(axis=(0, 2))
     left, right = np.flatnonzero(columns[: len(columns) // 2]), np.flatnonzero(columns[len(columns) // 2 :])
     assert left.max() < len(columns) // 2 - 1
     assert len(left) == pytest.approx(len(right), abs=2)
@@ -308,7 +308,7 @@ def test_the_sheet_of_layers_shows_the_texture() -> None:
     assert not contains(mpi_sheet(mpi, [0]), to_bytes(stored.base_color[0]))
 
 
-def test_gloss_of_a_layer_is_that_of_the_reference_cameras_rays() -> None:
+def test_the_specular_part_of_a_layer_is_that_of_the_reference_cameras_rays() -> None:
     mpi = make_mpi("grid")
     textures = layer_textures(mpi, [0, 1])
     row, column = 5, 9  # of the canvas, whose padding is not part of the reference image

@@ -1,4 +1,4 @@
-"""Bytes, error maps and contact sheets."""
+"""Bytes, error maps and sheets of pictures."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from normnex_pl.evaluation.pictures import colors as pictures
-from normnex_pl.evaluation.pictures.colors import ERROR_SCALE, contact_sheet, error_map, to_bytes, write_png
+from normnex_pl.evaluation.pictures.colors import ERROR_SCALE, error_map, to_bytes, write_png
+from normnex_pl.evaluation.pictures.components import error_legend
+from normnex_pl.evaluation.pictures.sheet import TITLE_SIZE, Panel, panel_table
+from support.sheets import find
 
 Pixels = NDArray[np.uint8]
 LABEL = "Ág view_07, jpq"
@@ -25,22 +27,22 @@ def gray(value: float) -> torch.Tensor:
     return torch.full((1, 1, 3), value)
 
 
-def find(picture: Pixels, sheet: Pixels) -> tuple[int, int]:
-    """Row and column of the only place where the sheet shows the picture, pixel by pixel."""
-    height, width = picture.shape[:2]
-    corners = np.argwhere((sheet[: -height + 1, : -width + 1] == picture[0, 0]).all(axis=-1))
-    [place] = [
-        (row, column)
-        for row, column in corners
-        if np.array_equal(sheet[row : row + height, column : column + width], picture)
+def contact_sheet(rows: list[list[Pixels]], titles: list[str], labels: list[str]) -> Pixels:
+    """A table whose last column holds error maps; an empty text keeps its line."""
+    panels = [
+        [
+            Panel("", title or " ", picture, error_legend() if column == len(titles) - 1 else None)
+            for column, (title, picture) in enumerate(zip(titles, row, strict=True))
+        ]
+        for row in rows
     ]
-    return place
+    return panel_table(panels, [label or " " for label in labels])
 
 
 def ink(text: str) -> int:
     """Pixels that a text darkens on an empty page."""
     page = Image.new("RGB", (300, 60), "white")
-    font = ImageFont.load_default(pictures._TEXT_SIZE)
+    font = ImageFont.load_default(TITLE_SIZE)
     ImageDraw.Draw(page).text((10, 10), text, "black", font)
     return int((np.asarray(page) < 255).any(axis=-1).sum())
 
@@ -161,3 +163,22 @@ def test_nothing_runs_over_the_border_of_the_sheet() -> None:
 def test_a_row_needs_a_label() -> None:
     with pytest.raises(ValueError, match="shorter"):
         contact_sheet([[noise(0)], [noise(1)]], ["photo"], ["only one"])
+
+
+def test_labels_are_whole_however_narrow_the_pictures_are() -> None:
+    """The page is as wide as its longest text."""
+    label = "a label that is much longer than a picture and its legend together"
+    tiny = np.zeros((3, 3, 3), dtype=np.uint8)
+    inked = [
+        np.flatnonzero((contact_sheet([[tiny]], [""], [text]) < 128).any(axis=(0, 2))).max()
+        for text in (label, label + ".")
+    ]
+    assert inked[0] < inked[1]
+
+
+def test_places_may_be_empty() -> None:
+    first, second = (Panel("", "title", noise(seed)) for seed in range(2))
+    sheet = panel_table([[first, first], [None, second]], ["one", "two"])
+    top, left = find(second.picture, sheet)
+    assert left > 200
+    assert (sheet[top : top + 30, : left - 1] == 255).all()

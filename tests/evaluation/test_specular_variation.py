@@ -1,4 +1,4 @@
-"""Gloss at fixed points: a wall with a light patch that moves with the camera."""
+"""Highlights at fixed points: a wall with a light patch that moves with the camera."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHIFTS = (-0.4, -0.1, 0.2, 0.5)
 WIDE = replace(GEOMETRY, fx=40.0, fy=40.0, cx=32.0, cy=24.0, width=64, height=48)
 
 
-def gloss(camera: Camera, speed: float = 0.5) -> Tensor:
+def highlight(camera: Camera, speed: float = 0.5) -> Tensor:
     """A broad patch that moves over the wall, by default half as fast as the camera."""
     rays = image_rays(camera)
     points = rays.origins + DEPTH * rays.directions
@@ -33,7 +33,7 @@ def capture(camera: Camera) -> tuple[View, ViewTruth]:
         normals=torch.tensor([0.0, 0.0, -1.0]).expand(*size, 3),
         depth=torch.full(size, DEPTH / UNIT),
         diffuse=torch.zeros(*size, 3),
-        specular=gloss(camera),
+        specular=highlight(camera),
         mask=torch.zeros(size, dtype=torch.uint8),
     )
     return View("", camera, torch.zeros(*size, 3, dtype=torch.uint8)), truth
@@ -49,8 +49,8 @@ def score(speculars: list[Tensor], truths: tuple[ViewTruth, ...] = TRUTHS) -> Sp
     return found
 
 
-def test_the_true_gloss_varies_as_the_true_gloss() -> None:
-    found = score([gloss(camera) for camera in CAMERAS])
+def test_the_true_gloss_varies_as_the_true_highlight() -> None:
+    found = score([highlight(camera) for camera in CAMERAS])
     assert found.std == pytest.approx(found.true_std)
     assert found.true_std > 0.05
     assert found.correlation == pytest.approx(1)
@@ -59,19 +59,19 @@ def test_the_true_gloss_varies_as_the_true_gloss() -> None:
 
 @pytest.mark.parametrize(("gain", "correlation"), [(0.25, 1), (-0.5, -1)])
 def test_a_gain_scales_the_deviations(gain: float, correlation: float) -> None:
-    found = score([0.3 + gain * gloss(camera) for camera in CAMERAS])
+    found = score([0.3 + gain * highlight(camera) for camera in CAMERAS])
     assert found.std == pytest.approx(abs(gain) * found.true_std, rel=1e-5)
     assert found.correlation == pytest.approx(correlation)
 
 
-def test_gloss_that_is_painted_on_the_wall_does_not_vary() -> None:
+def test_a_highlight_that_is_painted_on_the_wall_does_not_vary() -> None:
     found = score([torch.full((48, 64, 3), 0.4)] * 4)
     assert found.std == pytest.approx(0, abs=1e-6)
     assert found.correlation is None or abs(found.correlation) < 0.1
 
 
-def test_gloss_that_moves_the_wrong_way_is_told_from_the_true_one() -> None:
-    found = score([gloss(camera, speed=-0.5) for camera in CAMERAS])
+def test_a_highlight_that_moves_the_wrong_way_is_told_from_the_true_one() -> None:
+    found = score([highlight(camera, speed=-0.5) for camera in CAMERAS])
     assert found.std == pytest.approx(found.true_std, rel=0.2)
     assert found.correlation is not None
     assert found.correlation < -0.3
@@ -82,14 +82,14 @@ def test_what_another_surface_hides_from_a_view_is_left_out() -> None:
     hidden = replace(TRUTHS[1], depth=TRUTHS[1].depth.clone())
     hidden.depth[:, 20:40] *= 0.5
     truths = (TRUTHS[0], hidden, *TRUTHS[2:])
-    true = [gloss(camera) for camera in CAMERAS]
+    true = [highlight(camera) for camera in CAMERAS]
     wrong = [true[0], true[1].clone(), *true[2:]]
     wrong[1][:, 22:38] = 5.0  # a pixel further in than the surface: reading is bilinear
     assert score(wrong, truths) == score(true, truths)
     assert score(wrong) != score(true)
 
 
-def test_nothing_is_said_of_one_view_or_of_steady_gloss() -> None:
-    assert specular_variation([gloss(CAMERAS[0])], VIEWS[:1], TRUTHS[:1], UNIT) is None
+def test_nothing_is_said_of_one_view_or_of_steady_highlight() -> None:
+    assert specular_variation([highlight(CAMERAS[0])], VIEWS[:1], TRUTHS[:1], UNIT) is None
     steady = tuple(replace(truth, specular=torch.full((48, 64, 3), 0.4)) for truth in TRUTHS)
-    assert specular_variation([gloss(camera) for camera in CAMERAS], VIEWS, steady, UNIT) is None
+    assert specular_variation([highlight(camera) for camera in CAMERAS], VIEWS, steady, UNIT) is None

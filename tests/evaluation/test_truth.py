@@ -21,7 +21,8 @@ from torch import Tensor
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Camera, View, ViewTruth
 from normnex_pl.data.truth import LABELS, read_truth
-from normnex_pl.evaluation.report import mean_of, report
+from normnex_pl.evaluation.report import report
+from normnex_pl.evaluation.summary import mean_of
 from normnex_pl.evaluation.truth_scores import (
     HIGHLIGHT_THRESHOLD,
     angles_deg,
@@ -285,7 +286,7 @@ def test_the_shipped_truths_are_read_as_their_readme_says(demo_scene: Path, name
 
 
 @pytest.mark.parametrize("name", HELD_OUT)
-def test_highlights_of_the_shipped_scene_are_a_few_percent_of_what_has_gloss(
+def test_highlights_of_the_shipped_scene_are_a_few_percent_of_glossy_surfaces(
     demo_scene: Path, name: str
 ) -> None:
     truth = read_truth(demo_scene, name, HEIGHT, WIDTH)
@@ -429,7 +430,7 @@ def test_the_report_shows_the_truth_where_all_views_have_one() -> None:
     lines = report({"views": [view], "test": test}, [10.0]).splitlines()
     assert "against the truth: diffuse PSNR 31.25 dB, PSNR in highlights - dB" in lines
     rows = {line[:24].strip(): line[24:].split() for line in lines if not line.startswith("(")}
-    assert rows["normals, degrees off"] == ["glossy", "mirror", "table", "wall"]
+    assert rows["normal error, degrees"] == ["glossy", "mirror", "table", "wall"]
     assert rows["predicted"] == ["0.0", "0.0", "180.0", "0.0"]
     assert "constant (0, 0, -1)" in rows
     assert "towards the camera" in rows

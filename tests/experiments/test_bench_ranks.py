@@ -50,7 +50,7 @@ def test_the_report_compares_with_one_rank_and_names_what_failed() -> None:
     lines = ranks.report({"fast": fast}, 2).splitlines()
     assert "| fast | yaml | 12.50 | 1,280,000 | 1.60 | - | - |" in lines
     assert "| fast | bf16 | failed | | | | |" in [" ".join(line.split()) for line in lines]
-    assert lines[-1] == "fast: 7 MB of gradients, 25% of them not zero on a rank"
+    assert lines[-1] == "fast: 7 MB of gradients, 25% of them nonzero on a rank"
 
 
 @pytest.mark.parametrize(

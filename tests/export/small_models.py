@@ -29,7 +29,7 @@ from normnex_pl.model.appearance import (
     YCbCrColor,
 )
 from normnex_pl.model.mpi import MPI
-from support.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, moved, reference_camera
+from support.small import FIELDS, LAYOUT, excite, moved, reference_camera
 
 # Texels as fine as pixels: the reference camera then reads all textures at the centres of texels.
 FINE = BakeSettings(threshold=0.0, alpha_pixels=1.0, tolerance=0.0)
@@ -61,7 +61,7 @@ def make(name: str, kind: str = "grid", num_basis: int = 3) -> MPI:
     parts = MODELS[name]
     query = ReflectionQuery() if parts.normals.num_features else ViewQuery()
     basis = NeuralBasis(query, num_basis=num_basis)
-    mpi = MPI(GEOMETRY, LAYERS, SUBLAYERS, FIELDS[kind], parts.color, basis, parts.normals, parts.background)
+    mpi = MPI(LAYOUT, FIELDS[kind], parts.color, basis, parts.normals, parts.background)
     excite(mpi.field)
     with torch.no_grad():
         for parameter in (mpi.field.features,) if kind == "grid" else mpi.field.feature_head.parameters():

@@ -17,11 +17,10 @@ from cli.helpers import HEIGHT, ROOT, WIDTH, fit, quick_and_alone, status_of, th
 from export.video_reading import psnr, read_gif, read_mp4
 from normnex_pl.cli.errors import INTERRUPTED
 from normnex_pl.core.errors import UserError
-from normnex_pl.evaluation.pictures.legends import Panel
+from normnex_pl.evaluation.pictures.sheet import Panel, in_rows, lay_out
 from normnex_pl.export.paths import PATHS, CameraPath
 from normnex_pl.export.video.frames import FrameSource
 from normnex_pl.export.video.make import find_rig
-from normnex_pl.export.video.sheets import labelled_sheet
 from normnex_pl.training.video_run import load_with_scene
 
 NUM_VIEWS = 6
@@ -85,7 +84,7 @@ def test_a_grid_is_written_as_it_is_rendered(run: Path, tmp_path: Path) -> None:
     path = PATHS["spiral"](find_rig(scene, module.mpi.geometry), 3)
     names = ["render", "photo", "disparity"]
     rendered = list(FrameSource(module.mpi, scene, 64, 48, module.eval_chunk_size).panels(path, names))
-    sheet = labelled_sheet(rendered[0], 2)
+    sheet = lay_out(in_rows(rendered[0], 2))
     mp4, gif = read_mp4(stem.with_suffix(".mp4")), read_gif(stem.with_suffix(".gif"))
     assert mp4.rate == gif.rate == 12.5
     assert len(mp4.frames) == len(gif.frames) == 3

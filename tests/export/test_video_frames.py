@@ -13,7 +13,7 @@ import torch
 from normnex_pl.core.types import Rays, Scene, View
 from normnex_pl.evaluation.pictures.colors import to_bytes
 from normnex_pl.evaluation.pictures.components import disparity_picture, specular_picture
-from normnex_pl.evaluation.pictures.legends import Panel
+from normnex_pl.evaluation.pictures.sheet import Panel, in_rows, lay_out
 from normnex_pl.export.paths import CameraPath, Rig, fixed_camera, rig_of_geometry, spiral
 from normnex_pl.export.video.frames import (
     FrameSource,
@@ -22,8 +22,9 @@ from normnex_pl.export.video.frames import (
     frame_camera,
     render_seen_from,
 )
-from normnex_pl.export.video.sheets import columns_for, labelled_sheet, sheet_for
+from normnex_pl.export.video.sheets import columns_for, sheet_for
 from normnex_pl.geometry.cameras import image_rays, project
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
@@ -73,7 +74,7 @@ def test_another_eye_changes_the_specular_part_and_nothing_else(kind: str) -> No
 def test_an_opaque_surface_has_the_colours_that_a_camera_at_the_eye_would_see() -> None:
     torch.manual_seed(0)
     field = partial(GridField, divisors=(1,))
-    mpi = MPI(GEOMETRY, 4, 1, field, RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
+    mpi = MPI(PlaneLayout(GEOMETRY, 4, 1), field, RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
     excite(mpi.field)
     assert isinstance(mpi.field, GridField)
     with torch.no_grad():
@@ -166,7 +167,7 @@ def panels_of(count: int, legend: bool = False) -> list[Panel]:
 @pytest.mark.parametrize("legend", [True, False])
 def test_a_sheet_shows_every_picture_whole_under_its_title(count: int, columns: int, legend: bool) -> None:
     panels = panels_of(count, legend)
-    sheet = labelled_sheet(panels, columns)
+    sheet = lay_out(in_rows(panels, columns))
     frame = sheet.fill(panels)
     assert len(set(sheet.corners)) == count
     for (top, left), panel in zip(sheet.corners, panels, strict=True):
@@ -184,14 +185,14 @@ def test_a_sheet_shows_every_picture_whole_under_its_title(count: int, columns: 
 def test_a_long_title_and_a_legend_widen_the_column() -> None:
     [panel] = panels_of(1, legend=True)
     small = replace(panel, picture=panel.picture[:, :20], title="a title that is longer than the picture")
-    page = labelled_sheet([small, small], 2).page
+    page = lay_out([[small, small]]).page
     assert page.shape[1] > 2 * 300
     assert (page[:, -4:] == 255).all()
 
 
 def test_a_sheet_is_filled_without_leaving_traces() -> None:
     first, second = panels_of(2)
-    sheet = labelled_sheet([first], 1)
+    sheet = lay_out([[first]])
     once = sheet.fill([first])
     sheet.fill([second])
     assert (sheet.fill([first]) == once).all()

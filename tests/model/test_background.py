@@ -1,4 +1,4 @@
-"""What is behind the planes."""
+"""The far end of a multiplane image: open, or closed by an opaque plane."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ every_field = pytest.mark.parametrize("kind", FIELDS)
 
 
 def closed(kind: str) -> MPI:
-    """A multiplane image whose last plane is opaque."""
+    """Create a multiplane image whose last plane is opaque."""
     mpi = make_mpi(kind)
     mpi.background = OpaqueLastPlane()
     return mpi
@@ -32,7 +32,7 @@ def test_rays_that_meet_the_last_plane_on_the_canvas_are_covered_and_others_as_b
     assert not hits.all()
     torch.testing.assert_close(found.acc[hits], torch.ones(int(hits.sum())))
     torch.testing.assert_close(found.rgb[~hits], open_ended.rgb[~hits])
-    # What was open is filled by the last plane; nothing in front of it changes.
+    # The last plane fills what was open; nothing in front of it changes.
     torch.testing.assert_close(found.weights[:, :-1], open_ended.weights[:, :-1])
     assert (found.acc[hits] > open_ended.acc[hits] + 0.1).any()
 

@@ -1,4 +1,4 @@
-"""Luma and chroma, and clamps that let values come back."""
+"""Luma and chroma, and clamps that let values return into their range."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from normnex_pl.model.clamp import clamp
 from normnex_pl.model.compositing import composite
 from normnex_pl.model.fields import GridField, MLPField
 from normnex_pl.model.mpi import MPI
-from support.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, few, forward_rays, nex, reference_camera
+from support.small import FIELDS, LAYOUT, SUBLAYERS, few, forward_rays, nex, reference_camera
 
 floats = partial(st.floats, width=32)
 
 
 def decoded(ycc: Tensor) -> Tensor:
-    """Colours of luma and zero-centred chroma [..., 3], by a library; in gamut alone."""
+    """Convert luma and zero-centred chroma [..., 3] to RGB by a library; only within the gamut."""
     image = ycc.reshape(-1, 3).T[:, :, None] + torch.tensor([0, 0.5, 0.5])[:, None, None]
     return kornia.color.ycbcr_to_rgb(image)[:, :, 0].T.view_as(ycc)
 
 
 def ycbcr_mpi(color: ColorModel, kind: str = "grid", normals: NormalModel | None = None) -> MPI:
     query = ViewQuery() if normals is None else ReflectionQuery()
-    return MPI(GEOMETRY, LAYERS, SUBLAYERS, FIELDS[kind], color, NeuralBasis(query), normals or NoNormals())
+    return MPI(LAYOUT, FIELDS[kind], color, NeuralBasis(query), normals or NoNormals())
 
 
 @few
@@ -182,7 +182,7 @@ class TestClamp:
         assert torch.equal(clamp(x, maximum=high), x.clamp(max=high))
 
     def test_gradients_worked_by_hand(self) -> None:
-        """Below, inside and above of [0, 1]; descent moves a value against its gradient."""
+        """Below, inside and above [0, 1]; descent moves a value against its gradient."""
         for upstream, expected in ((2.0, [0.0, 2.0, 2.0]), (-2.0, [-2.0, -2.0, 0.0])):
             x = torch.tensor([-1.0, 0.5, 3.0], requires_grad=True)
             (upstream * clamp(x, 0.0, 1.0)).sum().backward()

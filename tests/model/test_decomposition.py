@@ -1,4 +1,4 @@
-"""What the specular part explains of a scene without any gloss, with and without what holds it back."""
+"""How much of a matte scene the specular part explains, with and without measures against it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from einops import reduce
 from torch import Tensor
 
-from normnex_pl.core.types import RenderOutput
+from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.evaluation.metrics import psnr
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.model.appearance import NonnegativeLuma, YCbCrColor
@@ -22,7 +22,7 @@ from support.solids import TiltedPlane
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Threads only wait for each other at this size."""
+    """Use one thread: at this size threads only wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -40,7 +40,7 @@ class Parts:
 
 @cache
 def learned(weight: float = 0.0, phase: int = 0) -> Parts:
-    """Trains on a matte plane.
+    """Train on a matte plane.
 
     Args:
         weight: Of the specular loss.
@@ -75,7 +75,7 @@ def test_a_weight_on_it_leaves_matte_colours_to_the_diffuse_part() -> None:
 
 
 def test_a_diffuse_phase_alone_halves_what_it_takes() -> None:
-    """Not all: behind the phase nothing keeps it from growing."""
+    """Not all: after the phase nothing keeps it from growing."""
     phased, free = learned(phase=100), learned()
     assert phased.specular < 0.7 * free.specular
     assert phased.diffuse > free.diffuse + 0.8

@@ -1,4 +1,4 @@
-"""What every field promises, then what each of the two stores where."""
+"""Promises of all fields, and what each of the two stores where."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from normnex_pl.core.types import PlaneSamples
+from normnex_pl.core.rendering import PlaneSamples
 from normnex_pl.model.fields import GridField, MLPField
 from normnex_pl.model.fields.base import inside_canvas
 from normnex_pl.model.fields.regularizer import Regularizer
 from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.training.losses import LossWeights
-from support.small import FIELDS, GEOMETRY, LAYERS, PLANES, SUBLAYERS, excite, make_field, numpy64
+from support.small import FIELDS, GEOMETRY, LAYERS, LAYOUT, PLANES, SUBLAYERS, excite, make_field, numpy64
 
 NUM_FEATURES = 24
 WIDTH, HEIGHT = GEOMETRY.canvas_width, GEOMETRY.canvas_height
@@ -32,7 +32,7 @@ def random_samples(rays: int, extent: float = 1.0) -> PlaneSamples:
 
 
 def samples_at(xy: tuple[float, float]) -> PlaneSamples:
-    """One ray that meets all planes at the same place."""
+    """Make one ray that meets all planes at the same canvas coordinates."""
     place = torch.tensor(xy)
     return PlaneSamples(place.expand(1, PLANES, 2), place.expand(1, LAYERS, 2))
 
@@ -189,7 +189,7 @@ def test_a_place_is_inside_the_canvas_if_both_of_its_coordinates_are() -> None:
 
 class TestTextures:
     def oracle(self, texture: NDArray[np.float64], x: float, y: float) -> NDArray[np.float64]:
-        """Bilinear interpolation between texel centres; beyond the outermost of them nothing changes."""
+        """Interpolate bilinearly between texel centres; beyond the outermost ones nothing changes."""
         height, width = texture.shape[1:]
         column = np.clip((x + 1) / 2 * width - 0.5, 0, width - 1)
         row = np.clip((y + 1) / 2 * height - 0.5, 0, height - 1)
@@ -211,7 +211,7 @@ class TestTextures:
                 expected = self.oracle(numpy64(textures[plane // SUBLAYERS]), x, y)
                 np.testing.assert_allclose(found[ray, plane], expected, atol=1e-5)
 
-    def test_colours_are_interpolated_behind_the_sigmoid(self) -> None:
+    def test_colours_are_interpolated_after_the_sigmoid(self) -> None:
         """Between a black and a white texel lies grey of one half; raw values would have a mean of 10."""
         texture = BaseColorTexture(1, 1, 2)
         with torch.no_grad():
@@ -230,7 +230,7 @@ class TestTextures:
 class TestMLP:
     def test_size_is_the_papers(self) -> None:
         """56 inputs, 384 and four more layers of 384; 1 opacity and 3 x 8 coefficients; k0 a texture."""
-        field = MLPField(GEOMETRY, LAYERS, SUBLAYERS, NUM_FEATURES)
+        field = MLPField(LAYOUT, NUM_FEATURES)
         linear = [module for module in field.trunk if isinstance(module, nn.Linear)]
         inputs = 2 * 2 * 10 + 2 * 8
         assert inputs == 56
@@ -277,7 +277,7 @@ class TestMLP:
 
 class TestGrid:
     def field(self, **settings: object) -> GridField:
-        return GridField(GEOMETRY, LAYERS, SUBLAYERS, NUM_FEATURES, **{"divisors": (2, 1)} | settings)
+        return GridField(LAYOUT, NUM_FEATURES, **{"divisors": (2, 1)} | settings)
 
     def raw_alpha(self, field: GridField, xy: tuple[float, float]) -> Tensor:
         return torch.logit(field(samples_at(xy)).alpha[0]) + 5
@@ -289,7 +289,7 @@ class TestGrid:
         assert field.base_color.raw.shape == (LAYERS, 3, 8, 10)
 
     def test_default_levels_fit_any_canvas(self) -> None:
-        field = GridField(GEOMETRY, LAYERS, SUBLAYERS, NUM_FEATURES)
+        field = GridField(LAYOUT, NUM_FEATURES)
         assert len(field.alpha) == 5
         assert field(random_samples(3)).alpha.shape == (3, PLANES)
         assert field.regularizers()["tv_alpha"]() == 0

@@ -1,4 +1,4 @@
-"""The one way to render, against slow references, and pictures whose content is known."""
+"""Rendering, against slow references and images whose content is known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from normnex_pl.core.types import MPIGeometry, PlaneSamples, Rays
+from normnex_pl.core.rendering import PlaneSamples
+from normnex_pl.core.types import MPIGeometry, Rays
 from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
 from support.small import (
@@ -33,7 +34,7 @@ every_field = pytest.mark.parametrize("kind", FIELDS)
 
 
 def one_plane_mpi(geometry: MPIGeometry, plane: int, texture: Tensor) -> MPI:
-    """An opaque plane of a known texture [height, width, 3] of the canvas; all others are clear."""
+    """Create an opaque plane with a known texture [height, width, 3] of the canvas; all others are clear."""
     torch.manual_seed(0)
     field = partial(GridField, divisors=(1,))
     mpi = nex(field, geometry)

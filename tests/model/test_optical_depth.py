@@ -1,4 +1,4 @@
-"""Densities of the fields between their planes, and what their coarse parts alone say."""
+"""Optical depths of fields between their planes, and of their coarse parts alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from normnex_pl.core.types import PlaneSamples
+from normnex_pl.core.rendering import PlaneSamples
 from normnex_pl.model.encoding import fourier_features, mask_octaves
 from normnex_pl.model.fields import Field, GridField, MLPField
 from normnex_pl.model.fields.base import raw_to_optical_depth
@@ -31,7 +31,7 @@ def some_coordinates(rays: int = 20, extent: float = 1.0, double: bool = False) 
 
 
 def finite_difference(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    """Of functions of each element alone."""
+    """Differentiate a function that acts on each element alone."""
     step = 1e-6
     return (function(at + step) - function(at - step)) / (2 * step)
 

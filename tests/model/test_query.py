@@ -1,4 +1,4 @@
-"""Directions that the basis is looked up by: signs and frames, against mirrors worked out by hand."""
+"""Directions by which the basis is looked up: signs and frames, against mirrors worked out by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from normnex_pl.model.appearance import (
 )
 from normnex_pl.model.appearance.lookup import face_camera, reflect
 from normnex_pl.model.mpi import MPI
-from support.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, few, numpy64
+from support.small import FIELDS, LAYOUT, few, numpy64
 
 ROOT_HALF = np.sqrt(0.5)
 
@@ -36,13 +36,13 @@ def unit(*xyz: float) -> Tensor:
 
 
 def looked_up(viewdir: Tensor, normal: Tensor) -> Tensor:
-    """The inputs of the basis for one ray that meets one layer."""
+    """Return the inputs of the basis for one ray that meets one layer."""
     return ReflectionQuery()(viewdir[None], normal[None, None])[0, 0]
 
 
 @st.composite
 def directions(draw: st.DrawFn) -> Tensor:
-    """Unit vectors of float64, everywhere on the sphere."""
+    """Draw float64 unit vectors everywhere on the sphere."""
     rotation = Rotation.from_rotvec(draw(st.tuples(*[st.floats(-3, 3)] * 3)))
     return torch.from_numpy(rotation.apply([0, 0, 1]))
 
@@ -188,9 +188,7 @@ def test_predicted_normals_start_towards_the_camera_and_have_unit_length() -> No
 def test_a_lookup_by_reflection_without_normals_is_refused() -> None:
     with pytest.raises(UserError, match="PredictedNormals"):
         MPI(
-            GEOMETRY,
-            LAYERS,
-            SUBLAYERS,
+            LAYOUT,
             FIELDS["grid"],
             YCbCrColor(NonnegativeLuma()),
             NeuralBasis(ReflectionQuery()),

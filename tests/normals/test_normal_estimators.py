@@ -33,7 +33,7 @@ either_surface = pytest.mark.parametrize("surface", SURFACES)
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Threads only wait for each other at this size."""
+    """Use one thread: at this size threads only wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -42,7 +42,7 @@ def _one_thread() -> Iterator[None]:
 
 @cache
 def model_of(surface: str, kind: str) -> MPI:
-    """The multiplane image of a surface; those that are trained cost seconds."""
+    """Return the multiplane image of a surface; those that are trained cost seconds."""
     if kind == "trained":
         return trained_mpi(SURFACES[surface])
     volume, _, colours = kind.partition(" ")
@@ -60,7 +60,7 @@ def test_the_trained_images_show_their_scenes_from_elsewhere(surface: str) -> No
     assert psnr(rendered, photographed(SURFACES[surface], image_rays(camera))) > 23
 
 
-# What works, by the share of the constant's error that an estimator may have.
+# Estimators that work, by the largest share of the constant's error that they may have.
 WORKS: list[tuple[str, type[NormalEstimator], float]] = [
     # A density that grows over several planes can be differentiated in any way.
     ("soft", DensityDifference, 0.28),
@@ -83,7 +83,7 @@ WORKS: list[tuple[str, type[NormalEstimator], float]] = [
     ("trained", TransmittanceGradient, 0.8),
 ]
 
-# What fails: the error, and the share of the weight with targets that face away.
+# Estimators that fail: their error, and the share of the weight whose targets face away.
 FAILS: list[tuple[str, type[NormalEstimator], tuple[float, float], tuple[float, float]]] = [
     # Behind a shell the density falls. Most of the weight is on its last plane, where the difference to
     # the next one, and the slope between grid points, point forwards.
@@ -101,7 +101,7 @@ FAILS: list[tuple[str, type[NormalEstimator], tuple[float, float], tuple[float, 
     ("voxels", RenderedDepth, (10, 26), (0, 0.01)),
     # The colour's own gradient outweighs that of the density.
     ("soft", LossGradient, (48, 78), (0, 0.1)),
-    # What was learned is a noisy mixture of all these.
+    # Learned opacities are a noisy mixture of all these.
     ("trained", DensityDifference, (58, 95), (0.15, 0.5)),
     ("trained", DensityGradient, (58, 95), (0.15, 0.5)),
     ("trained", LossGradient, (70, 100), (0.1, 0.4)),

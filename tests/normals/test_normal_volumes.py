@@ -12,11 +12,12 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import PlaneSamples, RayBatch, Rays
+from normnex_pl.core.rendering import PlaneSamples
+from normnex_pl.core.types import RayBatch, Rays
 from normnex_pl.geometry.planes import canvas_grid, canvas_points, plane_depths
 from normnex_pl.normals import FilteredDepth, NormalEstimator, TransmittanceGradient
 from normnex_pl.normals.canvas import bake_alpha, central_difference, gaussian_blur, median_depth_index
-from normnex_pl.normals.depth import depth_normals, filter_disparity
+from normnex_pl.normals.filtered_depth import depth_normals, filter_disparity
 from support.small import FIELDS, GEOMETRY, LAYERS, forward_rays, make_mpi
 from support.solids import WIDE, TiltedPlane, points_on
 
@@ -78,7 +79,7 @@ class TestVolumes:
 
 class TestDepthImages:
     def depth_of(self, plane: TiltedPlane, height: int, width: int) -> Tensor:
-        """What the reference camera sees of a plane, on a grid of the canvas."""
+        """Return the depths at which the reference camera sees a plane, on a grid of the canvas."""
         grid = canvas_grid(height, width, CPU)
         directions = canvas_points(grid, torch.ones(height, width), WIDE)
         rays = Rays(torch.zeros_like(directions), directions)

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from normnex_pl.core.types import RayBatch, Rays, RenderOutput
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import RayBatch, Rays
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import (
     NeuralBasis,
     NonnegativeLuma,
@@ -34,7 +36,7 @@ from normnex_pl.normals import (
     TransmittanceGradient,
 )
 from normnex_pl.normals.base import composite_on_layers, first_of_triplets, unit_normals
-from normnex_pl.normals.density import solve3
+from normnex_pl.normals.density_difference import solve3
 from normnex_pl.training.losses import LossWeights
 from normnex_pl.training.module import AdamSettings, NormNeXModule
 from normnex_pl.training.schedules import ExponentialDecay
@@ -64,7 +66,7 @@ def estimated(estimator: NormalEstimator, mpi: MPI, batch: RayBatch) -> Tensor:
 
 
 def set_opacity(mpi: MPI, raw: float) -> None:
-    """Gives all planes one raw opacity."""
+    """Give all planes one raw opacity."""
     field = mpi.field
     with torch.no_grad():
         if isinstance(field, GridField):
@@ -79,7 +81,7 @@ def set_opacity(mpi: MPI, raw: float) -> None:
 
 def single_plane(kind: str) -> MPI:
     torch.manual_seed(0)
-    mpi = MPI(GEOMETRY, 1, 1, FIELDS[kind], RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
+    mpi = MPI(PlaneLayout(GEOMETRY, 1, 1), FIELDS[kind], RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
     excite(mpi.field)
     return mpi
 

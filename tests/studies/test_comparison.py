@@ -15,6 +15,7 @@ from PIL import Image
 from normnex_pl.core.errors import UserError
 from normnex_pl.studies.comparison import COLUMNS, Run, csv_table, markdown_table, read_run
 from normnex_pl.studies.comparison_pictures import comparison_sheet
+from support.sheets import find
 
 FULL = {
     "variant": "v",
@@ -63,15 +64,15 @@ def test_a_row_by_hand() -> None:
         "LPIPS": "0.124",
         "highlight PSNR": "19.12",
         "diffuse PSNR": "25.50",
-        "diffuse PSNR, where there is any": "-",
-        "specular s.d. over views": "0.043",
-        "correlation with the true one": "0.32",
+        "diffuse PSNR, diffuse surfaces": "-",
+        "s.d. of highlights over views": "0.043",
+        "correlation with true highlights": "0.32",
         "normal error, objects (deg)": "7.9",
         "normal error, table (deg)": "-",
-        "target error, objects (deg)": "9.2",
-        "target error, table (deg)": "-",
-        "normals to targets (deg)": "-",
-        "PSNR with flat normals": "-",
+        "estimated normal error, objects (deg)": "9.2",
+        "estimated normal error, table (deg)": "-",
+        "predicted to estimated (deg)": "-",
+        "PSNR, constant normals": "-",
         "outputs": "18",
         "MB": "12.3",
         "M parameters": "1.23",
@@ -178,12 +179,19 @@ def test_the_sheet_shows_photo_renders_and_errors(tmp_path: Path) -> None:
     ]
     sheet = comparison_sheet(runs)
     assert sheet is not None
-    # Margins of 8 around columns of 60; lines of text of 34 above rows of 40.
-    assert sheet.shape[1] == 3 * (60 + 8) + 8
-    for row, values in ((0, (7, 50, 70)), (1, (255, 51, 71))):
+    tops, lefts = set(), set()
+    for row, values in enumerate(((7, 50, 70), (None, 51, 71))):
         for column, value in enumerate(values):
-            left, top = 8 + column * 68, 2 * 34 + row * (40 + 34)
-            assert (sheet[top : top + 40, left : left + 60] == value).all(), (row, column)
+            if value is not None:
+                top, left = find(np.full((40, 60, 3), value, np.uint8), sheet)
+                tops.add((row, top))
+                lefts.add((column, left))
+    assert len(tops) == 2
+    assert len(lefts) == 3
+    assert [top for _, top in sorted(tops)] == sorted(top for _, top in tops)
+    assert [left for _, left in sorted(lefts)] == sorted(left for _, left in lefts)
+    below_the_photo = slice(max(tops)[1], max(tops)[1] + 40), slice(min(lefts)[1], min(lefts)[1] + 60)
+    assert (sheet[below_the_photo] == 255).all()
 
 
 def test_without_pictures_there_is_no_sheet() -> None:

@@ -135,13 +135,6 @@ def test_gain_zero_leaves_the_base_colour_and_gain_one_the_picture(shown: Shown)
     assert not np.array_equal(own, much)
 
 
-def test_the_gain_ends_with_an_error_too(shown: Shown) -> None:
-    mpi = shown.trained["nex_rgb"].module.mpi
-    with pytest.raises(RuntimeError, match="on the way"), mpi.scaling_specular(4.0):
-        raise RuntimeError("on the way")
-    assert float(mpi.gate) == 1.0
-
-
 @given(arrays(np.float32, (20, 2), elements=st.floats(-0.6875, 0.6875, width=32)))
 def test_functions_of_reflected_directions_are_shown_where_they_are_looked_up(values: np.ndarray) -> None:
     xy = torch.from_numpy(values)

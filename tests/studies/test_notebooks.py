@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import base64
+import importlib
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,23 @@ def test_what_it_does_is_in_the_package(path: Path) -> None:
     own = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While)
     for cell in code_of(read(path)):
         assert not [node for node in ast.walk(ast.parse(python_of(cell))) if isinstance(node, own)]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_it_imports_from_the_package_is_there(path: Path) -> None:
+    for cell in code_of(read(path)):
+        for node in ast.walk(ast.parse(python_of(cell))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("normnex_pl"):
+                module = importlib.import_module(str(node.module))
+                assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_files_of_the_project_that_it_names_are_there(path: Path) -> None:
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    named = re.findall(r"\b(?:src/)?((?:normnex_pl|experiments|scenes|docs)/[\w./-]*\w)", text)
+    places = [ROOT, ROOT / "src"]
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""Multiplane images that learned from photos of known surfaces, and scores of estimated normals."""
+"""Multiplane images trained on photos of known surfaces, and scores of estimated normals."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Rays, RenderOutput
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Rays
 from normnex_pl.geometry.cameras import pixel_rays
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import ColorModel, NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
@@ -20,7 +22,7 @@ from normnex_pl.training.losses import gradient_loss, mse_loss
 from support.small import moved, reference_camera
 from support.solids import Surface, points_on
 
-# The same view, of fewer pixels and planes, for training within seconds.
+# The same view with fewer pixels and planes, for training within seconds.
 TRAINED = MPIGeometry(
     fx=42.0, fy=40.8, cx=22.8, cy=17.7, width=48, height=36, padding=6, near=2.0, far=6.0, spacing="disparity"
 )
@@ -28,7 +30,7 @@ TRAINED_LAYERS, TRAINED_SUBLAYERS = 8, 4
 
 
 def texture_of(points: Tensor) -> Tensor:
-    """Matte colours [..., 3] in space: waves of a fifth of a unit and more, in all directions."""
+    """Return matte colours [..., 3] in space: waves of a fifth of a unit and more, in all directions."""
     generator = torch.Generator().manual_seed(7)
     waves = torch.randn(10, 3, generator=generator) * 5
     mixture = torch.randn(10, 3, generator=generator) * 0.12
@@ -36,14 +38,14 @@ def texture_of(points: Tensor) -> Tensor:
 
 
 def photographed(surface: Surface, rays: Rays) -> Tensor:
-    """What rays see of a surface before a wall at a depth of 5.5."""
+    """Return the colours in which rays see a surface in front of a wall at a depth of 5.5."""
     distances = surface.distances(rays)
     wall = (5.5 - rays.origins[..., 2]) / rays.directions[..., 2]
     return texture_of(points_on(rays, torch.where(distances.isfinite(), distances, wall)))
 
 
 def cameras_around(geometry: MPIGeometry, count: int, spread: float = 0.3, seed: int = 0) -> list[Camera]:
-    """The reference camera, and others slightly beside it."""
+    """Return the reference camera and others slightly beside it."""
     generator = torch.Generator().manual_seed(seed)
     shifts = spread * (2 * torch.rand(count - 1, 3, generator=generator) - 1)
     reference = reference_camera(geometry)
@@ -51,7 +53,7 @@ def cameras_around(geometry: MPIGeometry, count: int, spread: float = 0.3, seed:
 
 
 def random_triplets(cameras: list[Camera], count: int, generator: torch.Generator) -> Rays:
-    """L-shaped triplets [triplet, 3] anywhere in the photos."""
+    """Draw L-shaped triplets [triplet, 3] anywhere in the photos."""
     first = cameras[0]
     which = torch.randint(len(cameras), (count,), generator=generator)
     columns = torch.randint(first.width - 1, (count,), generator=generator)
@@ -63,7 +65,7 @@ def random_triplets(cameras: list[Camera], count: int, generator: torch.Generato
 
 
 def flattened(rays: Rays) -> Rays:
-    """Triplets one after the other."""
+    """Join triplets one after the other."""
     return Rays(rays.origins.flatten(0, 1), rays.directions.flatten(0, 1))
 
 
@@ -74,12 +76,12 @@ def train(
     penalty: Callable[[RenderOutput], Tensor] | None = None,
     open_gate_at: int = 0,
 ) -> None:
-    """Fits a grid field's multiplane image to photos of a surface from nine cameras.
+    """Fit a grid field's multiplane image to photos of a surface from nine cameras.
 
     Args:
-        mpi: To be trained.
-        surface: What the photos show.
-        steps: Of Adam.
+        mpi: The multiplane image.
+        surface: Shown by the photos.
+        steps: Steps of Adam.
         penalty: Added to the loss.
         open_gate_at: Step that ends the diffuse phase.
     """
@@ -111,12 +113,10 @@ def trained_mpi(
     penalty: Callable[[RenderOutput], Tensor] | None = None,
     open_gate_at: int = 0,
 ) -> MPI:
-    """A multiplane image that was trained on photos of a surface."""
+    """Train a multiplane image on photos of a surface."""
     torch.manual_seed(0)
     mpi = MPI(
-        TRAINED,
-        TRAINED_LAYERS,
-        TRAINED_SUBLAYERS,
+        PlaneLayout(TRAINED, TRAINED_LAYERS, TRAINED_SUBLAYERS),
         partial(GridField, divisors=(8, 4, 2, 1)),
         color or RGBColor(),
         NeuralBasis(ViewQuery()),
@@ -128,7 +128,7 @@ def trained_mpi(
 
 @dataclass(frozen=True)
 class Score:
-    """How good estimated normals are.
+    """Quality of estimated normals.
 
     Attributes:
         degrees: Mean angle to the surface's normal, weighted as the layers are.
@@ -142,7 +142,7 @@ class Score:
 
 
 def surface_batch(mpi: MPI, surface: Surface, count: int = 600) -> RayBatch:
-    """Triplets that see the surface, and photos that the multiplane image explains only roughly."""
+    """Draw triplets that see the surface, with colours that the multiplane image explains only roughly."""
     generator = torch.Generator().manual_seed(2)
     cameras = cameras_around(mpi.geometry, 5, spread=0.15, seed=3)
     rays = random_triplets(cameras, count, generator)
@@ -153,7 +153,7 @@ def surface_batch(mpi: MPI, surface: Surface, count: int = 600) -> RayBatch:
 
 
 def score(mpi: MPI, surface: Surface, estimator: NormalEstimator) -> Score:
-    """Compares the targets of an estimator with the normals of the surface."""
+    """Compare the targets of an estimator with the normals of the surface."""
     batch = surface_batch(mpi, surface)
     rendered = mpi.render(flattened(batch.rays))
     weights = mpi.layer_weights(rendered.weights[::3]).detach()

@@ -1,4 +1,4 @@
-"""Ports for programs that must be told theirs before they listen."""
+"""Free ports for programs that must be given one before they listen."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import ExitStack, suppress
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at, below those that a system picks when it is asked for any.
+    """Find ports on which nobody listens, below the range from which the system assigns ports.
 
-    One of the latter might be picked again for a test beside this one, before it is used here. By `secrets`,
-    since trainings seed the other random numbers, in all processes alike.
+    The system might assign one of the latter to a parallel test before it is used here. Drawn by `secrets`,
+    since trainings seed all other random numbers, in all processes alike.
     """
     found: list[int] = []
     with ExitStack() as held:
@@ -24,5 +24,5 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_port() -> int:
-    """One of them."""
+    """Find one such port."""
     return free_ports(1)[0]

@@ -1,4 +1,4 @@
-"""A tiny multiplane image and cameras around it, for the tests of the core."""
+"""A tiny multiplane image, cameras around it, and slow oracles."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from normnex_pl.core.types import Camera, MPIGeometry, RayBatch, Rays
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import NeuralBasis, NoNormals, RGBColor, ViewQuery
 from normnex_pl.model.fields import Field, FieldFactory, GridField, MLPField
 from normnex_pl.model.mpi import MPI
@@ -22,6 +23,7 @@ GEOMETRY = MPIGeometry(
 )
 LAYERS, SUBLAYERS = 2, 3
 PLANES = LAYERS * SUBLAYERS
+LAYOUT = PlaneLayout(GEOMETRY, LAYERS, SUBLAYERS)
 
 FIELDS: dict[str, FieldFactory] = {
     "mlp": partial(MLPField, width=16, hidden_layers=1, xy_octaves=3, plane_octaves=3),
@@ -32,20 +34,20 @@ few = settings(max_examples=20, deadline=None)
 
 
 def reference_camera(geometry: MPIGeometry = GEOMETRY) -> Camera:
-    """The camera in whose frame the multiplane image stands."""
+    """Return the camera in whose frame the multiplane image stands."""
     K = torch.tensor([[geometry.fx, 0, geometry.cx], [0, geometry.fy, geometry.cy], [0, 0, 1]])
     return Camera(K, torch.eye(3, 4), geometry.width, geometry.height)
 
 
 def moved(camera: Camera, x: float = 0, y: float = 0, z: float = 0) -> Camera:
-    """The camera, shifted in the world."""
+    """Shift a camera in the world."""
     shift = torch.zeros(3, 4)
     shift[:, 3] = torch.tensor([x, y, z])
     return Camera(camera.K, camera.c2w + shift, camera.width, camera.height)
 
 
 def forward_rays(count: int, seed: int = 0) -> Rays:
-    """Float32 rays from around the origin that look roughly along z; some of them miss the canvas."""
+    """Draw float32 rays from around the origin, roughly along z; some of them miss the canvas."""
     rng = np.random.default_rng(seed)
     origins = rng.uniform(-1, 1, (count, 3)) * [0.3, 0.3, 0.2]
     directions = np.concatenate([rng.uniform(-0.3, 0.3, (count, 2)), np.ones((count, 1))], axis=1)
@@ -54,7 +56,7 @@ def forward_rays(count: int, seed: int = 0) -> Rays:
 
 
 def some_batch(triplets: int = 12, seed: int = 0) -> RayBatch:
-    """Neighbouring rays, some of which miss the canvas."""
+    """Draw triplets of neighbouring rays, some of which miss the canvas."""
     first = forward_rays(triplets, seed)
     directions = first.directions / first.directions[:, 2:]
     shifts = torch.tensor([[0, 0, 0], [1 / GEOMETRY.fx, 0, 0], [0, 1 / GEOMETRY.fy, 0]])
@@ -65,7 +67,7 @@ def some_batch(triplets: int = 12, seed: int = 0) -> RayBatch:
 
 @st.composite
 def cameras(draw: st.DrawFn, max_angle: float = np.pi) -> Camera:
-    """Float64 cameras with any focal lengths, skew, principal point, position and rotation."""
+    """Draw float64 cameras with any focal lengths, skew, principal point, position and rotation."""
     fx, fy = draw(st.floats(5, 50)), draw(st.floats(5, 50))
     skew, cx, cy = draw(st.floats(-5, 5)), draw(st.floats(-5, 20)), draw(st.floats(-5, 20))
     K = np.array([[fx, skew, cx], [0, fy, cy], [0, 0, 1]])
@@ -78,13 +80,13 @@ def cameras(draw: st.DrawFn, max_angle: float = np.pi) -> Camera:
 
 
 def make_field(kind: str) -> Field:
-    """A field at the start of training."""
+    """Create a field as it is before training."""
     torch.manual_seed(0)
-    return FIELDS[kind](GEOMETRY, LAYERS, SUBLAYERS, 24)
+    return FIELDS[kind](LAYOUT, 24)
 
 
 def excite(field: Field) -> None:
-    """Gives a field opacities of all sizes, and features and colours that vary."""
+    """Give a field opacities of all sizes, and features and colours that vary."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in field.parameters():
@@ -99,12 +101,13 @@ def excite(field: Field) -> None:
 
 
 def nex(field: FieldFactory, geometry: MPIGeometry = GEOMETRY) -> MPI:
-    """The paper's parts around a field."""
-    return MPI(geometry, LAYERS, SUBLAYERS, field, RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
+    """Create a multiplane image of the paper's parts around a field."""
+    layout = PlaneLayout(geometry, LAYERS, SUBLAYERS)
+    return MPI(layout, field, RGBColor(), NeuralBasis(ViewQuery()), NoNormals())
 
 
 def make_mpi(kind: str) -> MPI:
-    """A multiplane image whose planes vary in opacity and colour."""
+    """Create a multiplane image whose planes vary in opacity and colour."""
     torch.manual_seed(0)
     mpi = nex(FIELDS[kind])
     excite(mpi.field)
@@ -117,7 +120,7 @@ def canvas_oracle(
     depths: NDArray[np.float64],
     geometry: MPIGeometry,
 ) -> NDArray[np.float64]:
-    """Canvas coordinates [ray, plane, 2], one ray and plane at a time: intersect, project, scale."""
+    """Compute canvas coordinates [ray, plane, 2], one ray and plane at a time: intersect, project, scale."""
     K = np.array(
         [
             [geometry.fx, 0, geometry.cx + geometry.padding],
@@ -138,7 +141,7 @@ def canvas_oracle(
 def composite_oracle(
     alpha: NDArray[np.float64], colors: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Colour and weights of one ray, by painting the planes from the back over each other."""
+    """Composite one ray by painting the planes over each other, back to front; return colour and weights."""
     color = np.zeros(colors.shape[-1])
     for a, c in zip(alpha[::-1], colors[::-1], strict=True):
         color = a * c + (1 - a) * color
@@ -147,5 +150,5 @@ def composite_oracle(
 
 
 def numpy64(tensor: Tensor) -> NDArray[np.float64]:
-    """A tensor's values for an oracle."""
+    """Convert a tensor for an oracle in NumPy."""
     return tensor.detach().double().numpy()

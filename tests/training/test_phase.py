@@ -19,15 +19,13 @@ from normnex_pl.model.appearance import (
 from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
 from normnex_pl.training.callbacks import DiffusePhase
-from support.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, forward_rays
+from support.small import FIELDS, LAYOUT, excite, forward_rays
 
 
 def glossy_mpi() -> MPI:
     torch.manual_seed(0)
     mpi = MPI(
-        GEOMETRY,
-        LAYERS,
-        SUBLAYERS,
+        LAYOUT,
         FIELDS["grid"],
         YCbCrColor(NonnegativeLuma()),
         NeuralBasis(ReflectionQuery()),

@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from normnex_pl.core.types import Rays, RenderOutput
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import Rays
 from normnex_pl.training.checkpointing import render_in_parts
 from support.small import few, forward_rays, make_mpi
 

@@ -1,10 +1,10 @@
-"""Frozen dataclasses that cross module borders, and the vocabulary of their axes.
+"""Frozen dataclasses that cross the borders of modules, and the vocabulary of their axes.
 
 Axis names in shape annotations:
     ``ray``      rays of a batch            ``plane``    planes of the MPI, front to back
     ``layer``    groups of planes that share textures (``plane = layer * sublayer``)
     ``view``     photos of a scene          ``height``, ``width``  pixels of a photo or texture
-    ``feature``  channels that a field stores on a layer for the colour model
+    ``feature``  channels that a field stores on a layer for the models of colour and normals
 
 Frames: the world of a loaded scene is the frame of its reference camera, in OpenCV axes (x right,
 y down, z forward), scaled so that the nearest depth bound is 4/3. Pixel centres lie at integer + 0.5.
@@ -49,8 +49,8 @@ class View:
     """A photo and its camera.
 
     Attributes:
-        name: The file's name without its ending; unique in a scene.
-        camera: Where it was taken from.
+        name: File name without its extension; unique in a scene.
+        camera: Intrinsics and pose.
         image: sRGB bytes.
     """
 
@@ -70,13 +70,13 @@ class View:
 
 @dataclass(frozen=True)
 class ViewTruth:
-    """What a rendered photo really shows, pixel by pixel; known for synthetic scenes alone.
+    """Ground truth of a rendered photo, pixel by pixel; known for synthetic scenes only.
 
     Attributes:
         normals: Unit normals in the view's own camera axes (OpenCV), facing the camera.
-        depth: Along the camera's z axis, in the units of the scene's files.
+        depth: Depth along the camera's z axis, in the units of the scene's files.
         diffuse: sRGB of the light that a Lambertian lobe scatters, in [0, 1]; black where there is none.
-        specular: sRGB of everything minus ``diffuse``, in [-1, 1]; noise can make it slightly negative.
+        specular: sRGB of all light minus ``diffuse``, in [-1, 1]; noise can make it slightly negative.
         mask: Labels: 0 wall, 1 table, 2 glossy objects, 3 mirror-like objects.
     """
 
@@ -95,19 +95,19 @@ class ViewTruth:
 class MPIGeometry:
     """Where the planes of an MPI stand: the reference camera, the canvas and the depth range.
 
-    Only scalars, so that a checkpoint holds it without any class of ours.
+    Only scalars, so that a checkpoint can hold it without a class of this package.
 
     Attributes:
         fx: Horizontal focal length of the reference camera in pixels.
         fy: Vertical focal length of the reference camera in pixels.
-        cx: Principal point of the reference camera in pixels, from the left border.
-        cy: Principal point of the reference camera in pixels, from the upper border.
+        cx: Principal point of the reference camera in pixels from the left border.
+        cy: Principal point of the reference camera in pixels from the upper border.
         width: Width of the reference image in pixels.
         height: Height of the reference image in pixels.
         padding: Pixels that the canvas adds on each of the four sides.
         near: Depth of the first plane in world units.
         far: Depth of the last plane in world units.
-        spacing: What is uniform between neighbouring planes: their depth, or its inverse.
+        spacing: Whether planes are uniform in depth or in disparity (inverse depth).
     """
 
     fx: float
@@ -134,13 +134,13 @@ class MPIGeometry:
 
 @dataclass(frozen=True)
 class PlaneReasons:
-    """Why the planes of a scene stand where they do: a clause each, for people.
+    """Why the planes of a scene stand where they do: a clause each, for humans.
 
     Attributes:
-        reference: Of the view in whose frame they stand.
-        depths: Of the first and the last one.
-        spacing: Of what is uniform between them.
-        padding: Of the padding.
+        reference: Reason for the reference view.
+        depths: Reason for the depths of the first and the last plane.
+        spacing: Reason for the spacing.
+        padding: Reason for the padding.
     """
 
     reference: str = ""
@@ -154,19 +154,19 @@ class Scene:
     """A forward-facing capture, ready for training.
 
     Attributes:
-        name: The folder's name.
+        name: Name of the folder.
         root: The folder.
         views: All photos, sorted by name, all of one size.
-        train: Indices of the views to learn from.
+        train: Indices of the training views.
         test: Indices of the held-out views.
         reference: Index of the view in whose frame the MPI lives.
         geometry: The MPI that suits the scene.
-        source_from_world: Takes points of this scene's world to the frame of the capture's own files.
-        points: Those of a sparse reconstruction that the training views see, in the world; None if there are
-            none.
-        reasons: Why `geometry` and `reference` are what they are.
+        source_from_world: Transforms points of this scene's world to the frame of the capture's own files.
+        points: Points of a sparse reconstruction that training views see, in world space; None without a
+            reconstruction.
+        reasons: Why `geometry` and `reference` are as they are.
         planes_unit: Length in ``planes.txt`` that is 1 in the world.
-        kind: Name of the format that it was read from.
+        kind: Name of the file format.
     """
 
     name: str
@@ -189,7 +189,7 @@ class Rays:
 
     Attributes:
         origins: Camera centres.
-        directions: Through the pixel centres, of any length, pointing away from the camera.
+        directions: Directions through the pixel centres, of any length, pointing away from the camera.
     """
 
     origins: Float[Tensor, "*ray 3"]
@@ -201,14 +201,14 @@ class Rays:
         return self.directions / self.directions.norm(dim=-1, keepdim=True)
 
     def split(self, count: int) -> list[Rays]:
-        """Return all rays in one row, in parts of at most so many."""
+        """Flatten the rays and split them into parts of at most ``count``."""
         origins, directions = self.origins.reshape(-1, 3), self.directions.reshape(-1, 3)
         return [Rays(*part) for part in zip(origins.split(count), directions.split(count), strict=True)]
 
 
 @dataclass(frozen=True)
 class RayBatch:
-    """Training rays and the colours of their pixels, in L-shaped triplets: pixel, right, below.
+    """Training rays and the colours of their pixels, in L-shaped triplets (pixel, right, below).
 
     Attributes:
         rays: Rays of shape ``[triplet, 3]``.
@@ -221,60 +221,3 @@ class RayBatch:
     def first_rays(self) -> Rays:
         """Return the first ray of each triplet."""
         return Rays(self.rays.origins[:, 0], self.rays.directions[:, 0])
-
-
-@dataclass(frozen=True)
-class PlaneSamples:
-    """Where rays meet the planes and the layers, in canvas coordinates ([-1, 1], borders of the canvas).
-
-    Attributes:
-        planes: On each plane, front to back.
-        layers: On the middle plane of each layer; textures of a layer that need no more are read there.
-    """
-
-    planes: Float[Tensor, "ray plane 2"]
-    layers: Float[Tensor, "ray layer 2"]
-
-
-@dataclass(frozen=True)
-class FieldOutput:
-    """What a field stores at plane samples.
-
-    Attributes:
-        alpha: Opacity of the planes; zero outside the canvas.
-        base_color: k0, sRGB in [0, 1].
-        features: Raw channels of the layers, read by the colour model (coefficients k_n and the like).
-    """
-
-    alpha: Float[Tensor, "ray plane"]
-    base_color: Float[Tensor, "ray plane 3"]
-    features: Float[Tensor, "ray layer feature"]
-
-
-@dataclass(frozen=True)
-class RenderOutput:
-    """Composited rays.
-
-    Attributes:
-        rgb: sRGB; what no plane covers is black.
-        acc: Accumulated opacity in [0, 1].
-        depth: Expected depth along the reference camera's axis in world units, of the covered part.
-        disparity: Expected inverse depth, uncovered parts counting as zero.
-        diffuse: The base colour alone, composited with the same weights.
-        weights: alpha times transmittance.
-        alpha: Opacity of the planes; zero outside the canvas and behind the ray's origin.
-        specular: What the colour model adds to the base colour on each layer, before anything clamps.
-        features: Raw channels of the layers that the colour model read.
-        normals: Predicted unit normals of the layers in the reference frame, if the model has them.
-    """
-
-    rgb: Float[Tensor, "*ray 3"]
-    acc: Float[Tensor, "*ray"]
-    depth: Float[Tensor, "*ray"]
-    disparity: Float[Tensor, "*ray"]
-    diffuse: Float[Tensor, "*ray 3"]
-    weights: Float[Tensor, "*ray plane"]
-    alpha: Float[Tensor, "*ray plane"]
-    specular: Float[Tensor, "*ray layer 3"]
-    features: Float[Tensor, "*ray layer feature"]
-    normals: Float[Tensor, "*ray layer 3"] | None

@@ -1,4 +1,4 @@
-"""What a scene's pictures give away without any learning: a floor for every trained model."""
+"""Baselines that need no learning: a lower bound for the scores of every trained model."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from normnex_pl.geometry.cameras import image_rays, sample_image
 
 
 def warp_through_plane(source: View, target: Camera, depth: float) -> Float[Tensor, "height width 3"]:
-    """Show a photo from another camera as if all of it lay on one plane of the reference frame.
+    """Warp a photo to another camera as if the whole scene lay on one plane of the reference frame.
 
     Args:
         source: The photo.
-        target: The camera to show it from, on the same device.
-        depth: Of the plane in world units.
+        target: The camera to warp it to, on the same device.
+        depth: Depth of the plane in world units.
 
     Returns:
-        sRGB; beyond the photo's borders its border pixels are repeated.
+        sRGB; border pixels are repeated beyond the photo's borders.
     """
     rays = image_rays(target)
     distance = (depth - rays.origins[..., 2:]) / rays.directions[..., 2:]
@@ -28,21 +28,21 @@ def warp_through_plane(source: View, target: Camera, depth: float) -> Float[Tens
 
 
 def nearest_training_view(scene: Scene, target: Camera) -> View:
-    """Return the training view whose camera stands nearest to ``target``."""
+    """Return the training view whose camera is nearest to ``target``."""
     views = [scene.views[i] for i in scene.train]
     here = target.c2w[:, 3].cpu()
     return min(views, key=lambda view: float((view.camera.c2w[:, 3] - here).norm()))
 
 
 def best_plane_warp_psnr(source: View, target: View, near: float, far: float, num_depths: int = 64) -> float:
-    """PSNR of a photo, warped through whichever single plane suits another photo best.
+    """Return the PSNR of a photo that is warped to another one through the single plane that fits best.
 
     Args:
         source: The photo to warp.
-        target: The photo to be met, on the same device.
+        target: The photo to match, on the same device.
         near: Depth of the first plane to try, in world units.
         far: Depth of the last one.
-        num_depths: Planes to try, uniform in disparity.
+        num_depths: Number of planes to try, uniform in disparity.
     """
     truth = target.rgb
     depths = 1 / torch.linspace(1 / near, 1 / far, num_depths)

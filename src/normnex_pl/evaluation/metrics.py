@@ -17,7 +17,7 @@ Image = Float[Tensor, "height width 3"]
 
 
 def mse_to_psnr(mse: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """Peak signal-to-noise ratio in dB for colours in [0, 1]."""
+    """Convert a mean squared error of colours in [0, 1] to a peak signal-to-noise ratio in dB."""
     return -10 * torch.log10(mse)
 
 
@@ -26,18 +26,18 @@ def _batched(image: Image) -> Float[Tensor, "1 3 height width"]:
 
 
 def psnr(image: Image, truth: Image) -> float:
-    """Peak signal-to-noise ratio in dB, data range 1."""
+    """Return the peak signal-to-noise ratio in dB, data range 1."""
     return peak_signal_noise_ratio(_batched(image), _batched(truth), data_range=1.0).item()
 
 
 def ssim(image: Image, truth: Image, data_range: float = 1.0) -> float:
-    """Structural similarity with a Gaussian window of 11 pixels, sigma 1.5 (Wang et al. 2004).
+    """Return the structural similarity with a Gaussian window of 11 pixels, sigma 1.5 (Wang et al. 2004).
 
     Args:
         image: sRGB.
         truth: sRGB.
-        data_range: 1, or 2 for the figures of the NeX paper: scikit-image's default for float images,
-            which its evaluation took.
+        data_range: 1, or 2 for the figures of the NeX paper, whose evaluation used scikit-image's default for
+            float images.
     """
     value = structural_similarity_index_measure(
         _batched(image), _batched(truth), sigma=1.5, data_range=data_range
@@ -48,7 +48,7 @@ def ssim(image: Image, truth: Image, data_range: float = 1.0) -> float:
 
 @cache
 def _lpips_network(device: torch.device) -> Metric | None:
-    """VGG-16 LPIPS, or None, said once, where its weights can't be had."""
+    """Load VGG-16 LPIPS; None, with one warning, if its weights can't be loaded."""
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
     try:
@@ -64,7 +64,7 @@ def _lpips_network(device: torch.device) -> Metric | None:
 
 
 def lpips_vgg(image: Image, truth: Image) -> float | None:
-    """Learned perceptual distance (Zhang et al. 2018) with VGG-16; None where the weights are missing."""
+    """Return LPIPS (Zhang et al. 2018) with VGG-16; None if the weights are missing."""
     network = _lpips_network(image.device)
     if network is None:
         return None
@@ -75,7 +75,7 @@ def lpips_vgg(image: Image, truth: Image) -> float | None:
 
 
 def image_metrics(image: Image, truth: Image) -> dict[str, float | None]:
-    """Return all metrics of one held-out view, by their names in ``metrics.json``."""
+    """Return all metrics of an image, by their names in ``metrics.json``."""
     return {
         "psnr": psnr(image, truth),
         "ssim": ssim(image, truth),

@@ -1,4 +1,4 @@
-"""Whether gloss moves as it should: the specular part at fixed points of a scene, from view to view."""
+"""Whether highlights move as they should: the specular part at fixed points of a scene over the views."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor
 from normnex_pl.core.types import View, ViewTruth
 from normnex_pl.geometry.cameras import image_rays, project, sample_image
 
-# A point's gloss varies where its true value deviates by more than this from its mean over the views.
+# A point's specular part varies if its true value deviates by more than this from its mean over the views.
 VARYING = 0.05
-# Relative depth by which a point may miss the surface that a view sees, so as not to be hidden from it.
+# A point is visible in a view if its depth differs from that of the surface there by less than this share.
 _SAME_SURFACE = 0.01
 
 
@@ -24,10 +24,10 @@ class SpecularVariation:
     """Deviations of the specular part (mean of its sRGB channels) from its mean over the views.
 
     Attributes:
-        true_std: Root mean square of the true deviations, over the points whose gloss varies.
-        std: The same of the rendered ones.
-        correlation: Of rendered and true deviations there (Pearson); None where nothing deviates.
-        steady_std: Root mean square of the rendered deviations where the true gloss hardly varies.
+        true_std: Root mean square of the true deviations, over the points whose specular part varies.
+        std: Root mean square of the rendered deviations over the same points.
+        correlation: Pearson correlation of rendered and true deviations there; None if nothing deviates.
+        steady_std: Root mean square of the rendered deviations where the true specular part hardly varies.
     """
 
     true_std: float
@@ -42,12 +42,14 @@ def specular_variation(
     truths: Sequence[ViewTruth],
     depth_unit: float,
 ) -> SpecularVariation | None:
-    """Follow the points that the first view shows through all views that see them.
+    """Measure the specular part at the surface points that the first view shows, over all views.
+
+    Points that are hidden in a view or lie outside of it are left out.
 
     Args:
         speculars: Rendered specular parts of the views.
-        views: With cameras in the world of the loaded scene.
-        truths: About the views.
+        views: The views, with cameras in the world of the loaded scene.
+        truths: The truth about each view.
         depth_unit: Length of the truth's unit of depth in that world.
 
     Returns:
@@ -78,24 +80,25 @@ def _follow(
     truths: Sequence[ViewTruth],
     depth_unit: float,
 ) -> tuple[Float[Tensor, "view point"], Float[Tensor, "view point"]]:
-    """Rendered and true gloss of the points that no view misses."""
+    """Return the rendered and the true specular part of the points that all views see."""
     visible = torch.ones_like(points[..., 0], dtype=torch.bool)
-    gloss = []
+    seen = []
     for specular, view, truth in zip(speculars, views, truths, strict=True):
         maps = [specular.mean(dim=-1), truth.specular.mean(dim=-1), depth_unit * truth.depth]
         found, inside = sample_image(torch.stack(maps, dim=-1), view.camera, points)
         here = project(view.camera, points)[..., 2]
         visible &= inside & ((found[..., 2] / here - 1).abs() < _SAME_SURFACE)
-        gloss.append(found[..., :2])
-    rendered, true = rearrange(torch.stack(gloss)[:, visible], "view point kind -> kind view point").double()
+        seen.append(found[..., :2])
+    rendered, true = rearrange(torch.stack(seen)[:, visible], "view point kind -> kind view point").double()
     return rendered, true
 
 
 def _rms(values: Float[Tensor, "view point"]) -> float:
+    """Return the root mean square."""
     return float(values.square().mean().sqrt())
 
 
 def _correlation(a: Float[Tensor, "view point"], b: Float[Tensor, "view point"]) -> float | None:
-    """Deviations have mean zero already."""
+    """Return the correlation of deviations, which have mean zero already."""
     norms = float(a.norm() * b.norm())
     return float((a * b).sum()) / norms if norms > 0 else None

@@ -20,20 +20,20 @@ from normnex_pl.evaluation.metrics import mse_to_psnr
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.geometry.plane_sweep import QuantileOfPhotos, colors_at
 
-# A pixel counts as a highlight where gloss adds more than this to its sRGB value, on the mean of the
-# channels. In the demo's views that is 12 % of the pixels: 6 % on the mirror, 4 % on glossy objects, 2 to 3 %
-# on the table. On glossy objects the share hardly depends on it from 0.15 to 0.3 (19 to 14 % of them): what
-# stands out there does so however it is cut. At 0.1 the table's broad sheen comes in, a third of the table.
+# A pixel is a highlight if the specular part adds more than this to its sRGB value, on the mean of the
+# channels. In the demo's views these are 12 % of the pixels: 6 % on the mirror, 4 % on glossy objects, 2 to
+# 3 % on the table. On glossy objects the share hardly depends on the threshold from 0.15 to 0.3 (19 to 14 %
+# of them). At 0.1 the table's broad sheen is included, a third of the table.
 HIGHLIGHT_THRESHOLD = 0.2
 
-# A surface has a diffuse part where the true one is brighter than this, on the mean of the channels (sRGB).
+# A surface has a diffuse part if the true one is brighter than this, on the mean of the channels (sRGB).
 _LEAST_DIFFUSE = 0.01
 
 SHARES_DEG = (11.25, 22.5, 30.0)
 REGIONS = {"all": tuple(LABELS.values()), "objects": (LABELS["glossy"],)} | {
     name: (LABELS[name],) for name in ("mirror", "table", "wall")
 }
-# 100 dB: equal images would have infinitely many, which JSON lacks.
+# 100 dB: the PSNR of equal images is infinite, which JSON can't store.
 _LEAST_MSE = 1e-10
 
 Normals = Float[Tensor, "height width 3"]
@@ -42,10 +42,10 @@ RegionScores = dict[str, dict[str, float] | None]
 
 
 def angles_deg(a: Float[Tensor, "*pixel 3"], b: Float[Tensor, "*pixel 3"]) -> Float[Tensor, "*pixel"]:
-    """Angles between unit vectors in degrees; 90 where one of them is zero, that is, missing.
+    """Return the angles between unit vectors in degrees; 90 where one of them is zero, that is, missing.
 
     By the half angle (Kahan), tan(x/2) = |a - b| / |a + b|: accurate near 0 and 180 degrees too, where the
-    arc cosine of a float32 is off by up to 0.03 degrees.
+    error of a float32 arc cosine reaches 0.03 degrees.
     """
     return torch.rad2deg(2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1)))
 
@@ -53,22 +53,22 @@ def angles_deg(a: Float[Tensor, "*pixel 3"], b: Float[Tensor, "*pixel 3"]) -> Fl
 def rotate_to_camera(normals: Normals, camera: Camera) -> Normals:
     """Turn vectors of the reference frame into a camera's axes: R^T n, with R the rotation of ``c2w``.
 
-    Not by ``@``: mixed precision would round it to bf16.
+    A sum of products instead of ``@``, which mixed precision would round to bf16.
     """
     return (camera.c2w[:, :3] * normals[..., :, None]).sum(dim=-2)
 
 
 def normal_scores(normals: Normals, truth: ViewTruth, weights: Float[Tensor, "height width"]) -> RegionScores:
-    """Scores normals in each of the `REGIONS`; see the module's docstring for the weighting.
+    """Score normals in each of the `REGIONS`; see the module's docstring for the weighting.
 
     Args:
-        normals: Unit vectors in the view's camera axes; zero vectors count as 90 degrees off.
-        truth: About the view.
+        normals: Unit vectors in the view's camera axes; the error of a zero vector is 90 degrees.
+        truth: The truth about the view.
         weights: Accumulated opacity.
 
     Returns:
         For each region its ``mean`` and ``median`` in degrees, and the shares ``under_11.25``, ``under_22.5``
-        and ``under_30`` in [0, 1]; None where the region has no pixel, or none of any weight.
+        and ``under_30`` in [0, 1]; None if the region has no pixel, or none with any weight.
     """
     angles = angles_deg(normals, truth.normals)
     scores: RegionScores = {}
@@ -97,30 +97,30 @@ def _weighted_statistics(
 
 
 def constant_normals(camera: Camera) -> Normals:
-    """In the camera's axes, what faces the reference camera everywhere: (0, 0, -1) of its frame."""
+    """Return (0, 0, -1) of the reference frame, which faces the reference camera, in the axes of a camera."""
     facing = camera.c2w.new_tensor([0, 0, -1]).expand(camera.height, camera.width, 3)
     return rotate_to_camera(facing, camera)
 
 
 def viewdir_normals(camera: Camera) -> Normals:
-    """In the camera's axes, the directions from what each pixel sees to the camera."""
+    """Return the directions from the surfaces to the camera, in its own axes."""
     return rotate_to_camera(-image_rays(camera).viewdirs, camera)
 
 
 def labelled(truth: ViewTruth, labels: tuple[int, ...]) -> Mask:
-    """Where the truth shows one of some labels."""
+    """Mark the pixels that have one of some labels."""
     return torch.isin(truth.mask, truth.mask.new_tensor(labels))
 
 
 def highlight_mask(truth: ViewTruth) -> Mask:
-    """Where gloss makes the photo much brighter, by `HIGHLIGHT_THRESHOLD`."""
+    """Mark the pixels that the specular part brightens by more than `HIGHLIGHT_THRESHOLD`."""
     return truth.specular.mean(dim=-1) > HIGHLIGHT_THRESHOLD
 
 
 def masked_psnr(
     image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"], mask: Mask
 ) -> float | None:
-    """PSNR in dB over some pixels, data range 1, at most 100 dB; None for none of them."""
+    """Return the PSNR in dB over some pixels, data range 1, at most 100 dB; None without any pixel."""
     if not mask.any():
         return None
     mse = (image[mask].clamp(0, 1) - truth[mask]).square().mean()
@@ -128,9 +128,10 @@ def masked_psnr(
 
 
 def predicted_to_target(rendered: dict[str, Tensor]) -> float | None:
-    """Return the mean angle in degrees from predicted to estimated normals, weighted by acc.
+    """Return the mean angle in degrees between predicted and estimated normals, weighted by acc.
 
-    None without both.
+    Returns:
+        None if the model lacks either, or nothing is covered.
     """
     if "normals" not in rendered or "target_normals" not in rendered:
         return None
@@ -142,19 +143,20 @@ def predicted_to_target(rendered: dict[str, Tensor]) -> float | None:
 def darkest_photos_psnr(
     views: Sequence[View], view: View, truth: ViewTruth, depth_unit: float
 ) -> float | None:
-    """What a diffuse part would score that is as dark as the photos of the true surfaces allow.
+    """Return the score of a diffuse part that is as dark as the photos of the true surfaces allow.
 
-    Each point gets the darkest tenth of the photos, channel by channel. Gloss that only adds light can't be
-    darker than what is left of it in the darkest photo; a tenth, since something hides some points.
+    Each surface point gets the first decile of its colours in the photos, channel by channel: highlights only
+    add light, so that the diffuse part can't be brighter than the darkest photo. A decile instead of the
+    minimum, since some photos show something else in front of a point.
 
     Args:
         views: The training views, on the device of ``view``.
-        view: The one to judge.
-        truth: About it.
+        view: The view to score.
+        truth: The truth about it.
         depth_unit: Length of the truth's unit of depth in the world of the views.
 
     Returns:
-        PSNR over the surfaces that have a diffuse part; None if there are none.
+        The PSNR over the surfaces that have a diffuse part; None if there are none.
     """
     rays = image_rays(view.camera)
     points = rays.origins + (depth_unit * truth.depth)[..., None] * rays.directions
@@ -162,7 +164,7 @@ def darkest_photos_psnr(
 
 
 def diffuse_mask(truth: ViewTruth) -> Mask:
-    """Where the surface has a diffuse part."""
+    """Mark the pixels whose surface has a diffuse part."""
     return truth.diffuse.mean(dim=-1) > _LEAST_DIFFUSE
 
 
@@ -174,15 +176,15 @@ def truth_scores(rendered: dict[str, Tensor], view: View, truth: ViewTruth) -> d
             (predicted) and ``target_normals`` (estimated from the geometry), ``[height width 3]`` in the
             reference frame: unit vectors where anything covers the pixel, else zero.
         view: The photo and its camera, on the device of ``rendered``.
-        truth: About the view, there too.
+        truth: The truth about the view, on the same device.
 
     Returns:
-        ``diffuse_psnr`` over all pixels, those included whose true diffuse part is black (mirror, metal):
+        ``diffuse_psnr`` over all pixels, including those whose true diffuse part is black (mirror, metal):
         a reflection that a model paints into its base colour is an error of the decomposition.
-        ``diffuse_psnr_lobe`` over the surfaces that have a diffuse part, and ``photo_diffuse_psnr_lobe``:
-        what the photo itself scores there, with nothing taken off.
-        ``highlight_psnr``: of the whole colour against the photo, in the `highlight_mask`.
-        `normal_scores` of ``normals`` and ``target_normals``, None without them, and of two answers that
+        ``diffuse_psnr_lobe`` over the surfaces that have a diffuse part, and ``photo_diffuse_psnr_lobe``,
+        the score of the unchanged photo there.
+        ``highlight_psnr`` of the full colour against the photo, in the `highlight_mask`.
+        `normal_scores` of ``normals`` and ``target_normals``, None without them, and of two baselines that
         need no learning, ``normals_constant`` and ``normals_viewdir``.
     """
     camera, diffuse, acc = view.camera, rendered["diffuse"], rendered["acc"]

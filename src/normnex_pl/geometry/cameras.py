@@ -1,4 +1,4 @@
-"""Rays through pixels, points onto pixels, and pictures at points, for pinhole cameras in OpenCV axes."""
+"""Pinhole cameras in OpenCV axes: rays through pixels, projection of points, samples of images at points."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def image_rays(camera: Camera) -> Rays:
 
 
 def join_image(camera: Camera, parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return a camera's pictures of what its rays show, part by part: `image_rays` split in order.
+    """Join values of consecutive parts of a camera's `image_rays` into images.
 
     Args:
-        camera: What the rays are of.
-        parts: By name, of shape ``[ray]`` or ``[ray, channel]``.
+        camera: Gives the size of the images.
+        parts: Values by name, of shape ``[ray]`` or ``[ray, channel]``.
 
     Returns:
-        Of shape ``[height, width]`` or ``[height, width, channel]``.
+        Images by name, of shape ``[height, width]`` or ``[height, width, channel]``.
     """
     shape = (camera.height, camera.width)
     return {name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in parts[0]}
@@ -79,16 +79,16 @@ def sample_image(
     camera: Camera,
     points: Float[Tensor, "height width 3"],
 ) -> tuple[Float[Tensor, "height width channel"], Bool[Tensor, "height width"]]:
-    """Read a picture where its camera sees points of the world, bilinearly.
+    """Read an image bilinearly where its camera sees points of the world.
 
     Args:
-        image: Of the camera's size.
-        camera: On the device of the points, as the image.
+        image: As large as the camera says.
+        camera: On the same device as image and points.
         points: In world space.
 
     Returns:
-        The values, beyond the picture's borders those of its border pixels; and which points are in front of
-        the camera and inside the picture.
+        The values, repeating border pixels beyond the image; and which points lie in front of the camera and
+        inside the image.
     """
     u, v, depth = project(camera, points).unbind(dim=-1)
     xy = torch.stack([2 * u / camera.width - 1, 2 * v / camera.height - 1], dim=-1)
@@ -101,6 +101,6 @@ def sample_image(
 def _transform(
     matrix: Float[Tensor, "*#batch 3 3"], vectors: Float[Tensor, "*batch 3"]
 ) -> Float[Tensor, "*batch 3"]:
-    """Matrix times vector. Not by ``@``: mixed precision would round it to bf16, a pixel or more off."""
+    """Multiply matrix and vector. Not by ``@``: mixed precision would round to bf16, a pixel or more off."""
     x, y, z = vectors[..., None].unbind(dim=-2)
     return x * matrix[..., :, 0] + y * matrix[..., :, 1] + z * matrix[..., :, 2]

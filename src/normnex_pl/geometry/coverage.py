@@ -1,24 +1,23 @@
-"""How far planes reach for cameras, and how far apart they look to them: in pixels."""
+"""How much canvas rays need to be covered, and how far apart planes look to cameras, in pixels."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from normnex_pl.core.types import Camera, MPIGeometry, Rays
+from normnex_pl.core.types import MPIGeometry, Rays
 from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
 
 
 def pixel_grid(width: int, height: int, columns: int, rows: int) -> Integer[Tensor, "pixel 2"]:
-    """Pixels evenly spread over a picture, those of its borders included.
+    """Spread pixels evenly over an image, its borders included.
 
     Returns:
-        Column and row of each.
+        Column and row of each pixel.
     """
     x = torch.linspace(0, width - 1, columns).round().long()
     y = torch.linspace(0, height - 1, rows).round().long()
@@ -28,17 +27,17 @@ def pixel_grid(width: int, height: int, columns: int, rows: int) -> Integer[Tens
 def pixels_beyond_picture(
     rays: Rays, depths: Float[Tensor, "plane"], geometry: MPIGeometry
 ) -> Float[Tensor, "ray plane"]:
-    """Return how far outside of the reference picture rays meet planes: the padding that each of them needs.
+    """Return how far outside the reference image rays meet planes: the padding that each of them needs.
 
     Args:
         rays: In the reference frame.
-        depths: Of the planes in world units, in the type of the rays.
+        depths: Depths of the planes in world units, in the dtype of the rays.
         geometry: The canvas; its padding doesn't matter.
 
     Returns:
-        Pixels of the reference picture from its nearest border; negative inside. Planes that a ray has
-        behind it need none (minus infinity); a ray that goes away from the planes, or along them, needs more
-        than there can be (infinity).
+        Distances from the nearest border of the reference image in its pixels; negative inside. Planes behind
+        the origin of a ray need no padding (minus infinity); a ray that points away from the planes, or runs
+        parallel to them, needs more than there can be (infinity).
     """
     bare = replace(geometry, padding=0)
     half = rays.origins.new_tensor([bare.width / 2, bare.height / 2])
@@ -49,24 +48,19 @@ def pixels_beyond_picture(
 
 
 def share_outside(beyond: Float[Tensor, "*ray"], padding: int) -> float:
-    """Share of the places that lie outside of a canvas with this padding, see `pixels_beyond_picture`."""
+    """Return the share of intersections outside a canvas of this padding; see `pixels_beyond_picture`."""
     return float((beyond > padding).double().mean())
 
 
-def largest_baseline(cameras: Iterable[Camera]) -> float:
-    """Largest distance of a camera from the reference camera's axis, in world units."""
-    return max(float(camera.c2w[:2, 3].norm()) for camera in cameras)
-
-
 def parallax(focal: float, baseline: float, depth: float, other_depth: float) -> float:
-    """By how many pixels two depths move against each other, between two cameras that look the same way.
+    """Return the parallax in pixels between two depths, seen by two cameras that look in the same direction.
 
-    f b |1/z - 1/z'|: Chai et al., Plenoptic sampling, SIGGRAPH 2000; planes less than a pixel apart
-    in this sense show no gaps.
+    f b |1/z - 1/z'|: Chai et al., Plenoptic sampling, SIGGRAPH 2000. Planes less than a pixel of
+    parallax apart show no gaps.
 
     Args:
         focal: Focal length in pixels.
-        baseline: Distance of the cameras, across the axis.
+        baseline: Distance of the cameras, perpendicular to the viewing direction.
         depth: In the units of the baseline.
         other_depth: Likewise.
     """

@@ -1,4 +1,4 @@
-"""Plane sweeps: what photos show if all they see lay on one plane, or at given points of the world.
+"""Plane sweeps: the colours of photos on an assumed plane, or at given points of the world.
 
 Collins, A space-sweep approach to true multi-image matching, CVPR 1996.
 """
@@ -18,30 +18,30 @@ from normnex_pl.core.types import MPIGeometry, View
 from normnex_pl.geometry.cameras import sample_image
 from normnex_pl.geometry.planes import canvas_grid, canvas_points
 
-# Colour values of all photos that are looked at together: 64 MiB, and a few times that while they are.
+# Colour values of all photos that are processed together: 64 MiB, and temporarily a few times as much.
 _VALUES_AT_ONCE = 2**24
 
 
 class PhotoStatistic(ABC):
-    """One colour out of those in which many photos show a point."""
+    """Reduction of the colours in which several photos show a point to a single colour."""
 
     @abstractmethod
     def __call__(
         self, colors: Float[Tensor, "view height width 3"], seen: Bool[Tensor, "view height width 1"]
     ) -> Float[Tensor, "height width 3"]:
-        """Return the colours of some points.
+        """Reduce the colours of points over the photos.
 
         Args:
             colors: sRGB in [0, 1].
-            seen: Which photos really show the point.
+            seen: Which photos show the point.
 
         Returns:
-            NaN where no photo does.
+            sRGB in [0, 1]; NaN where no photo shows the point.
         """
 
 
 class MeanOfPhotos(PhotoStatistic):
-    """The mean: what is right for a base colour from which the view-dependent part deviates both ways."""
+    """The mean: suits a base colour from which the view-dependent part deviates in both directions."""
 
     @override
     def __call__(
@@ -51,13 +51,13 @@ class MeanOfPhotos(PhotoStatistic):
 
 
 class QuantileOfPhotos(PhotoStatistic):
-    """A quantile of each channel: below a half it starts from a base colour to which gloss only adds.
+    """A quantile of each channel: below a half it suits a base colour to which specular highlights only add.
 
     Args:
-        quantile: From 0, the darkest photo, to 1; of the nearest rank.
+        quantile: From 0, the darkest photo, to 1; by nearest rank.
 
     Raises:
-        UserError: It is out of range.
+        UserError: The quantile is out of range.
     """
 
     def __init__(self, quantile: float) -> None:
@@ -69,7 +69,7 @@ class QuantileOfPhotos(PhotoStatistic):
     def __call__(
         self, colors: Float[Tensor, "view height width 3"], seen: Bool[Tensor, "view height width 1"]
     ) -> Float[Tensor, "height width 3"]:
-        # Side by side in memory, the photos' values of a point are sorted many times faster.
+        # Sorting the photos' values of a point is many times faster if they are adjacent in memory.
         values = torch.where(seen, colors, torch.nan).movedim(0, -1).contiguous()
         return values.nanquantile(self.quantile, dim=-1, interpolation="nearest")
 
@@ -82,15 +82,15 @@ def sweep_plane(
     width: int,
     statistic: PhotoStatistic,
 ) -> Float[Tensor, "height width 3"]:
-    """Return the colours in which photos show the points of a plane.
+    """Return the colours in which photos show the points of a plane of the reference frame.
 
     Args:
         views: At least one; all on one device.
-        depth: Of the plane in world units.
+        depth: Depth of the plane in world units.
         geometry: The canvas.
-        height: Texels of the result along the canvas.
-        width: Texels of the result along the canvas.
-        statistic: Makes one colour out of those of the photos.
+        height: Height of the result in texels, which cover the canvas.
+        width: Width of the result in texels.
+        statistic: Reduces the colours of the photos to one.
 
     Returns:
         sRGB in [0, 1]. Where no photo sees the plane, the mean of their nearest border pixels.
@@ -104,12 +104,12 @@ def sweep_plane(
 def colors_at(
     views: Sequence[View], points: Float[Tensor, "height width 3"], statistic: PhotoStatistic
 ) -> Float[Tensor, "height width 3"]:
-    """Return the colours in which photos show points of the world, whether or not something hides these.
+    """Return the colours in which photos show points of the world, regardless of occlusion.
 
     Args:
         views: At least one; on the device of the points.
         points: In world space.
-        statistic: Makes one colour out of those of the photos.
+        statistic: Reduces the colours of the photos to one.
 
     Returns:
         sRGB in [0, 1]. For points that no photo sees, the mean of their nearest border pixels.

@@ -1,4 +1,4 @@
-"""Where the planes of an MPI stand, and where rays meet them."""
+"""Depths of the planes of an MPI, intersections with rays, and the mapping from canvas to space."""
 
 from __future__ import annotations
 
@@ -10,39 +10,13 @@ from normnex_pl.core.types import MPIGeometry, Rays
 
 
 def plane_depths(geometry: MPIGeometry, num_planes: int) -> Float[Tensor, "plane"]:
-    """Depths of the planes in the reference frame, front to back, both bounds included.
+    """Return the depths of planes in the reference frame, front to back, both bounds included.
 
-    Uniform in depth, or uniform in inverse depth.
+    They are uniform in depth or in inverse depth, as the geometry's spacing says.
     """
     if geometry.spacing == "disparity":
         return 1 / torch.linspace(1 / geometry.near, 1 / geometry.far, num_planes)
     return torch.linspace(geometry.near, geometry.far, num_planes)
-
-
-def plane_spacing(
-    geometry: MPIGeometry, num_planes: int, depths: Float[Tensor, "*sample"]
-) -> Float[Tensor, "*sample"]:
-    """Growth of the depth from one plane to the next, at any depths: the derivative by the plane's index.
-
-    Args:
-        geometry: Depth range and spacing.
-        num_planes: Of the whole range; a single plane is given all of it.
-        depths: In world units.
-    """
-    gaps = max(1, num_planes - 1)
-    if geometry.spacing == "disparity":
-        return depths.square() * ((1 / geometry.near - 1 / geometry.far) / gaps)
-    return torch.full_like(depths, (geometry.far - geometry.near) / gaps)
-
-
-def depth_of_index(
-    geometry: MPIGeometry, num_planes: int, index: Float[Tensor, "*sample"]
-) -> Float[Tensor, "*sample"]:
-    """Depth of a place between planes, given by a real index; the planes themselves have whole ones."""
-    share = index / max(1, num_planes - 1)
-    if geometry.spacing == "disparity":
-        return 1 / ((1 - share) / geometry.near + share / geometry.far)
-    return (1 - share) * geometry.near + share * geometry.far
 
 
 def metric_gradient(
@@ -55,13 +29,13 @@ def metric_gradient(
     """Convert derivatives by canvas x, canvas y and plane index to those by metric X, Y and Z.
 
     With u = fx X / Z + cx, moving in Z at fixed X and Y also moves u, by -(u - cx) / Z: the Jacobian is a
-    full matrix. Leaving that out would turn the normals of whatever lies off the optical axis.
+    full matrix. A diagonal one would rotate the normals of all surfaces off the optical axis.
 
     Args:
-        gradient: By (canvas x, canvas y, index).
+        gradient: Derivatives by (canvas x, canvas y, plane index).
         coordinates: Canvas coordinates of the samples.
-        depths: Of the samples in world units.
-        spacing: Growth of the depth by the index, see `plane_spacing`.
+        depths: Depths of the samples in world units.
+        spacing: Derivative of the depth by the plane index; see `PlaneLayout.spacing_at`.
         geometry: The canvas.
 
     Returns:
@@ -75,10 +49,10 @@ def metric_gradient(
 
 
 def layer_depths(depths: Float[Tensor, "plane"], num_layers: int) -> Float[Tensor, "layer"]:
-    """Depth of each layer: the mean of its planes' inverse depths, inverted.
+    """Return the depth of each layer: the harmonic mean of the depths of its planes.
 
-    Canvas coordinates along a ray are linear in inverse depth, so this is where a ray is at the mean of
-    its positions on the layer's planes.
+    Canvas coordinates along a ray are linear in inverse depth, so that at this depth a ray is at the mean of
+    its positions on the planes of the layer.
     """
     return 1 / (1 / depths).view(num_layers, -1).mean(dim=1)
 
@@ -97,8 +71,8 @@ def canvas_coordinates(
         geometry: The canvas.
 
     Returns:
-        x and y, -1 and 1 at the borders of the canvas (``align_corners=False``). The planes are the
-        outer axis in memory, so that what reads one plane's texture after the other finds it in the cache.
+        x and y, -1 and 1 at the borders of the canvas (``align_corners=False``). Planes are the outer axis in
+        memory: reading the texture of one plane after the other makes good use of the cache.
     """
     x = _axis_coordinates(rays, depths, 0, geometry.fx, geometry.cx + geometry.padding, geometry.canvas_width)
     y = _axis_coordinates(
@@ -108,19 +82,16 @@ def canvas_coordinates(
 
 
 def planes_ahead(rays: Rays, depths: Float[Tensor, "plane"]) -> Bool[Tensor, "ray plane"]:
-    """Return whether a ray meets a plane in front of its origin.
-
-    A camera may have moved past the near planes.
-    """
+    """Return whether rays meet planes in front of their origins: a camera may have moved past near planes."""
     return ((depths[:, None] - rays.origins[:, 2]) / rays.directions[:, 2] > 0).T
 
 
 def _axis_coordinates(
     rays: Rays, depths: Float[Tensor, "plane"], axis: int, focal: float, centre: float, size: int
 ) -> Float[Tensor, "plane ray"]:
-    """Return one canvas axis; Python's numbers.
+    """Return one of the two canvas coordinates.
 
-    Since a tensor made on the host would stop the device's queue.
+    Focal length, centre and size are Python numbers: copying a tensor from the host would stall the device.
     """
     slope = rays.directions[:, axis] / rays.directions[:, 2]
     shift = rays.origins[:, axis] - slope * rays.origins[:, 2]
@@ -129,7 +100,7 @@ def _axis_coordinates(
 
 
 def plane_points(rays: Rays, depths: Float[Tensor, "plane"]) -> Float[Tensor, "*ray plane 3"]:
-    """Points in the reference frame where rays meet the planes.
+    """Return the points in the reference frame where rays meet the planes.
 
     Args:
         rays: Of any shape; not parallel to the planes.
@@ -140,7 +111,7 @@ def plane_points(rays: Rays, depths: Float[Tensor, "plane"]) -> Float[Tensor, "*
 
 
 def canvas_grid(height: int, width: int, device: torch.device) -> Float[Tensor, "height width 2"]:
-    """Canvas coordinates of the centres of a grid's cells."""
+    """Return the canvas coordinates of the centres of a grid's cells."""
     y = (2 * torch.arange(height, device=device) + 1) / height - 1
     x = (2 * torch.arange(width, device=device) + 1) / width - 1
     return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
@@ -149,7 +120,7 @@ def canvas_grid(height: int, width: int, device: torch.device) -> Float[Tensor, 
 def canvas_points(
     coordinates: Float[Tensor, "*sample 2"], depths: Float[Tensor, "*sample"], geometry: MPIGeometry
 ) -> Float[Tensor, "*sample 3"]:
-    """Points in the reference frame that the reference camera sees at canvas coordinates and depths."""
+    """Return the points in the reference frame at canvas coordinates and depths of the reference camera."""
     u, v = _pixels_off_axis(coordinates, geometry)
     return torch.stack([u * depths / geometry.fx, v * depths / geometry.fy, depths], dim=-1)
 
@@ -157,7 +128,7 @@ def canvas_points(
 def _pixels_off_axis(
     coordinates: Float[Tensor, "*sample 2"], geometry: MPIGeometry
 ) -> tuple[Float[Tensor, "*sample"], Float[Tensor, "*sample"]]:
-    """Pixels of the reference image to the right of and below its principal point."""
+    """Convert canvas coordinates to pixels to the right of and below the principal point."""
     x, y = coordinates.unbind(dim=-1)
     u = (x + 1) * (geometry.canvas_width / 2) - (geometry.cx + geometry.padding)
     v = (y + 1) * (geometry.canvas_height / 2) - (geometry.cy + geometry.padding)

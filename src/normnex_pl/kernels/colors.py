@@ -1,17 +1,16 @@
-"""Colours of sigmoid textures, read bilinearly without making the colours of all texels first."""
+"""Bilinear samples of sigmoid textures, without computing the colours of all texels first."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-import triton
-import triton.language as tl
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.kernels import launch
+from normnex_pl.kernels.language import tl, triton
 
 _BLOCK = 256
 
@@ -19,10 +18,10 @@ _BLOCK = 256
 def sample_sigmoid(
     raw: Float[Tensor, "layer channel height width"], coordinates: Float[Tensor, "ray plane 2"]
 ) -> Float[Tensor, "ray plane channel"]:
-    """What ``sample_layers(sigmoid(raw), coordinates)`` gives, for the texels that are read alone.
+    """Compute ``sample_layers(sigmoid(raw), coordinates)``, with the sigmoid of the texels in use alone.
 
     Args:
-        raw: One texture a layer, on a CUDA device.
+        raw: One texture per layer, on a CUDA device.
         coordinates: Canvas coordinates on ``plane = layer * sublayer`` planes; no gradient reaches them.
     """
     colors: Tensor = _SampleSigmoid.apply(raw, coordinates)
@@ -52,7 +51,7 @@ class _SampleSigmoid(torch.autograd.Function):
 
 
 def _programs(coordinates: Tensor) -> tuple[int, int]:
-    """Blocks of rays, for each plane: neighbouring programs read one texture."""
+    """Return the launch grid: blocks of rays by planes, so that neighbouring programs read one texture."""
     return triton.cdiv(coordinates.shape[1], _BLOCK), coordinates.shape[0]
 
 
@@ -64,10 +63,10 @@ def _sizes(raw: Tensor, coordinates: Tensor) -> tuple[int, int, int, int, int]:
 
 @triton.jit
 def corners(coordinates, plane, ray, inside, height, width, rays):  # type: ignore[no-untyped-def]
-    """The four texels around each sample, with the weights of the right and of the lower ones.
+    """Find the four texels around each sample, and the weights of the right and of the lower ones.
 
-    Texel centres are at -1 + (2 i + 1) / n; beyond the outermost ones the border is repeated, as
-    ``grid_sample(padding_mode="border", align_corners=False)`` has it.
+    Texel centres are at -1 + (2 i + 1) / n; beyond the outermost ones the border is repeated, as in
+    ``grid_sample(padding_mode="border", align_corners=False)``.
     """
     place = coordinates + (plane.to(tl.int64) * rays + ray) * 2
     column = ((tl.load(place, inside, 0.0) + 1) * width - 1) * 0.5
@@ -83,7 +82,7 @@ def corners(coordinates, plane, ray, inside, height, width, rays):  # type: igno
 
 @triton.jit
 def color(texture, place, is_there):  # type: ignore[no-untyped-def]
-    """Of texels by their raw values."""
+    """Return the colours of texels from their raw values."""
     return tl.sigmoid(tl.load(texture + place, is_there, 0.0))
 
 

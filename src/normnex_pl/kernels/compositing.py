@@ -1,14 +1,13 @@
-"""Over-compositing where no gradient is wanted: a ray's planes in one pass, from the front to the back."""
+"""Over-compositing without gradients: one pass over the planes of a ray, front to back."""
 
 from __future__ import annotations
 
 import torch
-import triton
-import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.kernels import launch
+from normnex_pl.kernels.language import tl, triton
 
 _BLOCK = 128
 # Sums of a ray: colour, diffuse colour, opacity, depth and disparity.
@@ -22,26 +21,26 @@ def composite_planes(
     depths: Float[Tensor, "plane"],
     least_transparency: float,
 ) -> tuple[Float[Tensor, "ray plane"], Float[Tensor, "9 ray"]]:
-    """Weights of the planes, and sums by these weights.
+    """Compute the weights of the planes, and the sums over planes by these weights.
 
     Args:
         alpha: Opacities, on a CUDA device.
         base_color: Colours of the planes without the specular part.
-        specular: Added to the colours of a layer's planes, before they are clamped to [0, 1].
-        depths: Of the planes, in world units.
-        least_transparency: What an opaque plane lets through.
+        specular: Added to the colours of a layer's planes; the sums are clamped to [0, 1].
+        depths: Depths of the planes in world units.
+        least_transparency: Share of the light that even an opaque plane lets through.
 
     Returns:
-        The weights; and of each ray the colour (3 rows), the base colour (3), the sum of the weights, and the
-        sums of depths and of disparities.
+        The weights; and for each ray the colour (3 rows), the base colour (3), the sum of the weights, and
+        the weighted sums of depths and of disparities.
 
     Raises:
-        ValueError: Layers can't be of as many planes each.
+        ValueError: The number of planes is not a multiple of the number of layers.
     """
     rays, planes = alpha.shape
     if planes % specular.shape[1]:
         raise ValueError(
-            f"expected as many planes in each layer, found {planes} in {specular.shape[1]} layers"
+            f"expected as many planes in each layer, found {planes} planes for {specular.shape[1]} layers"
         )
     weights = torch.empty(planes, rays, device=alpha.device).T
     sums = torch.empty(_SUMS, rays, device=alpha.device)
@@ -54,7 +53,7 @@ def composite_planes(
 
 @triton.jit
 def _clamp(color):  # type: ignore[no-untyped-def]
-    """To [0, 1]; what is not a number stays so, to be seen."""
+    """Clamp to [0, 1]; NaN stays NaN, so that it is noticed."""
     return tl.clamp(color, 0.0, 1.0, propagate_nan=tl.PropagateNan.ALL)
 
 

@@ -1,17 +1,16 @@
-"""Positional encoding of points on planes, written once and in the precision of the network behind it."""
+"""Positional encoding of points on planes, written once, in the precision of the network that reads it."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-import triton
-import triton.language as tl
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.kernels import launch
+from normnex_pl.kernels.language import tl, triton
 from normnex_pl.kernels.perceptron import PRECISION
 
 _BLOCK = 64
@@ -20,14 +19,15 @@ _BLOCK = 64
 def encode_planes(
     coordinates: Float[Tensor, "ray plane 2"], of_planes: Float[Tensor, "plane feature"], octaves: int
 ) -> Float[Tensor, "plane*ray feature"]:
-    """`fourier_features` of each point in its plane, and behind them what its plane has; planes first.
+    """Concatenate the `fourier_features` of each point and the features of its plane; planes first.
 
-    Angles are in float32, as in half precision the highest octaves would be noise; what is stored is rounded.
+    Angles are computed in float32, since in half precision the highest octaves would be noise; results are
+    rounded when they are stored.
 
     Args:
-        coordinates: On a CUDA device; no gradient reaches them.
+        coordinates: Canvas coordinates, on a CUDA device; no gradient reaches them.
         of_planes: Features that all points of a plane share.
-        octaves: Of the coordinates' encoding.
+        octaves: Octaves of the encoding of the coordinates.
     """
     points = rearrange(coordinates, "ray plane xy -> plane ray xy").contiguous()
     planes, rays, _ = points.shape
@@ -51,7 +51,7 @@ def _encode(  # type: ignore[no-untyped-def]
     point = tl.program_id(1).to(tl.int64) * rays + ray
     is_ray = (ray < rays)[:, None]
     own: tl.constexpr = 4 * OCTAVES
-    # All sines, then all cosines; of either x and then y, by octaves.
+    # All sines, then all cosines; in each half x and then y, octave by octave.
     axis, octave = feature // OCTAVES % 2, feature % OCTAVES
     value = tl.load(points + point[:, None] * 2 + axis[None, :], is_ray & (feature < own)[None, :], 0.0)
     angle = value * (lowest * tl.exp2(octave.to(tl.float32)))[None, :]

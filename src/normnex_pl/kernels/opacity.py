@@ -1,18 +1,17 @@
-"""Opacities of planes from a stack of dense grids, where no gradient is wanted."""
+"""Opacities of planes from a stack of dense grids, without gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-import triton
-import triton.language as tl
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.kernels import launch
 from normnex_pl.kernels.colors import corners
+from normnex_pl.kernels.language import tl, triton
 
 _BLOCK = 256
 
@@ -20,14 +19,14 @@ _BLOCK = 256
 def grid_opacity(
     grids: Sequence[Tensor], coordinates: Float[Tensor, "ray plane 2"], offset: float
 ) -> Float[Tensor, "ray plane"]:
-    """Sigmoid of the sum of grids, each read trilinearly where rays meet the planes, and 0 beside the canvas.
+    """Read grids trilinearly where rays meet planes; sum, and take the sigmoid; 0 outside the canvas.
 
     Plane i of n lies at the centre of the i-th of n equal parts of the grids' depth. Borders are repeated.
 
     Args:
-        grids: Raw values by depth, height and width, on a CUDA device.
-        coordinates: Canvas coordinates.
-        offset: Subtracted from the sums.
+        grids: Raw values of shape ``[depth, height, width]``, on a CUDA device.
+        coordinates: Canvas coordinates on the planes.
+        offset: Subtracted from the sum.
     """
     points = rearrange(coordinates, "ray plane xy -> plane ray xy").contiguous()
     planes, rays, _ = points.shape
@@ -54,7 +53,7 @@ def _add(grid, points, values, depth, height, width, rays, BLOCK: tl.constexpr):
     ray = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = ray < rays
     left, right, upper, lower, across, down = corners(points, plane, ray, inside, height, width, rays)
-    # Rounded to nearest, so that a plane with a slice of its own lies on it exactly.
+    # Rounded to nearest, so that a plane that has a slice to itself lies exactly on it.
     place = tl.div_rn((plane + 0.5) * depth, tl.num_programs(1).to(tl.float32)) - 0.5
     place = tl.minimum(tl.maximum(place, 0.0), depth - 1.0)
     near = tl.floor(place).to(tl.int32)

@@ -1,7 +1,7 @@
 """A multilayer perceptron in bfloat16: product, bias and leaky ReLU of a layer in one pass over memory.
 
-With a few hundred units, moving a layer's values takes as long as its products: PyTorch's separate passes for
-the activation, its gradient and the bias cost as much again. Products are summed in float32.
+With a few hundred units, moving the values of a layer takes as long as its matrix product: PyTorch's separate
+passes for the activation, its gradient and the bias cost as much again. Products are summed in float32.
 """
 
 from __future__ import annotations
@@ -10,40 +10,40 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import triton
-import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from normnex_pl.kernels import launch
+from normnex_pl.kernels.language import tl, triton
 
-# Of products' factors, and of what a layer hands on.
+# Precision of the factors of products, and of activations.
 PRECISION = torch.bfloat16
-# Samples, columns, summed values of a program. Smaller tiles of columns read the samples more often, larger
-# ones leave no room for two programs on a multiprocessor, one of which stores while the other multiplies.
+# Tile of a program: samples, columns, summed values. Fewer columns read the samples more often, more of them
+# leave no room for two programs per multiprocessor, one of which stores while the other multiplies.
 _SAMPLES, _COLUMNS, _DEPTH = 128, 128, 64
 _STAGES = 3
-# Programs that share the sum over the samples: about two for each multiprocessor of a large GPU.
+# Programs that share the sum over the samples: about two per multiprocessor of a large GPU.
 _PROGRAMS = 264
 
 
 def perceptron(
     inputs: Float[Tensor, "sample input"], layers: Sequence[nn.Linear], negative_slope: float
 ) -> Float[Tensor, "sample output"]:
-    """Linear layers with a leaky ReLU between them, rounded to bfloat16 as ``torch.autocast`` does.
+    """Apply linear layers with a leaky ReLU between them, rounded to bfloat16 as ``torch.autocast`` does.
 
     Args:
         inputs: On a CUDA device; no gradient reaches them.
-        layers: With biases, from the first to the last, behind which there is no activation.
-        negative_slope: Of the leaky ReLU; not negative, so that its sign tells where the kink was.
+        layers: With biases, first to last; no activation follows the last one.
+        negative_slope: Slope of the leaky ReLU below zero; not negative, so that outputs have the signs of
+            inputs.
 
     Returns:
-        In float32.
+        The outputs in float32.
 
     Raises:
-        ValueError: The inputs expect a gradient, or the slope is negative.
-        RuntimeError: Gradients are asked for twice: the first ones overwrote what was kept for them.
+        ValueError: The inputs require a gradient, or the slope is negative.
+        RuntimeError: The backward pass runs twice: the first one overwrites the saved activations.
     """
     if inputs.requires_grad or negative_slope < 0:
         raise ValueError(
@@ -63,11 +63,11 @@ class _Perceptron(torch.autograd.Function):
         slopes = [slope] * (len(weights) - 1) + [1.0]
         values = inputs.to(PRECISION).contiguous()
         kept = []
-        for weight, bias, slope_behind in zip(weights, parameters[1::2], slopes, strict=True):
+        for weight, bias, slope_after in zip(weights, parameters[1::2], slopes, strict=True):
             if keeps:
                 kept.append(values)
             dtype = torch.float32 if weight is weights[-1] else PRECISION
-            values = _linear(values, weight, bias, slope_behind, dtype)
+            values = _linear(values, weight, bias, slope_after, dtype)
         ctx.slope = slope
         ctx.is_spent = False
         ctx.save_for_backward(*weights, *kept)
@@ -77,7 +77,9 @@ class _Perceptron(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.is_spent:
-            raise RuntimeError("perceptron: its gradients were computed already, over what was kept for them")
+            raise RuntimeError(
+                "perceptron: its gradients were computed already, in place of the saved activations"
+            )
         ctx.is_spent = True
         saved = ctx.saved_tensors
         weights, kept = saved[: len(saved) // 2], saved[len(saved) // 2 :]
@@ -92,7 +94,7 @@ class _Perceptron(torch.autograd.Function):
 
 
 def _linear(inputs: Tensor, weight: Tensor, bias: Tensor, slope: float, dtype: torch.dtype) -> Tensor:
-    """Return a layer with the activation behind it; a slope of 1 is none."""
+    """Apply a layer and the activation that follows it; a slope of 1 means none."""
     samples, (fan_out, fan_in) = len(inputs), weight.shape
     outputs = torch.empty(samples, fan_out, device=inputs.device, dtype=dtype)
     tile = {"SAMPLES": _SAMPLES, "COLUMNS": _side(fan_out, _COLUMNS), "DEPTH": _side(fan_in, _DEPTH)}
@@ -104,9 +106,9 @@ def _linear(inputs: Tensor, weight: Tensor, bias: Tensor, slope: float, dtype: t
 
 
 def _input_gradient(gradient: Tensor, weight: Tensor, inputs: Tensor, slope: float) -> tuple[Tensor, Tensor]:
-    """Return the gradients before the activation that made a layer's inputs, and their sums over the samples.
+    """Return the gradients by the previous layer's pre-activations, and their sums over the samples.
 
-    The former take the place of the inputs, which tell by their sign how steep the activation was.
+    The former overwrite the inputs, whose signs tell the slope of the activation.
     """
     samples, (fan_out, fan_in) = len(inputs), weight.shape
     blocks = triton.cdiv(samples, _SAMPLES)
@@ -120,9 +122,9 @@ def _input_gradient(gradient: Tensor, weight: Tensor, inputs: Tensor, slope: flo
 
 
 def _weight_gradient(gradient: Tensor, inputs: Tensor) -> Tensor:
-    """Return the gradient of a layer's weights, by stored partial sums.
+    """Return the gradient of a layer's weights, by partial sums that are stored and then added.
 
-    Atomic ones would differ from run to run.
+    Atomic additions would make results differ from run to run.
     """
     samples, fan_out, fan_in = len(inputs), gradient.shape[1], inputs.shape[1]
     tiles = triton.cdiv(fan_out, _COLUMNS) * triton.cdiv(fan_in, _COLUMNS)
@@ -135,7 +137,7 @@ def _weight_gradient(gradient: Tensor, inputs: Tensor) -> Tensor:
 
 
 def _side(size: int, largest: int) -> int:
-    """Return a tile's side for so many values: as matrix units take it, and no larger than it needs to be."""
+    """Return a tile side that matrix units accept, no larger than ``size`` values require."""
     return min(largest, max(16, triton.next_power_of_2(size)))
 
 

@@ -1,15 +1,14 @@
-"""Total variation of sigmoid textures and its gradient, in one pass over them."""
+"""Total variation of sigmoid textures and its gradient, in one pass over the texels."""
 
 from __future__ import annotations
 
 import torch
-import triton
-import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.kernels import launch
 from normnex_pl.kernels.colors import color
+from normnex_pl.kernels.language import tl, triton
 
 _BLOCK = 1024
 
@@ -19,12 +18,13 @@ def add_variation_gradient(
     gradient: Float[Tensor, "layer channel height width"],
     weight: float,
 ) -> Float[Tensor, ""]:
-    """Add the gradient of ``weight * total_variation(sigmoid(raw))`` to another one, in place.
+    """Add the gradient of ``weight * total_variation(sigmoid(raw))`` to a given one, in place.
 
     Args:
-        raw: On a CUDA device, contiguous, at least two texels high and wide, as the variation needs them.
-        gradient: What is added to, contiguous.
-        weight: Of the variation.
+        raw: On a CUDA device, contiguous, at least two texels high and wide, since the variation is that of
+            neighbours.
+        gradient: Is added to; contiguous.
+        weight: Weight of the variation.
 
     Returns:
         The variation, unweighted.
@@ -32,7 +32,7 @@ def add_variation_gradient(
     layers, channels, height, width = raw.shape
     blocks = triton.cdiv(height * width, _BLOCK)
     sums = torch.empty(layers * channels, blocks, device=raw.device)
-    # Of a difference to the neighbour below and to the right: a mean over texels, summed over channels.
+    # Factors of the differences to the lower and right neighbours: mean over texels, sum over channels.
     shares = 1 / (layers * (height - 1) * width), 1 / (layers * height * (width - 1))
     sizes = height, width, *shares, weight
     launch(_add_gradient, (blocks, layers * channels), raw, gradient, sums, *sizes, BLOCK=_BLOCK)
@@ -56,7 +56,7 @@ def _add_gradient(  # type: ignore[no-untyped-def]
     has_above, has_left = inside & (pixel >= width), inside & (column > 0)
     has_below, has_right = inside & (pixel < (height - 1) * width), inside & (column < width - 1)
     own = color(texture, pixel, inside)
-    # To what isn't there the difference is zero.
+    # The difference to a missing neighbour is zero.
     from_above = tl.where(has_above, own - color(texture, pixel - width, has_above), 0.0)
     from_left = tl.where(has_left, own - color(texture, pixel - 1, has_left), 0.0)
     to_below = tl.where(has_below, color(texture, pixel + width, has_below) - own, 0.0)

@@ -1,1 +1,1 @@
-"""The multiplane image: its fields, its appearance, compositing and shading."""
+"""The multiplane image: its fields, its appearance and compositing."""

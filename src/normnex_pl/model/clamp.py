@@ -1,4 +1,4 @@
-"""Operations whose gradient isn't that of their value, because training needs another one."""
+"""Clamping with a gradient that lets values return into their range."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 def clamp(
     x: Float[Tensor, "*shape"], minimum: float = -torch.inf, maximum: float = torch.inf
 ) -> Float[Tensor, "*shape"]:
-    """Clamp values; gradients pass unless they would push a value further out.
+    """Clamp values; gradients pass unless they would push a value further out of the range.
 
-    The gradient of ``torch.clamp`` is zero outside of the range, so that a colour which has left it, or a
-    highlight that starts at nothing, could never come back.
+    The gradient of ``torch.clamp`` is zero outside the range, so that a colour which has left it could never
+    return, nor a specular highlight leave its start at zero.
     """
     clamped: Tensor = _Clamp.apply(x, minimum, maximum)
     return clamped

@@ -12,7 +12,7 @@ from torch import Tensor
 def fourier_features(x: Float[Tensor, "*batch dim"], octaves: int) -> Float[Tensor, "*batch feature"]:
     """Encode coordinates by sines and cosines of 0.5 pi 2^k x, k = 0 .. octaves - 1 (NeX, section 3.3).
 
-    Always in the precision of ``x``: at the highest octaves half precision would be noise.
+    Computed in the precision of ``x``, even under autocast: in half precision the highest octaves are noise.
 
     Returns:
         ``2 * octaves * dim`` features: all sines, then all cosines.

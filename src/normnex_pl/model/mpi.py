@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from einops import reduce
@@ -11,33 +10,50 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import Camera, FieldOutput, MPIGeometry, PlaneSamples, Rays, RenderOutput
+from normnex_pl.core.rendering import FieldOutput, PlaneSamples, RenderOutput
+from normnex_pl.core.types import Camera, MPIGeometry, Rays
 from normnex_pl.geometry.cameras import image_rays, join_image
-from normnex_pl.geometry.planes import canvas_coordinates, layer_depths, plane_depths, planes_ahead
+from normnex_pl.geometry.layout import PlaneLayout
+from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
 from normnex_pl.model.appearance import Background, Basis, ClearBackground, ColorModel, NormalModel
-from normnex_pl.model.compositing import composite
+from normnex_pl.model.compositing import composite, composite_shaded
 from normnex_pl.model.fields import FieldFactory
-from normnex_pl.model.shading import composite_shaded
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """Deviations from the learned model, for ablations and figures.
+
+    Attributes:
+        normals: Model of the normals to use instead of the learned one; None for the learned one.
+        specular_gain: Factor of the specular part of each plane, on top of the gate, before anything clamps.
+    """
+
+    normals: NormalModel | None = None
+    specular_gain: float = 1.0
+
+
+AS_LEARNED = RenderOptions()
 
 
 class MPI(nn.Module):
     """A multiplane image of a forward-facing scene.
 
     Args:
-        geometry: Canvas and depth range.
-        num_layers: Layers that share textures.
-        sublayers: Planes a layer.
-        field: Makes the field.
-        color: What the features mean.
-        basis: Functions of a direction, and which one.
-        normals: Reads the normals from the features behind those of the colour model.
-        background: What is behind the planes.
+        layout: Planes, layers and canvas.
+        field: Creates the field.
+        color: Turns features and basis functions into the specular part.
+        basis: Basis functions, and the direction by which they are looked up.
+        normals: Reads normals from the features that follow those of the colour model.
+        background: Closes the far end, or leaves it open.
 
     Attributes:
+        depths: Depths of the planes in world units.
+        layer_depths: Depths of the layers, likewise.
         gate: Factor of the specular part; a diffuse phase sets it to zero. Part of the state.
 
     Raises:
-        UserError: The basis is looked up by normals, and there are none.
+        UserError: The basis is looked up by normals, but there are none.
     """
 
     depths: Float[Tensor, "plane"]
@@ -46,9 +62,7 @@ class MPI(nn.Module):
 
     def __init__(
         self,
-        geometry: MPIGeometry,
-        num_layers: int,
-        sublayers: int,
+        layout: PlaneLayout,
         field: FieldFactory,
         color: ColorModel,
         basis: Basis,
@@ -59,61 +73,83 @@ class MPI(nn.Module):
         if basis.query.needs_normals and not normals.num_features:
             raise UserError(
                 f"model.normals: expected a model of normals, since {type(basis.query).__name__} looks the "
-                f"basis up by them, found {type(normals).__name__}. Choose PredictedNormals, or ViewQuery."
+                f"basis up by them, found {type(normals).__name__}. Choose PredictedNormals or ViewQuery."
             )
-        self.geometry = geometry
-        self.num_layers = num_layers
-        self.sublayers = sublayers
+        self.layout = layout
         self.color = color
         self.basis = basis
         self.normals = normals
         self.background = background
         self.num_color_features = color.num_features(basis.num_basis)
         num_features = self.num_color_features + normals.num_features
-        self.field = field(geometry, num_layers, sublayers, num_features)
-        depths = plane_depths(geometry, num_layers * sublayers)
-        self.register_buffer("depths", depths, persistent=False)
-        self.register_buffer("layer_depths", layer_depths(depths, num_layers), persistent=False)
+        self.field = field(layout, num_features)
+        self.register_buffer("depths", layout.depths, persistent=False)
+        self.register_buffer("layer_depths", layout.layer_depths, persistent=False)
         self.register_buffer("gate", torch.ones(()))
 
     @property
+    def geometry(self) -> MPIGeometry:
+        """Reference camera, canvas and depth range."""
+        return self.layout.geometry
+
+    @property
+    def num_layers(self) -> int:
+        """Groups of neighbouring planes that share textures."""
+        return self.layout.num_layers
+
+    @property
+    def sublayers(self) -> int:
+        """Planes per layer."""
+        return self.layout.sublayers
+
+    @property
     def num_outputs(self) -> int:
-        """Values that a sample has: opacity, base colour, and the features of its layer."""
+        """Values per sample: opacity, base colour, and the features of the layer."""
         return 1 + 3 + self.num_color_features + self.normals.num_features
 
     @property
     def stored_bytes(self) -> int:
-        """Size of the multiplane image at one byte a value, uncompressed; see `Field.stored_values`."""
+        """Size of the multiplane image at one byte per value, uncompressed; see `Field.stored_values`."""
         return self.field.stored_values()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return all parameters, by the name under which a preset gives their learning rate."""
+        """Group all parameters by the names under which presets give their learning rates."""
         return {**self.field.parameter_groups(), "basis": list(self.basis.parameters())}
 
-    def render(self, rays: Rays) -> RenderOutput:
+    def render(self, rays: Rays, options: RenderOptions = AS_LEARNED) -> RenderOutput:
         """Render a batch of rays, for training, evaluation and pictures alike.
 
         Args:
             rays: Of shape ``[ray]``, in the reference frame.
+            options: Deviations from the learned model.
         """
         samples = self.intersect(rays)
-        return self.shade(rays, samples, self.field(samples))
+        return self.shade(rays, samples, self.field(samples), options)
 
     def intersect(self, rays: Rays) -> PlaneSamples:
-        """Where rays meet the planes and the layers, in canvas coordinates."""
+        """Intersect rays with the planes and the layers, in canvas coordinates."""
         return PlaneSamples(self._meet(rays, self.depths), self._meet(rays, self.layer_depths))
 
-    def shade(self, rays: Rays, samples: PlaneSamples, stored: FieldOutput) -> RenderOutput:
-        """Colours and composites what the field stores where rays meet its planes.
+    def shade(
+        self,
+        rays: Rays,
+        samples: PlaneSamples,
+        stored: FieldOutput,
+        options: RenderOptions = AS_LEARNED,
+    ) -> RenderOutput:
+        """Shade and composite the values that the field stores where rays meet its planes.
 
         Args:
             rays: In the reference frame.
             samples: Where they meet the planes.
-            stored: What the field has there.
+            stored: Values of the field there.
+            options: Deviations from the learned model.
         """
-        normals = self.normals(stored.features[..., self.num_color_features :])
+        read_normals = self.normals if options.normals is None else options.normals
+        normals = read_normals(stored.features[..., self.num_color_features :])
         features = stored.features[..., : self.num_color_features]
-        specular = self.gate * self.color.specular(features, self.basis(rays.viewdirs, normals))
+        gate = self.gate * options.specular_gain
+        specular = gate * self.color.specular(features, self.basis(rays.viewdirs, normals))
         alpha = self.background(stored.alpha, samples.planes) * planes_ahead(rays, self.depths)
         return RenderOutput(
             **composite_shaded(alpha, stored.base_color, specular, self.depths),
@@ -124,55 +160,38 @@ class MPI(nn.Module):
         )
 
     def layer_weights(self, weights: Float[Tensor, "ray plane"]) -> Float[Tensor, "ray layer"]:
-        """Weights of the layers: the sums of their planes'."""
+        """Sum the weights of the planes of each layer."""
         return reduce(weights, "ray (layer sub) -> ray layer", "sum", sub=self.sublayers)
 
     def _meet(self, rays: Rays, depths: Float[Tensor, "plane"]) -> Float[Tensor, "ray plane 2"]:
-        """Canvas coordinates that are finite: rays parallel to the planes end up beside the canvas."""
+        """Intersect rays with planes; clamp intersections that miss the canvas, or don't exist, to +-2."""
         return canvas_coordinates(rays, depths, self.geometry).nan_to_num(nan=2.0).clamp(-2, 2)
 
-    @contextmanager
-    def replacing_normals(self, normals: NormalModel) -> Iterator[None]:
-        """Render with other normals for a while."""
-        kept, self.normals = self.normals, normals
-        try:
-            yield
-        finally:
-            self.normals = kept
-
-    @contextmanager
-    def scaling_specular(self, gain: int | float) -> Iterator[None]:
-        """Render for a while with the specular part of each plane multiplied by a gain."""
-        kept = self.gate.clone()
-        self.gate.mul_(gain)
-        try:
-            yield
-        finally:
-            self.gate.copy_(kept)
-
     @torch.no_grad()
-    def render_image(self, camera: Camera, chunk_size: int = 16384) -> dict[str, Tensor]:
+    def render_image(
+        self, camera: Camera, chunk_size: int = 16384, options: RenderOptions = AS_LEARNED
+    ) -> dict[str, Tensor]:
         """Render a whole image in chunks that bound the memory.
 
         Args:
             camera: In the reference frame, on the model's device.
-            chunk_size: Rays at once.
+            chunk_size: Rays per chunk.
+            options: Deviations from the learned model.
 
         Returns:
-            What `components` gives, of shape ``[height, width]`` or ``[height, width, channel]``.
+            The `components` of all pixels, of shape ``[height, width]`` or ``[height, width, channel]``.
         """
-        return join_image(
-            camera, [self.components(self.render(rays)) for rays in image_rays(camera).split(chunk_size)]
-        )
+        chunks = image_rays(camera).split(chunk_size)
+        return join_image(camera, [self.components(self.render(rays, options)) for rays in chunks])
 
     def components(self, rendered: RenderOutput) -> dict[str, Tensor]:
-        """What there is to see of rays, composited by the same weights as their colour.
+        """Composite everything that can be shown of rays, by the same weights as their colour.
 
         Returns:
             ``rgb``, ``acc``, ``depth``, ``disparity`` and ``diffuse`` as in `RenderOutput`; ``specular``,
-            which is rgb - diffuse and may be negative; what the colour model names (``tint`` in [0, 1],
-            ``chroma`` in [-0.5, 0.5]); ``normals`` in the reference frame, if there are any: of unit length,
-            or zero where nothing is covered.
+            which is rgb - diffuse and may be negative; the parts that the colour model names (``tint`` in
+            [0, 1], ``chroma`` in [-0.5, 0.5]); ``normals`` in the reference frame, if the model has any: of
+            unit length, or zero where nothing is covered.
         """
         weights = self.layer_weights(rendered.weights)
         shown = {name: getattr(rendered, name) for name in ("rgb", "acc", "depth", "disparity", "diffuse")}
@@ -187,6 +206,6 @@ class MPI(nn.Module):
 def composite_normals(
     weights: Float[Tensor, "ray layer"], normals: Float[Tensor, "ray layer 3"]
 ) -> Float[Tensor, "ray 3"]:
-    """Return the mean normals by weight, of unit length; zero where nothing is covered."""
+    """Average normals by weight and normalise; zero where nothing is covered."""
     total = composite(weights, normals)
     return total / total.norm(dim=-1, keepdim=True).clamp(min=1e-6)

@@ -1,25 +1,23 @@
-"""What every estimator of the target normals offers, and what they share.
+"""Interface of all estimators of target normals, and helpers that they share.
 
 A target is the unit normal of the surface that a ray meets on a layer, in the reference frame, facing the
-camera: n . viewdir < 0 for a surface that can be seen. Where nothing tells, it is (0, 0, -1).
+camera: n . viewdir < 0 for a visible surface. Where it can't be estimated, it is (0, 0, -1).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from normnex_pl.core.types import RayBatch, RenderOutput
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import RayBatch
+from normnex_pl.model.mpi import MPI
 
-if TYPE_CHECKING:
-    from normnex_pl.model.mpi import MPI
-
-# Below this length a direction is rounding noise.
+# Directions of vectors shorter than this are rounding noise.
 _LEAST_LENGTH = 1e-12
 
 
@@ -43,13 +41,13 @@ class NormalEstimator(nn.Module, ABC):
         Args:
             mpi: The model.
             batch: Rays in L-shaped triplets, and the colours of their pixels.
-            rendered: The same rays as ``mpi.render`` gives them, triplet by triplet.
+            rendered: The same rays as rendered by ``mpi.render``, triplet by triplet.
         """
 
 
 def unit_normals(vectors: Float[Tensor, "*sample 3"]) -> Float[Tensor, "*sample 3"]:
-    """Normalise; (0, 0, -1), which faces the reference camera, where there is no direction."""
-    # Scaled first, so that the squares of small numbers don't vanish.
+    """Normalise vectors; those without a direction become (0, 0, -1), which faces the reference camera."""
+    # Scaled first, so that the squares of small numbers don't underflow.
     largest = vectors.abs().amax(dim=-1, keepdim=True)
     scaled = vectors / largest.clamp(min=_LEAST_LENGTH)
     normals = scaled / scaled.norm(dim=-1, keepdim=True).clamp(min=_LEAST_LENGTH)
@@ -62,7 +60,7 @@ def unit_normals(vectors: Float[Tensor, "*sample 3"]) -> Float[Tensor, "*sample 
 def composite_on_layers(
     weights: Float[Tensor, "ray plane"], normals: Float[Tensor, "ray plane 3"], num_layers: int
 ) -> Float[Tensor, "ray layer 3"]:
-    """Unit normals of layers: the mean of their planes' normals by weight, normalised last."""
+    """Average the normals of each layer's planes by weight, and normalise last."""
     weighted = rearrange(
         weights[..., None] * normals, "ray (layer sub) xyz -> ray layer sub xyz", layer=num_layers
     )

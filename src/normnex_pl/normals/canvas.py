@@ -1,10 +1,9 @@
-"""The whole MPI as the reference camera sees it, on a grid of the canvas: pure functions on volumes."""
+"""The MPI as a volume over the reference camera's canvas: its opacities, and pure functions on volumes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -14,17 +13,15 @@ from torch import Tensor
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.geometry.planes import canvas_grid
+from normnex_pl.model.mpi import MPI
 
-if TYPE_CHECKING:
-    from normnex_pl.model.mpi import MPI
-
-# Of the reference camera; each has as many samples as there are planes.
+# Rays of the reference camera that are evaluated together, each with a sample per plane.
 _TEXELS_AT_ONCE = 4096
 
 
 @contextmanager
 def exact_filters(device: torch.device) -> Iterator[None]:
-    """Keep convolutions from rounding: depths differ between cells by less than bf16 or TF32 can tell."""
+    """Run convolutions in full precision: bf16 and TF32 can't resolve depths of neighbouring cells."""
     cudnn = torch.backends.cudnn
     kept = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
     with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
@@ -43,7 +40,7 @@ def check_cells(divisor: int, every: int) -> None:
 def bake_alpha(mpi: MPI, divisor: int) -> Float[Tensor, "plane height width"]:
     """Evaluate the opacity of all planes on a grid with cells of ``divisor`` canvas pixels.
 
-    A point of the canvas is one ray of the reference camera: the planes of a cell lie behind each other.
+    A cell is a ray of the reference camera, which meets all planes at the same canvas coordinates.
     """
     height = max(1, mpi.geometry.canvas_height // divisor)
     width = max(1, mpi.geometry.canvas_width // divisor)
@@ -58,7 +55,7 @@ def bake_alpha(mpi: MPI, divisor: int) -> Float[Tensor, "plane height width"]:
 
 
 def gaussian_blur(values: Float[Tensor, "*batch size"], sigma: float) -> Float[Tensor, "*batch size"]:
-    """Blur the last axis by a Gaussian of ``sigma`` cells; the borders are repeated. Zero: as it is."""
+    """Blur the last axis by a Gaussian of ``sigma`` cells, repeating the borders; zero changes nothing."""
     if sigma == 0:
         return values
     radius = max(1, round(3 * sigma))
@@ -70,7 +67,7 @@ def gaussian_blur(values: Float[Tensor, "*batch size"], sigma: float) -> Float[T
 
 
 def central_difference(values: Float[Tensor, "*batch size"]) -> Float[Tensor, "*batch size"]:
-    """Derivative along the last axis by its index; one-sided at the ends, zero for a single cell."""
+    """Differentiate along the last axis by its index; one-sided at the ends, zero for a single cell."""
     if values.shape[-1] == 1:
         return torch.zeros_like(values)
     (derivative,) = torch.gradient(values, dim=-1)
@@ -78,9 +75,9 @@ def central_difference(values: Float[Tensor, "*batch size"]) -> Float[Tensor, "*
 
 
 def median_depth_index(weights: Float[Tensor, "plane *image"]) -> Float[Tensor, "*image"]:
-    """Where along the planes half of a ray's weight lies, as a real index: planes are half-open unit cells.
+    """Return the real plane index up to which half of a ray's weight lies; planes are unit cells.
 
-    The last plane where nothing has any weight.
+    Rays without any weight get the last plane.
     """
     passed = weights.cumsum(dim=0)
     half = 0.5 * passed[-1]

@@ -1,4 +1,4 @@
-"""What a model has of a view, with its estimated normals: the targets that it learns from, pixel by pixel."""
+"""Components of a view, with the estimated target normals of each pixel; diagnostics of predicted normals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.model.mpi import MPI, composite_normals
 from normnex_pl.normals import NormalEstimator
 
-# Estimators differentiate: what lies between their rays and the result is kept meanwhile.
+# Estimators that differentiate keep all intermediate values of their rays.
 _ESTIMATED_AT_ONCE = 16384
 
 
@@ -19,17 +19,17 @@ _ESTIMATED_AT_ONCE = 16384
 def view_components(
     mpi: MPI, estimator: NormalEstimator | None, view: View, chunk_size: int = 16384
 ) -> dict[str, Tensor]:
-    """Return all that a model has of a view.
+    """Render all components of a view, and estimate its target normals.
 
     Args:
         mpi: The model.
-        estimator: Of normals, refreshed; None if the model has none.
+        estimator: Estimator of the normals, refreshed; None if the model learns none.
         view: On the model's device.
-        chunk_size: Rays at once.
+        chunk_size: Rays per chunk.
 
     Returns:
-        What `MPI.components` gives, ``[height, width]`` or ``[height, width, channel]``, and
-        ``target_normals`` where there is an estimator.
+        `MPI.components` of shape ``[height, width]`` or ``[height, width, channel]``; and ``target_normals``
+        if there is an estimator.
     """
     shown = mpi.render_image(view.camera, chunk_size)
     if estimator is not None:
@@ -41,14 +41,13 @@ def view_components(
 def target_normals(
     mpi: MPI, estimator: NormalEstimator, view: View, chunk_size: int = _ESTIMATED_AT_ONCE
 ) -> Float[Tensor, "height width 3"]:
-    """Estimate the normals that the pixels of a view see.
+    """Estimate the normals of the surfaces that the pixels of a view see.
 
     Args:
         mpi: The model.
-        estimator: Refreshed.
-        view: On the model's device. The photo is used by estimators that look at the error of the colour;
-            there is no other use of it.
-        chunk_size: Rays at once.
+        estimator: Estimator of the normals, refreshed.
+        view: On the model's device. Its photo is used only by estimators that differentiate the colour error.
+        chunk_size: Rays per chunk.
 
     Returns:
         Unit normals in the reference frame, composited; zero where nothing is covered.
@@ -76,7 +75,7 @@ def _pixels(height: int, width: int, device: torch.device) -> Tensor:
 
 
 def _triplets(camera: Camera, pixels: Tensor) -> Rays:
-    """Pixel, right, below; those beyond the border have rays all the same."""
+    """Cast rays through pixels and their right and lower neighbours, which may lie beyond the border."""
     neighbours = pixels.new_tensor([[0, 0], [1, 0], [0, 1]])
     return pixel_rays(camera.K, camera.c2w, pixels[:, None] + neighbours)
 
@@ -87,11 +86,11 @@ def normal_diagnostics(
     predicted: Float[Tensor, "ray layer 3"],
     target: Float[Tensor, "ray layer 3"],
 ) -> dict[str, Tensor]:
-    """Scalars that show predicted normals that have collapsed to one direction, or drift from their targets.
+    """Compute scalars that reveal predicted normals which collapse to one direction or miss their targets.
 
     Returns:
-        ``normals/variance``: 1 - |mean n'|, weighted; zero if all are equal. ``normals/target_degrees``: mean
-        angle between n' and the target, weighted.
+        ``normals/variance``: 1 - |mean n'|, weighted; zero if all are equal. ``normals/target_degrees``: the
+        weighted mean angle between n' and the target.
     """
     total = weights.sum().clamp(min=1e-6)
     mean = (weights[..., None] * predicted).sum(dim=(0, 1)) / total

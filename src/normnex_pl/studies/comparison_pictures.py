@@ -1,4 +1,4 @@
-"""Compare finished runs: the pictures that their evaluations wrote, side by side."""
+"""Compare finished runs: the pictures of their evaluations side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.evaluation.pictures.colors import contact_sheet
+from normnex_pl.evaluation.pictures.components import error_legend
+from normnex_pl.evaluation.pictures.sheet import Panel, panel_table
 from normnex_pl.evaluation.report import Number, format_value
 from normnex_pl.studies.comparison import Run
 
@@ -32,25 +33,32 @@ def comparison_sheet(runs: Sequence[Run]) -> UInt8[np.ndarray, "height width 3"]
     first = next(iter(shown.values()), None)
     if first is None:
         return None
-    photo = stored_picture(first, view, "truth")
-    size = (photo.shape[1], photo.shape[0])
-    renders = [stored_picture(run, view, "render", size) for run in shown.values()]
-    errors = [stored_picture(run, view, "error", size) for run in shown.values()]
-    titles = [f"{row} {format_value(view_psnr(run, view), 2)} dB" for row, run in shown.items()]
-    nothing = np.full_like(photo, 255)
-    return contact_sheet([[photo, *renders], [nothing, *errors]], ["photo", *titles], [view, "error"])
+    photo = Panel("photo", "photo", stored_picture(first, view, "truth"))
+    size = (photo.picture.shape[1], photo.picture.shape[0])
+    renders = [
+        Panel("render", _titled(row, view_psnr(run, view)), stored_picture(run, view, "render", size))
+        for row, run in shown.items()
+    ]
+    errors = [
+        Panel("error", "", stored_picture(run, view, "error", size), error_legend()) for run in shown.values()
+    ]
+    return panel_table([[photo, *renders], [None, *errors]], [view, "error"])
+
+
+def _titled(row: str, psnr: Number) -> str:
+    return f"{row} {format_value(psnr, 2)} dB"
 
 
 def stored_picture(
     run: Run, view: str, component: str, size: tuple[int, int] | None = None
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Read a picture that the evaluation of a run wrote.
+    """Read a picture that the evaluation of a run has written.
 
     Args:
         run: A finished run.
         view: Name of a held-out view.
         component: ``render``, ``truth`` or ``error``.
-        size: Width and height; a picture of another size, as of an ablation of the width, is scaled.
+        size: Width and height; pictures of other sizes, as of an ablation of the width, are scaled.
 
     Raises:
         UserError: There is no such picture.

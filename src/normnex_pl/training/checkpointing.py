@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from normnex_pl.core.types import Rays, RenderOutput
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import Rays
 from normnex_pl.model.mpi import MPI
 
 

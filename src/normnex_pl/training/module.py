@@ -12,8 +12,10 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from normnex_pl.core.types import MPIGeometry, RayBatch, Rays, RenderOutput, View
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import MPIGeometry, RayBatch, Rays, View
 from normnex_pl.evaluation.metrics import mse_to_psnr, psnr
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import (
     Background,
     Basis,
@@ -23,7 +25,7 @@ from normnex_pl.model.appearance import (
     NormalModel,
 )
 from normnex_pl.model.fields import FieldFactory
-from normnex_pl.model.mpi import MPI, composite_normals
+from normnex_pl.model.mpi import MPI, RenderOptions, composite_normals
 from normnex_pl.normals import NormalEstimator
 from normnex_pl.normals.targets import normal_diagnostics, view_components
 from normnex_pl.training.checkpointing import render_in_parts
@@ -110,9 +112,7 @@ class NormNeXModule(pl.LightningModule):
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`", UserWarning)
             self.save_hyperparameters()
         self.mpi = MPI(
-            MPIGeometry(**geometry),  # type: ignore[arg-type]
-            num_layers,
-            sublayers,
+            PlaneLayout(MPIGeometry(**geometry), num_layers, sublayers),  # type: ignore[arg-type]
             field,
             color,
             basis,
@@ -251,8 +251,8 @@ class NormNeXModule(pl.LightningModule):
             return None
         shown = view_components(self.mpi, self.estimator, batch, self.eval_chunk_size)
         if self.mpi.basis.query.needs_normals:
-            with self.mpi.replacing_normals(FlatNormals()):
-                shown["rgb_flat_normals"] = self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"]
+            flat = self.mpi.render_image(batch.camera, self.eval_chunk_size, RenderOptions(FlatNormals()))
+            shown["rgb_flat_normals"] = flat["rgb"]
         return shown
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -1,25 +1,27 @@
-"""Pictures of what a model has learned, component by component; `pictures` states their colours."""
+"""Pictures of what a model has learned, component by component; `colors` states their colours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from matplotlib import colormaps
 from torch import Tensor
 
 from normnex_pl.core.types import MPIGeometry, View
-from normnex_pl.evaluation.pictures.colors import ERROR_SCALE, SPECULAR_GAIN, error_map, to_bytes
-from normnex_pl.evaluation.pictures.legends import (
-    Panel,
-    bar_legend,
-    chroma_plane,
-    sphere_normals,
-    symbol_legend,
+from normnex_pl.evaluation.pictures.colors import (
+    ERROR_SCALE,
+    SPECULAR_GAIN,
+    error_map,
+    error_picture,
+    mapped_colors,
+    to_bytes,
 )
+from normnex_pl.evaluation.pictures.legends import bar_legend, chroma_plane, sphere_normals, symbol_legend
+from normnex_pl.evaluation.pictures.sheet import Panel
 from normnex_pl.model.appearance.color import chroma_to_rgb
 
 Picture = UInt8[np.ndarray, "height width 3"]
@@ -43,7 +45,7 @@ def depth_picture(
     depth: Float[Tensor, "height width"], geometry: MPIGeometry
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Show depths in world units along the reference camera's axis."""
-    return _viridis((geometry.far - depth) / (geometry.far - geometry.near))
+    return mapped_colors((geometry.far - depth) / (geometry.far - geometry.near), "viridis")
 
 
 def disparity_picture(
@@ -51,7 +53,7 @@ def disparity_picture(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Show inverse depths, per world unit."""
     near, far = 1 / geometry.near, 1 / geometry.far
-    return _viridis((disparity - far) / (near - far))
+    return mapped_colors((disparity - far) / (near - far), "viridis")
 
 
 def specular_picture(
@@ -85,27 +87,38 @@ def specular_legend(signed: bool) -> UInt8[np.ndarray, "height width 3"]:
     return bar_legend(show, -1.0, 1.0) if signed else bar_legend(show, 0.0, 1 / SPECULAR_GAIN)
 
 
+def error_legend() -> UInt8[np.ndarray, "height width 3"]:
+    """Return the bar of `error_picture`."""
+    return bar_legend(error_picture, 0.0, ERROR_SCALE)
+
+
+def photo_panels(image: Float[Tensor, "height width 3"], view: View) -> list[Panel]:
+    """Show a rendered image, the photo of the same camera, and where they differ."""
+    return [
+        Panel("render", "render", to_bytes(image)),
+        Panel("truth", "truth", to_bytes(view.rgb)),
+        Panel("error", "error", error_map(image, view.rgb), error_legend()),
+    ]
+
+
 def component_panels(
     shown: dict[str, Tensor], view: View, geometry: MPIGeometry, signed: bool
 ) -> list[Panel]:
     """Show all that a model has of a view.
 
     Args:
-        shown: What `MPI.render_image` gives, and ``target_normals`` where they are estimated; what isn't
-            listed below is left out.
+        shown: The components that `MPI.render_image` returns, and ``target_normals`` where they are
+            estimated; those without a panel are left out.
         view: The photo and its camera.
         geometry: Whose depth range bounds the colours.
         signed: Whether the specular part may be negative.
 
     Returns:
-        In the order of a sheet.
+        The panels in the order of a sheet.
     """
-    panels = [
-        Panel("render", "render", to_bytes(shown["rgb"])),
-        Panel("photo", "photo", to_bytes(view.rgb)),
-        Panel("error", "error", error_map(shown["rgb"], view.rgb), bar_legend(_show_error, 0.0, ERROR_SCALE)),
-        Panel("diffuse", "diffuse", to_bytes(shown["diffuse"])),
-    ]
+    render, photo, error = photo_panels(shown["rgb"], view)
+    photo = replace(photo, name="photo", title="photo")
+    panels = [render, photo, error, Panel("diffuse", "diffuse", to_bytes(shown["diffuse"]))]
     for name, make in _makers(view, geometry, signed).items():
         if name in shown:
             panels.append(make(shown[name]))
@@ -140,7 +153,7 @@ def _normals_panel(name: str, title: str, normals: Tensor, view: View) -> Panel:
 
 
 def _normals_legend() -> Picture:
-    """Return a sphere, on the paper's white."""
+    """Return a sphere on white."""
     normals = sphere_normals()
     sphere = normals_picture(normals, torch.eye(3)).copy()
     sphere[(normals == 0).all(dim=-1).numpy()] = 255
@@ -150,14 +163,3 @@ def _normals_legend() -> Picture:
 def _chroma_legend() -> Picture:
     plane = chroma_picture(chroma_plane())
     return symbol_legend(plane, ["right: Cb, up: Cr,", "both -0.5 to 0.5"])
-
-
-def _show_error(values: Float[Tensor, "height width"]) -> Picture:
-    truth = torch.zeros(*values.shape, 3)
-    return error_map(truth + values[..., None], truth)
-
-
-def _viridis(shares: Float[Tensor, "height width"]) -> Picture:
-    """Colours of values in [0, 1], the ends for those beyond."""
-    known = shares.nan_to_num(nan=0.0).clamp(0, 1).cpu().numpy()
-    return to_bytes(torch.from_numpy(colormaps["viridis"](known)[..., :3]))

@@ -1,4 +1,4 @@
-"""The stored multiplane image on one page: textures of its layers as the reference camera sees them."""
+"""The stored multiplane image on one page: textures of layers as the reference camera sees them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import FieldOutput, Rays, RenderOutput
+from normnex_pl.core.rendering import FieldOutput, RenderOutput
+from normnex_pl.core.types import Rays
 from normnex_pl.evaluation.pictures.colors import SPECULAR_GAIN, to_bytes
 from normnex_pl.evaluation.pictures.components import grey_picture, specular_legend, specular_picture
-from normnex_pl.evaluation.pictures.legends import Panel, bar_legend, panel_sheet
+from normnex_pl.evaluation.pictures.legends import bar_legend
+from normnex_pl.evaluation.pictures.sheet import Panel, panel_table
 from normnex_pl.geometry.planes import canvas_grid, canvas_points
 from normnex_pl.model.compositing import composite, composite_weights
 from normnex_pl.model.mpi import MPI
@@ -27,7 +29,7 @@ _WIDTH = 320  # pixels of a texture on the sheet, at most
 
 @dataclass(frozen=True)
 class LayerTextures:
-    """What layers store, over the whole canvas.
+    """The stored content of layers over the whole canvas.
 
     Attributes:
         base_color: k0 as sRGB, whether it can be seen or not; the mean over the layer's planes.
@@ -45,13 +47,22 @@ class LayerTextures:
 
 
 def check_layers(name: str, layers: Sequence[int] | None, num_layers: int) -> None:
-    """Raise a UserError, by the name of a setting, unless layers are some that there are, or None."""
+    """Check the layers that a setting names.
+
+    Args:
+        name: Of the setting.
+        layers: Indices, or None.
+        num_layers: Layers that there are.
+
+    Raises:
+        UserError: There is no such layer, or the list is empty.
+    """
     if layers is not None and (not layers or not all(0 <= layer < num_layers for layer in layers)):
         raise UserError(f"{name}: expected some of 0 to {num_layers - 1}, found {list(layers)}.")
 
 
 def spread_layers(num_layers: int) -> list[int]:
-    """Which layers to show of many: eight from the first to the last, and the one before the last.
+    """Choose up to eight layers, evenly spread from the first to the last, and the one before the last.
 
     The background often sits on the last two.
     """
@@ -68,8 +79,8 @@ def layer_textures(
 
     Args:
         mpi: The model.
-        layers: Which ones.
-        width: Pixels that a texture may have at most; the canvas itself may be smaller.
+        layers: Indices of the layers.
+        width: Largest width of a texture in pixels; the canvas itself may be smaller.
         chunk_size: Rays at once.
     """
     size = mpi.geometry.canvas_width, mpi.geometry.canvas_height
@@ -119,29 +130,26 @@ def mpi_sheet(
 
     Args:
         mpi: The model.
-        layers: Which ones; None for `spread_layers`.
+        layers: Indices of the layers; None for `spread_layers`.
         chunk_size: Rays at once.
     """
     chosen = spread_layers(mpi.num_layers) if layers is None else layers
     textures = layer_textures(mpi, chosen, chunk_size=chunk_size)
-    signed = mpi.color.signed
+    rows = [_layer_panels(textures, row, mpi.color.signed) for row in range(len(chosen))]
+    return panel_table(rows, [f"layer {i}, depth {float(mpi.layer_depths[i]):.3g}" for i in chosen])
+
+
+def _layer_panels(textures: LayerTextures, row: int, signed: bool) -> list[Panel]:
+    """Return the panels of one layer."""
     scale = "(grey is zero)" if signed else f"(x {SPECULAR_GAIN:g})"
-    rows = []
-    for row, layer in enumerate(chosen):
-        last = row == len(chosen) - 1
-        title = f"layer {layer}, depth {float(mpi.layer_depths[layer]):.3g}: base colour"
-        grey = bar_legend(grey_picture, 0.0, 1.0) if last else None
-        gloss = specular_legend(signed) if last else None
-        specular, seen_specular = (
-            specular_picture(values[row], signed) for values in (textures.specular, textures.seen_specular)
-        )
-        rows.append(
-            [
-                Panel("base_color", title, to_bytes(textures.base_color[row])),
-                Panel("alpha", "alpha", grey_picture(textures.alpha[row, ..., 0]), grey),
-                Panel("seen", "base colour x alpha", to_bytes(textures.seen[row])),
-                Panel("specular", f"specular {scale}", specular, gloss),
-                Panel("seen_specular", f"specular x alpha {scale}", seen_specular, gloss),
-            ]
-        )
-    return panel_sheet(rows)
+    grey, bar = bar_legend(grey_picture, 0.0, 1.0), specular_legend(signed)
+    specular, seen_specular = (
+        specular_picture(values[row], signed) for values in (textures.specular, textures.seen_specular)
+    )
+    return [
+        Panel("base_color", "base colour", to_bytes(textures.base_color[row])),
+        Panel("alpha", "alpha", grey_picture(textures.alpha[row, ..., 0]), grey),
+        Panel("seen", "base colour x alpha", to_bytes(textures.seen[row])),
+        Panel("specular", f"specular {scale}", specular, bar),
+        Panel("seen_specular", f"specular x alpha {scale}", seen_specular, bar),
+    ]

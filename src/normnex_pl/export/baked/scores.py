@@ -15,7 +15,8 @@ from torch import Tensor
 from normnex_pl.core.types import View
 from normnex_pl.evaluation.metrics import image_metrics, psnr
 from normnex_pl.evaluation.pictures.colors import to_bytes, write_png
-from normnex_pl.evaluation.report import format_value, mean_of
+from normnex_pl.evaluation.report import format_value
+from normnex_pl.evaluation.summary import mean_of
 from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.renderers import Renderer, render_image
 from normnex_pl.export.baked.speed import allocated_bytes, frames_per_second, peak_megabytes, spiral_cameras

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from normnex_pl.core.types import MPIGeometry, PlaneSamples
+from normnex_pl.core.rendering import PlaneSamples
+from normnex_pl.core.types import MPIGeometry
 from normnex_pl.geometry.planes import canvas_grid
 from normnex_pl.model.fields import Field, GridField
 from normnex_pl.model.mpi import MPI

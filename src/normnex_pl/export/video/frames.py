@@ -14,7 +14,7 @@ from torch import Tensor
 from normnex_pl.core.types import Camera, MPIGeometry, Rays, Scene, View
 from normnex_pl.evaluation.baselines import nearest_training_view
 from normnex_pl.evaluation.pictures.components import component_panels
-from normnex_pl.evaluation.pictures.legends import Panel
+from normnex_pl.evaluation.pictures.sheet import Panel
 from normnex_pl.export.paths import CameraPath
 from normnex_pl.geometry.cameras import image_rays, join_image
 from normnex_pl.model.mpi import MPI

@@ -1,4 +1,4 @@
-"""Parts of the appearance model: colour, basis functions and what they are looked up by, normals."""
+"""Appearance: colour models, basis functions and their lookup, predicted normals, background."""
 
 from normnex_pl.model.appearance.background import Background, ClearBackground, OpaqueLastPlane
 from normnex_pl.model.appearance.basis import Basis, NeuralBasis

@@ -1,4 +1,4 @@
-"""What is behind everything else."""
+"""The far end of a multiplane image."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Background(nn.Module, ABC):
         """Return the planes' opacities with the background in place.
 
         Args:
-            alpha: As the field has it.
+            alpha: Opacities of the field.
             coordinates: Canvas coordinates on the planes.
         """
 
 
 class ClearBackground(Background):
-    """Nothing: what no plane covers is black, so that dark surfaces may stay transparent, at any depth."""
+    """No background: uncovered pixels are black, so that black surfaces may stay clear, at any depth."""
 
     @override
     def forward(
@@ -36,7 +36,7 @@ class ClearBackground(Background):
 
 
 class OpaqueLastPlane(Background):
-    """The last plane is opaque on the whole canvas: in front of it even black has to be there to be seen."""
+    """The last plane is opaque on the whole canvas: black surfaces in front of it have to be opaque, too."""
 
     @override
     def forward(

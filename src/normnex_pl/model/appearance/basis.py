@@ -14,11 +14,11 @@ from normnex_pl.model.encoding import fourier_features
 
 
 class Basis(nn.Module, ABC):
-    """Functions on directions that all planes share.
+    """Functions of directions that all planes share.
 
     Attributes:
-        num_basis: How many functions.
-        query: What they are functions of.
+        num_basis: Number of functions.
+        query: Makes their arguments from viewing directions and normals.
     """
 
     num_basis: int
@@ -32,10 +32,10 @@ class Basis(nn.Module, ABC):
 
         Args:
             viewdirs: Unit directions of the reference frame, from the camera to the scene.
-            normals: Of the layers' surfaces, if the model has any.
+            normals: Unit normals of the layers, if the model has any.
 
         Returns:
-            One set of values for all layers, or one a layer, as the query has it.
+            One set of values for all layers, or one per layer, depending on the query.
         """
 
 
@@ -43,11 +43,11 @@ class NeuralBasis(Basis):
     """A small network, in the paper 12 -> 64 -> 64 -> 8 with tanh: two inputs in three octaves.
 
     Args:
-        query: What is looked up.
-        num_basis: Functions to learn.
-        octaves: Of the positional encoding.
+        query: Makes the inputs of the network.
+        num_basis: Number of functions to learn.
+        octaves: Octaves of the positional encoding.
         width: Units of each of the two hidden layers.
-        negative_slope: Of the leaky ReLU.
+        negative_slope: Slope of the leaky ReLU below zero.
     """
 
     def __init__(
@@ -75,6 +75,6 @@ class NeuralBasis(Basis):
         self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
     ) -> Float[Tensor, "ray _ basis"]:
         inputs = self.query(viewdirs, normals)
-        # One axis of samples: a linear layer would look at more of them through a view.
+        # A single axis of samples: linear layers would flatten several into a view.
         values = torch.tanh(self.network(fourier_features(inputs, self.octaves).flatten(0, 1)))
         return values.unflatten(0, inputs.shape[:2]).to(viewdirs.dtype)

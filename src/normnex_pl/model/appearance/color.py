@@ -1,4 +1,4 @@
-"""Colour models: from what a field stores and the basis functions' values to the colour of a plane."""
+"""Colour models: from stored features and values of the basis functions to the colour of a plane."""
 
 from __future__ import annotations
 
@@ -14,52 +14,50 @@ from normnex_pl.model.clamp import clamp
 
 
 class ColorModel(nn.Module, ABC):
-    """What the features of a layer mean.
+    """Interpretation of the features of a layer.
 
     Attributes:
-        signed: Whether the specular part can make a colour darker.
+        signed: Whether the specular part can darken a colour.
     """
 
     signed: bool
 
     @abstractmethod
     def num_features(self, num_basis: int) -> int:
-        """Channels a layer has to store for ``num_basis`` basis functions."""
+        """Return the number of channels that a layer stores for ``num_basis`` basis functions."""
 
     @abstractmethod
     def specular(
         self, features: Float[Tensor, "ray layer feature"], basis: Float[Tensor, "ray #layer basis"]
     ) -> Float[Tensor, "ray layer 3"]:
-        """Return the part of the colour that depends on the view.
-
-        Added to the base colour of the layer's planes.
+        """Return the view-dependent part, which is added to the base colour of the layer's planes.
 
         Args:
             features: Raw outputs of the field, before any activation.
-            basis: H_n of the ray, or of the ray on each layer.
+            basis: H_n of each ray, or of each ray on each layer.
         """
 
     @abstractmethod
     def parts(self, features: Float[Tensor, "ray layer feature"]) -> dict[str, Tensor]:
-        """What can be shown of the features, by name: ``[ray, layer, channel]`` each."""
+        """Return the parts of the features that can be shown, by name: ``[ray, layer, channel]`` each."""
 
 
 class Luma(nn.Module, ABC):
-    """What sums of coefficients times basis functions mean as an intensity.
+    """Intensity of the specular part, from the sum of coefficients times basis functions.
 
     Attributes:
-        signed: Whether it can be negative.
+        signed: Whether the intensity can be negative.
     """
 
     signed: bool
 
     @abstractmethod
     def forward(self, total: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Intensity of the specular part."""
+        """Convert the sum to an intensity."""
 
 
 class SignedLuma(Luma):
-    """The sum as it is, as in NeX. The base colour then is a mean over the views, not the diffuse colour."""
+    """The sum itself, as in NeX. The base colour is then a mean over the views, not the diffuse colour."""
 
     signed = True
 
@@ -69,7 +67,7 @@ class SignedLuma(Luma):
 
 
 class NonnegativeLuma(Luma):
-    """Light only adds: nothing below zero, with gradients that let it rise from there."""
+    """Light is only added: clamped at zero, with gradients that let it rise from there."""
 
     signed = False
 
@@ -103,11 +101,11 @@ class RGBColor(ColorModel):
 class YCbCrColor(ColorModel):
     """Luma coefficients and one chroma: s Y RGB(1, Cb, Cr), Y = sum_n tanh(k_n) H_n with k_n in R.
 
-    The tint s is in [0, 1], the chroma in [-0.5, 0.5]. Intensity multiplies chroma, so that a view that
-    sees no gloss sees no colour of the gloss either.
+    The tint s is in [0, 1], the chroma in [-0.5, 0.5]. The intensity multiplies the chroma, so that a view
+    without a specular highlight shows nothing of its colour either.
 
     Args:
-        luma: Whether the intensity may be negative.
+        luma: Converts the sum to an intensity, which may be negative or not.
     """
 
     def __init__(self, luma: Luma) -> None:
@@ -134,16 +132,16 @@ class YCbCrColor(ColorModel):
 class AdditiveYCbCrColor(ColorModel):
     """YCbCr with a chroma that doesn't scale with the intensity: RGB(s Y, Cb, Cr).
 
-    For comparison only: where Y is zero a colour remains that nothing tells from the base colour.
+    For ablations only: where Y is zero, a colour remains that can't be told from the base colour.
 
     Args:
-        luma: Whether the intensity may be negative.
+        luma: Converts the sum to an intensity, which may be negative or not.
     """
 
     def __init__(self, luma: Luma) -> None:
         super().__init__()
         self.luma = luma
-        self.signed = True  # whatever the luma: a chroma alone darkens a channel
+        self.signed = True  # whatever the luma: chroma alone can darken a channel
 
     @override
     def num_features(self, num_basis: int) -> int:
@@ -162,18 +160,18 @@ class AdditiveYCbCrColor(ColorModel):
 
 
 def tint_and_chroma(features: Float[Tensor, "*sample feature"]) -> dict[str, Tensor]:
-    """Return the first three features: ``tint`` in [0, 1] and ``chroma`` (Cb, Cr) in [-0.5, 0.5]."""
+    """Read the first three features: ``tint`` in [0, 1] and ``chroma`` (Cb, Cr) in [-0.5, 0.5]."""
     return {"tint": torch.sigmoid(features[..., :1]), "chroma": 0.5 * torch.tanh(features[..., 1:3])}
 
 
 def luma_sum(
     features: Float[Tensor, "ray layer feature"], basis: Float[Tensor, "ray #layer basis"]
 ) -> Float[Tensor, "ray layer 1"]:
-    """sum_n tanh(k_n) H_n, with k_n from the fourth feature on."""
+    """Compute sum_n tanh(k_n) H_n, where the k_n start at the fourth feature."""
     return (torch.tanh(features[..., 3:]) * basis).sum(dim=-1, keepdim=True)
 
 
 def chroma_to_rgb(chroma: Float[Tensor, "*sample 2"]) -> Float[Tensor, "*sample 3"]:
-    """Colour of luma 1 and a zero-centred (Cb, Cr): ITU-R BT.601, full range. Linear: nothing is clamped."""
+    """Convert luma 1 and a zero-centred (Cb, Cr) to RGB: ITU-R BT.601, full range, without clamping."""
     cb, cr = chroma.unbind(dim=-1)
     return torch.stack([1 + 1.402 * cr, 1 - 0.344136 * cb - 0.714136 * cr, 1 + 1.772 * cb], dim=-1)

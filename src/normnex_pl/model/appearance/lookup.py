@@ -1,6 +1,6 @@
-"""What the basis functions are looked up by.
+"""Lookup of the basis functions: by the viewing direction, or by its reflection.
 
-Vectors are of the reference camera's frame and of unit length. ``viewdirs`` point from the camera to the
+Vectors are in the reference camera's frame and of unit length. ``viewdirs`` point from the camera to the
 scene; w_o = -viewdir points back to it; normals face the camera: n . w_o > 0.
 """
 
@@ -15,11 +15,11 @@ from typing_extensions import override
 
 
 class DirectionQuery(nn.Module, ABC):
-    """Inputs of the basis network.
+    """Arguments of the basis functions.
 
     Attributes:
-        num_inputs: How many numbers a lookup takes, each in [-1, 1].
-        needs_normals: Whether there have to be normals.
+        num_inputs: Number of arguments, each in [-1, 1].
+        needs_normals: Whether normals are required.
     """
 
     num_inputs: int
@@ -29,7 +29,7 @@ class DirectionQuery(nn.Module, ABC):
     def forward(
         self, viewdirs: Float[Tensor, "ray 3"], normals: Float[Tensor, "ray layer 3"] | None
     ) -> Float[Tensor, "ray _ input"]:
-        """Make the inputs of a ray (one for all layers), or of a ray on each layer."""
+        """Compute the arguments for each ray (one set for all layers), or for each ray on each layer."""
 
 
 class ViewQuery(DirectionQuery):
@@ -46,7 +46,7 @@ class ViewQuery(DirectionQuery):
 
 
 class ReflectionQuery(DirectionQuery):
-    """The reflected direction, all of it, and n . w_o, which tells how much is reflected (Ref-NeRF)."""
+    """All components of the reflected direction, and n . w_o, on which reflectance depends (Ref-NeRF)."""
 
     num_inputs = 4
     needs_normals = True
@@ -72,5 +72,5 @@ def face_camera(
 def reflect(
     viewdirs: Float[Tensor, "*#batch 3"], normals: Float[Tensor, "*#batch 3"]
 ) -> Float[Tensor, "*batch 3"]:
-    """Where the light comes from that a mirror shows: 2 (w_o . n) n - w_o (Ref-NeRF, equation 4)."""
+    """Reflect the direction to the camera at the normal: 2 (w_o . n) n - w_o (Ref-NeRF, equation 4)."""
     return viewdirs - 2 * (viewdirs * normals).sum(dim=-1, keepdim=True) * normals

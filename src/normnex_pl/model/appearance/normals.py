@@ -1,4 +1,4 @@
-"""Predicted normals n': what the features of a layer say about its surface."""
+"""Predicted normals n', from the features of a layer."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class NormalModel(nn.Module, ABC):
     """Read normals from a layer's features.
 
     Attributes:
-        num_features: Channels that a layer has to store for it, behind those of the colour model.
+        num_features: Channels that a layer stores for it, after those of the colour model.
     """
 
     num_features: int
 
     @abstractmethod
     def forward(self, features: Float[Tensor, "ray layer feature"]) -> Float[Tensor, "ray layer 3"] | None:
-        """Unit normals in the reference frame, or None where the model has no idea of them."""
+        """Return unit normals in the reference frame, or None for a model without normals."""
 
 
 class NoNormals(NormalModel):
-    """For models that don't look anything up by normals."""
+    """No normals: for models that look nothing up by them."""
 
     num_features = 0
 
@@ -35,13 +35,13 @@ class NoNormals(NormalModel):
         return
 
 
-# Length of the normal that features offset: the smaller, the faster a step of the optimiser turns it. All
-# features take steps of one size, and the normal of a table lies 70 degrees or more from where it starts.
+# Length of the vector that features offset: the shorter, the further a step of the optimiser turns it. All
+# features share one learning rate, and the normal of a table lies 70 degrees or more from its start.
 _START = 0.2
 
 
 class PredictedNormals(NormalModel):
-    """Three features a layer, as an offset from the normal of a surface that faces the reference camera."""
+    """Three features per layer, as an offset from the normal of a surface that faces the reference camera."""
 
     num_features = 3
 
@@ -53,7 +53,7 @@ class PredictedNormals(NormalModel):
 
 
 class FlatNormals(NormalModel):
-    """(0, 0, -1) everywhere, whatever was learned: tells by how much predicted normals are really used."""
+    """(0, 0, -1) everywhere, whatever was learned: the ablation that shows what predicted normals add."""
 
     num_features = 3
 

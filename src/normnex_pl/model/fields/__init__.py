@@ -1,4 +1,4 @@
-"""Fields: what is stored at the points of an MPI. One a file."""
+"""Fields: opacity, base colour and features of an MPI; one per file."""
 
 from normnex_pl.model.fields.base import Field, FieldFactory
 from normnex_pl.model.fields.grid import GridField

@@ -1,4 +1,4 @@
-"""What every field offers."""
+"""Interface of all fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from normnex_pl.core.types import FieldOutput, MPIGeometry, PlaneSamples
+from normnex_pl.core.rendering import FieldOutput, PlaneSamples
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.fields.regularizer import Regularizer
 from normnex_pl.model.fields.texture import BaseColorTexture
 
@@ -20,7 +21,7 @@ class Field(nn.Module, ABC):
     """Opacity and base colour on planes, features on layers.
 
     Attributes:
-        base_color: Textures of the layers.
+        base_color: Textures of the base colour, one per layer.
     """
 
     base_color: BaseColorTexture
@@ -36,42 +37,39 @@ class Field(nn.Module, ABC):
         shift: Float[Tensor, "ray plane"],
         detail: int | None = None,
     ) -> Float[Tensor, "ray plane"]:
-        """-ln(1 - alpha) of the planes, by a formula that stays finite and differentiable.
+        """Return -ln(1 - alpha) of the planes, by a formula that stays finite and differentiable.
 
         Args:
             coordinates: Canvas coordinates on the planes.
-            shift: Moves each sample off its plane, in planes; zeros for the planes themselves.
-            detail: How many of the coarsest octaves or grids to use; None for all.
+            shift: Offsets of samples from their planes, in plane indices; zeros for the planes themselves.
+            detail: Number of the coarsest octaves or grids to use; None for all.
 
         Returns:
-            Zero outside of the canvas.
+            Optical depths; zero outside the canvas.
         """
 
     @abstractmethod
     def stored_values(self) -> int:
-        """Return how many numbers the multiplane image has.
-
-        Opacities of all planes on the canvas, and textures.
-        """
+        """Count the values of the multiplane image: opacities of all planes on the canvas, and textures."""
 
     @abstractmethod
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return all parameters, by the name under which a preset gives their learning rate."""
+        """Group all parameters by the names under which presets give their learning rates."""
 
     @abstractmethod
     def regularizers(self) -> dict[str, Regularizer]:
-        """Losses on the stored values alone, by their names in `LossWeights`."""
+        """Return the losses on stored values alone, by their names in `LossWeights`."""
 
 
-# Presets choose a field by its class; the model supplies (geometry, num_layers, sublayers, num_features).
-FieldFactory = Callable[[MPIGeometry, int, int, int], Field]
+# Presets name a class and its settings; the model supplies the layout and the number of features per layer.
+FieldFactory = Callable[[PlaneLayout, int], Field]
 
 
 def inside_canvas(coordinates: Float[Tensor, "*sample 2"]) -> Bool[Tensor, "*sample"]:
-    """Return whether canvas coordinates lie on the canvas. Beyond it there is nothing to see."""
+    """Return whether canvas coordinates lie on the canvas, outside which everything is transparent."""
     return (coordinates.abs() <= 1).all(dim=-1)
 
 
 def raw_to_optical_depth(raw: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
-    """-ln(1 - sigmoid(raw - 5)), without the detour through an alpha that rounds to 1."""
+    """Return -ln(1 - sigmoid(raw - 5)) without computing alpha, which would round to 1."""
     return F.softplus(raw - ALPHA_OFFSET)

@@ -1,4 +1,4 @@
-"""The fast field: dense grids, coarse and fine, for the opacity; textures for everything else."""
+"""The fast field: dense grids, coarse to fine, for the opacity; textures for everything else."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
-from normnex_pl.core.types import FieldOutput, MPIGeometry, PlaneSamples
-from normnex_pl.kernels import runs_on
+from normnex_pl.core.rendering import FieldOutput, PlaneSamples
+from normnex_pl.geometry.layout import PlaneLayout
+from normnex_pl.kernels import kernels_run_on
+from normnex_pl.kernels.opacity import grid_opacity
 from normnex_pl.model.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
 from normnex_pl.model.fields.regularizer import Regularizer
 from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.model.fields.variation import volume_variation
 
 
-def level_shape(geometry: MPIGeometry, num_planes: int, divisor: int) -> tuple[int, int, int]:
-    """Planes, height and width of a grid whose cells are ``divisor`` planes and ``2 * divisor`` pixels wide.
+def level_shape(layout: PlaneLayout, divisor: int) -> tuple[int, int, int]:
+    """Return the shape of a grid whose cells are ``divisor`` planes deep and ``2 * divisor`` pixels wide.
 
-    Two pixels a cell at the finest level: opacity is smoother than colour.
+    Cells of the finest level have two pixels: opacity is smoother than colour.
+
+    Returns:
+        Planes, height and width.
     """
     return (
-        max(1, num_planes // divisor),
-        max(1, geometry.canvas_height // (2 * divisor)),
-        max(1, geometry.canvas_width // (2 * divisor)),
+        max(1, layout.num_planes // divisor),
+        max(1, layout.geometry.canvas_height // (2 * divisor)),
+        max(1, layout.geometry.canvas_width // (2 * divisor)),
     )
 
 
 class GridField(Field):
-    """Opacity as a sum of dense grids of raw values, read trilinearly: coarse grids settle first.
+    """Opacity as a sum of dense grids of raw values, read trilinearly: coarse grids converge first.
 
-    Dense grids, since hash-encoded ones fit the training views of forward-facing scenes and fail on others.
+    Dense grids, since hash-encoded ones fit the training views of forward-facing scenes but fail on others.
 
     Args:
-        geometry: The canvas; k0 has its size in pixels.
-        num_layers: Layers that share features and base colour.
-        sublayers: Planes a layer.
-        num_features: Channels of a layer that the colour model asks for.
-        divisors: Of the grids, coarse to fine: ``planes / d`` planes of ``canvas / 2 d`` cells each.
-        feature_divisor: Pixels of the canvas along a texel of the features.
-        base_color_divisor: Pixels of the canvas along a texel of the base colour.
+        layout: Planes and canvas; layers share features and base colour.
+        num_features: Channels that a layer stores for the models of colour and normals.
+        divisors: Divisors of the grids, coarse to fine; see `level_shape`.
+        feature_divisor: Canvas pixels along a texel of the features.
+        base_color_divisor: Canvas pixels along a texel of the base colour.
         tv_layers: See `BaseColorTexture`.
     """
 
@@ -51,9 +54,7 @@ class GridField(Field):
 
     def __init__(
         self,
-        geometry: MPIGeometry,
-        num_layers: int,
-        sublayers: int,
+        layout: PlaneLayout,
         num_features: int,
         divisors: Sequence[int] = (16, 8, 4, 2, 1),
         feature_divisor: int = 4,
@@ -61,22 +62,22 @@ class GridField(Field):
         tv_layers: int | None = 1,
     ) -> None:
         super().__init__()
-        self.num_planes = num_layers * sublayers
-        self.canvas_size = geometry.canvas_height * geometry.canvas_width
-        shapes = [level_shape(geometry, self.num_planes, divisor) for divisor in divisors]
+        height, width = layout.geometry.canvas_height, layout.geometry.canvas_width
+        self.num_planes = layout.num_planes
+        self.canvas_size = height * width
+        shapes = [level_shape(layout, divisor) for divisor in divisors]
         self.alpha = nn.ParameterList([nn.Parameter(torch.zeros(shape)) for shape in shapes])
-        height, width = geometry.canvas_height, geometry.canvas_width
         self.features = nn.Parameter(
-            torch.zeros(num_layers, num_features, height // feature_divisor, width // feature_divisor)
+            torch.zeros(layout.num_layers, num_features, height // feature_divisor, width // feature_divisor)
         )
         self.base_color = BaseColorTexture(
-            num_layers,
+            layout.num_layers,
             height // base_color_divisor,
             width // base_color_divisor,
             tv_layers=tv_layers,
             initial_range=0.1,
         )
-        # The centre of plane i of n, with cells as wide as the volume divided by n.
+        # The centre of the i-th of n equal parts of the volume's depth.
         centres = (2 * torch.arange(self.num_planes) + 1) / self.num_planes - 1
         self.register_buffer("plane_centres", centres, persistent=False)
 
@@ -102,10 +103,7 @@ class GridField(Field):
         )
 
     def _plane_alpha(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane"]:
-        if runs_on(coordinates) and not torch.is_grad_enabled():
-            # Imported here: Triton isn't everywhere.
-            from normnex_pl.kernels.opacity import grid_opacity
-
+        if kernels_run_on(coordinates) and not torch.is_grad_enabled():
             return grid_opacity(list(self.alpha), coordinates, ALPHA_OFFSET)
         z = repeat(self.plane_centres, "plane -> plane ray", ray=len(coordinates))
         alpha = torch.sigmoid(self._raw_alpha(coordinates, z) - ALPHA_OFFSET)

@@ -1,4 +1,4 @@
-"""Losses on stored values alone, whose gradients don't go through autograd's bookkeeping."""
+"""Losses on stored values alone, whose gradients bypass the backward pass."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from torch import Tensor, nn
 
 
 def everything() -> list[slice]:
-    """Return all rows of a parameter."""
+    """Select all rows of a parameter."""
     return [slice(None)]
 
 
 class Regularizer:
     """A loss on the values of parameters, or on rows of them that are drawn anew each time.
 
-    Autograd makes a gradient of the whole parameter for a single row, zeros for nearly all of it: for large
-    textures that costs more than the loss itself. `add_gradient` touches the drawn rows alone, behind the
+    For a single row autograd computes a gradient of the whole parameter, nearly all of it zeros: for large
+    textures that costs more than the loss itself. `add_gradient` touches the drawn rows alone, after the
     backward pass, as the trainers of Plenoxels (Fridovich-Keil et al. 2022) and DVGO (Sun et al. 2022) do.
 
     Args:
-        loss: Of the values of a parameter's rows, unweighted.
-        parameters: Their losses are summed.
-        draw: Which rows of each parameter; the mean over these slices is taken.
-        add: Adds the gradient of the loss of rows, times a weight, to another one in place, and returns the
-            loss: what a kernel does in one pass. None for autograd.
+        loss: Loss of the values of a parameter's rows, unweighted.
+        parameters: Parameters whose losses are summed.
+        draw: Draws rows of each parameter; the loss is the mean over these slices.
+        add: Adds the weighted gradient of the loss of rows to a given one in place, and returns the loss, as
+            kernels do in one pass: ``(values, gradient, weight) -> loss``. None for autograd.
     """
 
     def __init__(
@@ -42,14 +42,17 @@ class Regularizer:
         self.add = add
 
     def __call__(self) -> Float[Tensor, ""]:
-        """Return the loss, differentiable in the usual way."""
+        """Compute the loss for differentiation by autograd."""
         return torch.stack([self._mean(parameter, self.draw()) for parameter in self.parameters]).sum()
 
     def add_gradient(self, weight: float) -> Float[Tensor, ""]:
-        """Add the loss's gradient, times a weight, to the parameters' and return the loss.
+        """Add the weighted gradient of the loss to the gradients of the parameters.
 
         Args:
-            weight: Of the loss.
+            weight: Weight of the loss.
+
+        Returns:
+            The loss, unweighted.
         """
         total = []
         for parameter in self.parameters:

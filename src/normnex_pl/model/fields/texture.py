@@ -1,4 +1,4 @@
-"""Explicit textures, one a layer."""
+"""Explicit textures, one per layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from normnex_pl.kernels import runs_on
+from normnex_pl.kernels import kernels_run_on
+from normnex_pl.kernels.colors import sample_sigmoid
+from normnex_pl.kernels.variation import add_variation_gradient
 from normnex_pl.model.fields.regularizer import Regularizer, everything
 from normnex_pl.model.fields.variation import total_variation
 
@@ -16,10 +18,10 @@ from normnex_pl.model.fields.variation import total_variation
 def sample_layers(
     textures: Float[Tensor, "layer channel height width"], coordinates: Float[Tensor, "ray plane 2"]
 ) -> Float[Tensor, "ray plane channel"]:
-    """Read each layer's texture where rays meet the layer's planes, bilinearly; borders are repeated.
+    """Read each layer's texture bilinearly where rays meet the layer's planes; borders are repeated.
 
     Args:
-        textures: One a layer.
+        textures: One per layer.
         coordinates: Canvas coordinates on ``plane = layer * sublayer`` planes.
     """
     grid = rearrange(coordinates, "ray (layer sub) xy -> layer sub ray xy", layer=len(textures))
@@ -27,7 +29,7 @@ def sample_layers(
     return rearrange(values, "layer channel sub ray -> ray (layer sub) channel")
 
 
-# Raw values of colours beyond these would hardly learn: the sigmoid is flat there.
+# Range of colours at initialisation: beyond it the sigmoid is so flat that they would hardly learn.
 _DARKEST, _BRIGHTEST = 0.02, 0.98
 
 
@@ -36,11 +38,11 @@ class BaseColorTexture(nn.Module):
 
     Args:
         num_layers: Number of textures.
-        height: Texels.
-        width: Texels.
-        tv_layers: How many layers, drawn anew each step, the total variation looks at; None for all.
+        height: Height in texels.
+        width: Width in texels.
+        tv_layers: Number of layers, drawn anew in each step, whose total variation is computed; None for all.
             The expectation is the same, at a fraction of the memory traffic.
-        initial_range: Raw values start uniform in +- this.
+        initial_range: Raw values are initialised uniformly in +- this.
     """
 
     def __init__(
@@ -57,34 +59,28 @@ class BaseColorTexture(nn.Module):
         self.raw = nn.Parameter(raw)
 
     def forward(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane 3"]:
-        """Colours where rays meet the planes.
+        """Read the colours where rays meet the planes.
 
-        The sigmoid comes before the interpolation: that is what a renderer of stored colours does.
+        The sigmoid comes before the interpolation, as in a renderer of stored colours.
         """
-        if runs_on(self.raw) and not coordinates.requires_grad:
-            # Imported here: Triton isn't everywhere.
-            from normnex_pl.kernels.colors import sample_sigmoid
-
+        if kernels_run_on(self.raw) and not coordinates.requires_grad:
             return sample_sigmoid(self.raw, coordinates)
         return sample_layers(torch.sigmoid(self.raw), coordinates)
 
     @torch.no_grad()
     def start_layer(self, layer: int, colors: Float[Tensor, "3 height width"]) -> None:
-        """Have a layer start with given colours, kept from the ends of the range, where nothing would move.
+        """Initialise a layer with given colours, clamped away from 0 and 1, where the sigmoid saturates.
 
         Args:
             layer: Counted from the front.
-            colors: sRGB in [0, 1], one a texel.
+            colors: sRGB in [0, 1], one per texel.
         """
         self.raw[layer] = torch.logit(colors.clamp(_DARKEST, _BRIGHTEST)).to(self.raw.device)
 
     @property
     def variation(self) -> Regularizer:
         """Total variation of the colours."""
-        if runs_on(self.raw):
-            # Imported here: Triton isn't everywhere.
-            from normnex_pl.kernels.variation import add_variation_gradient
-
+        if kernels_run_on(self.raw):
             return Regularizer(_color_variation, [self.raw], self._draw_layers, add_variation_gradient)
         return Regularizer(_color_variation, [self.raw], self._draw_layers)
 

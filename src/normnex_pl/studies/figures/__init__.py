@@ -1,4 +1,4 @@
-"""Figures for notebooks, of run folders and trained models. Each names the preset and the steps it shows."""
+"""Figures of run folders and trained models for notebooks. Each names the preset and the number of steps."""
 
 from normnex_pl.studies.figures.basis import basis_figure
 from normnex_pl.studies.figures.curves import quality_figure, training_figure

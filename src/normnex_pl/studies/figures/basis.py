@@ -1,4 +1,4 @@
-"""Basis functions over the directions that they are looked up by."""
+"""Basis functions over the directions by which they are looked up."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _COSINE = 0.8  # n . w_o at which functions of reflected directions are shown
 
 @dataclass(frozen=True)
 class Lookup:
-    """What a basis is asked for, and what it is called in a figure.
+    """Inputs of a basis, and their names in a figure.
 
     Attributes:
         viewdirs: Unit viewing directions.
         normals: Of a single layer; None where nothing is reflected.
         across: Label of the horizontal axis.
         down: Label of the vertical axis.
-        about: What else is to be known.
+        about: A description for the caption.
     """
 
     viewdirs: Float[Tensor, "sample 3"]
@@ -45,10 +45,10 @@ class Lookup:
 
 @singledispatch
 def lookup_of(query: DirectionQuery, xy: Float[Tensor, "sample 2"]) -> Lookup:
-    """Return the lookups whose directions have these x and y: a new query registers its own way.
+    """Return the inputs of a basis for directions of given x and y; each kind of query registers its own way.
 
     Args:
-        query: Of the basis.
+        query: The query of the basis.
         xy: Within the unit disc.
     """
     raise NotImplementedError(f"no figure of the basis for {type(query).__name__}")
@@ -72,9 +72,9 @@ def _(query: ReflectionQuery, xy: Float[Tensor, "sample 2"]) -> Lookup:
 
 @torch.no_grad()
 def basis_figure(run: TrainedRun) -> Figure:
-    """Show each function over a half sphere of directions, seen as a disc: red above zero, blue below.
+    """Show each function over a hemisphere of directions, projected to a disc: red above zero, blue below.
 
-    For functions of the viewing direction, a frame shows where the scene's photos look.
+    For functions of the viewing direction, a frame bounds the directions of the scene's photos.
     """
     basis = run.module.mpi.basis
     across = (torch.arange(_SAMPLES) + 0.5) / _SAMPLES * 2 - 1
@@ -104,7 +104,7 @@ def basis_figure(run: TrainedRun) -> Figure:
 
 
 def _height(xy: Float[Tensor, "sample 2"]) -> Float[Tensor, "sample 1"]:
-    """Z of unit vectors."""
+    """Return the z of unit vectors."""
     return (1 - xy.square().sum(dim=-1, keepdim=True)).clamp(min=0).sqrt()
 
 
@@ -116,7 +116,7 @@ def _label(axes: Axes, lookup: Lookup) -> None:
 
 
 def _border(run: TrainedRun) -> tuple[list[float], list[float]]:
-    """X and y of a frame around the viewing directions of all photos."""
+    """Return x and y of a frame around the viewing directions of all photos."""
     scene = run.data.scene
     directions = torch.cat([image_rays(view.camera).viewdirs.flatten(0, 1) for view in scene.views])
     (left, top), (right, bottom) = (

@@ -1,4 +1,4 @@
-"""What stands above figures of several runs."""
+"""Captions for figures of several runs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from normnex_pl.studies.comparison import Run
 
 
 def finished(runs: Sequence[Run]) -> list[Run]:
-    """Return those of some runs that have something to show.
+    """Return the runs that finished.
 
     Raises:
-        UserError: None has.
+        UserError: None did.
     """
     known = [run for run in runs if run.failure is None]
     if not known:
@@ -23,10 +23,10 @@ def finished(runs: Sequence[Run]) -> list[Run]:
 
 
 def runs_caption(runs: Sequence[Run]) -> str:
-    """Scene, preset, steps and seeds of finished runs; failed ones are passed over.
+    """Return the scene, preset, steps and seeds of the finished runs; failed ones are skipped.
 
     Raises:
-        UserError: There is none.
+        UserError: No run finished.
     """
     runs = finished(runs)
     scenes = _listed(run.metrics.get("scene") for run in runs)
@@ -37,5 +37,5 @@ def runs_caption(runs: Sequence[Run]) -> str:
 
 
 def _listed(values: Iterable[Any]) -> str:
-    """Return each value once, in the order of their coming."""
+    """Join the distinct values, in the order of their first occurrence."""
     return " / ".join(dict.fromkeys(map(str, values)))

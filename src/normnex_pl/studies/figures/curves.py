@@ -1,4 +1,4 @@
-"""How good runs were after how much training."""
+"""Curves of quality over the training."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def quality_figure(runs: Sequence[Run]) -> Figure:
     """Show the PSNR of left-out training views over the seconds of training, and over the steps.
 
     Args:
-        runs: Of one scene, with ``data.num_validation_views``; failed ones are passed over.
+        runs: Of one scene, with ``data.num_validation_views``; failed ones are skipped.
 
     Raises:
-        UserError: There is no finished run, or none was validated.
+        UserError: No run finished, or none was validated.
     """
     runs = finished(runs)
     figure = Figure(figsize=(10.0, 4.0), layout="constrained")
@@ -40,7 +40,7 @@ def quality_figure(runs: Sequence[Run]) -> Figure:
     if not over_time.lines:
         raise UserError(
             f"{runs[0].folder}: expected scores of left-out training views in metrics.csv, found none. Train "
-            "with --data.num_validation_views=2 and more often than once validated "
+            "with --data.num_validation_views=2, and validate several times "
             "(--trainer.check_val_every_n_epoch=null --trainer.val_check_interval=100)."
         )
     over_time.set_xlabel("seconds of training")
@@ -55,17 +55,16 @@ def quality_figure(runs: Sequence[Run]) -> Figure:
 def training_figure(
     runs: Sequence[Run], published: Mapping[str, tuple[float, float]] | None = None
 ) -> Figure:
-    """Show the PSNR of a training's rays over its seconds, and at its end that of the held-out views.
+    """Show the PSNR of the training rays over the seconds, and that of the held-out views at the end.
 
-    What lies between the two is what the model has learned of the photos and not of the scene. Each step is
-    taken to last as long as another.
+    The gap between the two is overfitting to the training photos. All steps are assumed to take equally long.
 
     Args:
-        runs: Of one scene; failed ones are passed over.
-        published: Seconds and held-out PSNR of others, by their names.
+        runs: Of one scene; failed ones are skipped.
+        published: Seconds and held-out PSNR of other methods, by their names.
 
     Raises:
-        UserError: There is no finished run.
+        UserError: No run finished.
     """
     runs = finished(runs)
     figure = Figure(figsize=(8.0, 4.5), layout="constrained")
@@ -81,14 +80,14 @@ def training_figure(
     for name, (seconds, psnr) in (published or {}).items():
         axes.plot(seconds, psnr, "k^", label=name)
     axes.set(xscale="log", xlabel="seconds of training")
-    axes.set_ylabel("PSNR (dB): rays of the training (line), held out (mark)", fontsize=9)
+    axes.set_ylabel("PSNR (dB): training rays (line), held-out views (mark)", fontsize=9)
     axes.grid(which="both", alpha=0.3)
     axes.legend(fontsize=8)
     return figure
 
 
 def _smoothed(values: NDArray[np.floating], reach: int = 2) -> NDArray[np.floating]:
-    """Means with as many neighbours on both sides, as far as there are any: a step has few rays."""
+    """Average each value with its neighbours, fewer at the ends: the rays of one step are a noisy sample."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     place = np.arange(len(values))
     first, last = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(values))

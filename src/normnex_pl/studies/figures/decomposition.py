@@ -1,18 +1,18 @@
-"""What one model is made of: components of a view, layers, and its gloss turned down and up."""
+"""The decomposition of one model: components of a view, layers, and specular highlights scaled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
 from normnex_pl.evaluation.pictures.colors import to_bytes
 from normnex_pl.evaluation.pictures.components import component_panels
 from normnex_pl.evaluation.pictures.layers import check_layers, mpi_sheet
-from normnex_pl.evaluation.pictures.legends import panel_sheet
+from normnex_pl.evaluation.pictures.sheet import panel_grid
+from normnex_pl.model.mpi import RenderOptions
 from normnex_pl.studies.figures.tables import picture_table
 from normnex_pl.training.trained_run import TrainedRun
 
@@ -20,7 +20,7 @@ _COLUMNS = 3
 
 
 def components_figure(run: TrainedRun, view: str | None = None) -> Figure:
-    """Show all that a model has of a view, with legends.
+    """Show all components of a view, with legends.
 
     Args:
         run: The model and its scene.
@@ -32,12 +32,11 @@ def components_figure(run: TrainedRun, view: str | None = None) -> Figure:
     shown = run.view(view)
     mpi = run.module.mpi
     panels = component_panels(run.components(shown), shown, mpi.geometry, mpi.color.signed)
-    rows = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
-    return _sheet(panel_sheet(rows), f"{shown.name} of {run.label}")
+    return _sheet(panel_grid(panels, _COLUMNS), f"{shown.name} of {run.label}")
 
 
 def planes_figure(run: TrainedRun, layers: Sequence[int] | None = None) -> Figure:
-    """Show what layers store, as the reference camera sees them, front to back.
+    """Show the stored content of layers as the reference camera sees it, front to back.
 
     Args:
         run: The model.
@@ -56,7 +55,7 @@ def relighting_figure(run: TrainedRun, gains: Sequence[int | float], view: str |
 
     Args:
         run: The model and its scene.
-        gains: 0 leaves the base colour alone, 1 is the model's own picture.
+        gains: 0 shows the base colour alone, 1 the model's own picture.
         view: Its name; None for the first held-out one.
 
     Raises:
@@ -65,8 +64,8 @@ def relighting_figure(run: TrainedRun, gains: Sequence[int | float], view: str |
     shown = run.view(view)
     pictures = []
     for gain in gains:
-        with run.module.mpi.scaling_specular(gain), torch.no_grad():
-            rendered = run.module.mpi.render_image(shown.camera, run.module.eval_chunk_size)
+        options = RenderOptions(specular_gain=float(gain))
+        rendered = run.module.mpi.render_image(shown.camera, run.module.eval_chunk_size, options)
         pictures.append(to_bytes(rendered["rgb"]))
     titles = [f"specular gain {gain:g}" for gain in gains]
     return picture_table([pictures], f"{shown.name} of {run.label}", titles)[0]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -16,7 +15,7 @@ from torch import Tensor
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import View, ViewTruth
 from normnex_pl.data.truth import read_truth
-from normnex_pl.evaluation.pictures.colors import to_bytes
+from normnex_pl.evaluation.pictures.colors import mapped_colors, to_bytes
 from normnex_pl.evaluation.pictures.components import normals_picture
 from normnex_pl.evaluation.truth_scores import (
     REGIONS,
@@ -29,11 +28,12 @@ from normnex_pl.studies.figures.tables import picture_table
 from normnex_pl.training.trained_run import TrainedRun
 
 _LARGEST_ANGLE = 60.0  # degrees, at the end of the colours
+_COLOR_MAP = "magma"
 _SHOWN = {"target_normals": "estimated n", "normals": "predicted n'"}
 
 
 def normal_maps_figure(runs: Sequence[TrainedRun], view: str | None = None) -> Figure:
-    """Show the truth, and for each model estimated and predicted normals and how far they are off.
+    """Show the true normals, and the estimated and predicted ones of each model with their errors.
 
     Args:
         runs: Models with normals and an estimator, of one scene with truth.
@@ -57,23 +57,23 @@ def normal_maps_figure(runs: Sequence[TrainedRun], view: str | None = None) -> F
     titles = [title for name in _SHOWN.values() for title in (name, "its error")]
     for some, title in zip(axes[1], titles, strict=True):
         some.set_title(title, fontsize=10)
-    scale = ScalarMappable(Normalize(0, _LARGEST_ANGLE), "magma")
-    figure.colorbar(scale, ax=axes[0][3], orientation="horizontal", label="degrees off", fraction=0.3)
+    scale = ScalarMappable(Normalize(0, _LARGEST_ANGLE), _COLOR_MAP)
+    figure.colorbar(scale, ax=axes[0][3], orientation="horizontal", label="error (degrees)", fraction=0.3)
     return figure
 
 
 def normal_error_figure(runs: Sequence[TrainedRun], view: str | None = None) -> Figure:
-    """Show for each kind of surface which share of its pixels is less than so many degrees off.
+    """Show, for each kind of surface, the cumulative distribution of the normals' error.
 
-    Full lines: predicted normals; dotted ones: estimated; grey: the constant (0, 0, -1). Pixels count by
+    Solid lines: predicted normals; dotted: estimated; grey: the constant (0, 0, -1). Pixels are weighted by
     their opacity.
 
     Args:
-        runs: As in `normal_maps_figure`.
-        view: Likewise.
+        runs: Models with normals and an estimator, of one scene with truth.
+        view: Its name; None for the first held-out one.
 
     Raises:
-        UserError: As there.
+        UserError: There is no run or no such view, a run has no normals, or the scene no truth.
     """
     shown, truth = _known(runs, view)
     regions = [name for name in REGIONS if name != "all"]
@@ -94,7 +94,7 @@ def normal_error_figure(runs: Sequence[TrainedRun], view: str | None = None) -> 
                 x, y = _shares(angles[name][inside], normals["acc"][inside])
                 axes.plot(x, y, style, color=f"C{place}", label=label)
         axes.set_title(region, fontsize=10)
-        axes.set_xlabel("degrees off")
+        axes.set_xlabel("error (degrees)")
         axes.set_xlim(0, 90)
         axes.grid(alpha=0.3)
     grid[0].set_ylabel("share of pixels below")
@@ -121,9 +121,12 @@ def _known(runs: Sequence[TrainedRun], view: str | None) -> tuple[View, ViewTrut
 
 
 def _normals(run: TrainedRun, view: str) -> dict[str, Tensor]:
-    """Estimated and predicted normals in the camera's axes, and the accumulated opacity.
+    """Return estimated and predicted normals in the camera's axes, and the accumulated opacity.
 
-    By the run's own camera: the frame of another run's cameras may be that of another reference view.
+    The camera is the run's own: the world frame of another run may be that of another reference view.
+
+    Raises:
+        UserError: The model has no normals.
     """
     shown = run.view(view)
     components = run.components(shown)
@@ -137,12 +140,11 @@ def _normals(run: TrainedRun, view: str) -> dict[str, Tensor]:
 
 
 def _angle_picture(angles: Float[Tensor, "height width"]) -> UInt8[np.ndarray, "height width 3"]:
-    shares = (angles / _LARGEST_ANGLE).clamp(0, 1).cpu().numpy()
-    return to_bytes(torch.from_numpy(colormaps["magma"](shares)[..., :3]))
+    return mapped_colors(angles / _LARGEST_ANGLE, _COLOR_MAP)
 
 
 def _shares(angles: Float[Tensor, "pixel"], weights: Float[Tensor, "pixel"]) -> tuple[np.ndarray, np.ndarray]:
-    """Angles from 0 to 90 degrees, and the share of the weight below each."""
+    """Return angles from 0 to 90 degrees, and the share of the weight below each."""
     limits = torch.linspace(0, 90, 181, device=angles.device)
     ordered, order = angles.sort()
     below = torch.cat([weights.new_zeros(1), weights[order].cumsum(dim=0)])

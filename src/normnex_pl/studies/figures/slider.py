@@ -1,4 +1,4 @@
-"""Two pictures, one above the other, with a slider that moves the border between them."""
+"""Two overlaid pictures, with a slider that moves the border between them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.evaluation.pictures.sheet import shrink
 from normnex_pl.studies.comparison import Run
 from normnex_pl.studies.comparison_pictures import first_view, stored_picture
 from normnex_pl.studies.figures.captions import finished, runs_caption
@@ -19,7 +20,7 @@ from normnex_pl.studies.figures.captions import finished, runs_caption
 _LARGEST_WIDTH = 640
 _QUALITY = 85
 
-# What is cut off the upper picture follows the slider; without scripts, half of it stays.
+# The slider clips the upper picture; without scripts, its left half stays visible.
 _PAGE = """<figure style="margin:0;width:{width}px">
 <figcaption style="font:13px sans-serif">{caption}<br>left: {left_title}, right: {right_title}</figcaption>
 <div style="position:relative;width:{width}px;height:{height}px">
@@ -33,14 +34,14 @@ _PAGE = """<figure style="margin:0;width:{width}px">
 
 @dataclass(frozen=True)
 class PictureSlider:
-    """Show itself in a notebook; where a page can't run scripts, as two halves.
+    """Two pictures that a notebook shows with a slider; where a page can't run scripts, as two halves.
 
     Attributes:
         left: The picture at the left of the border.
         right: The picture at the right of it, of the same size.
-        left_title: What the left one is.
-        right_title: What the right one is.
-        caption: Above both.
+        left_title: Title of the left one.
+        right_title: Title of the right one.
+        caption: The text above both.
 
     Raises:
         UserError: The pictures are of different sizes.
@@ -60,7 +61,7 @@ class PictureSlider:
             )
 
     def _repr_html_(self) -> str:
-        images = [_small(Image.fromarray(picture)) for picture in (self.left, self.right)]
+        images = [Image.fromarray(shrink(picture, _LARGEST_WIDTH)) for picture in (self.left, self.right)]
         texts = {name: html.escape(getattr(self, name)) for name in ("left_title", "right_title", "caption")}
         return _PAGE.format(
             width=images[0].width,
@@ -72,7 +73,7 @@ class PictureSlider:
 
 
 def slider_of_runs(left: Run, right: Run | None, view: str | None = None) -> PictureSlider:
-    """Compare what two runs make of a held-out view, or a run and the photo.
+    """Compare the renders of two runs for a held-out view, or one render with the photo.
 
     Args:
         left: A finished run.
@@ -80,7 +81,7 @@ def slider_of_runs(left: Run, right: Run | None, view: str | None = None) -> Pic
         view: Its name; None for the first held-out one.
 
     Raises:
-        UserError: A run failed, or hasn't this view.
+        UserError: A run failed, or has no such view.
     """
     for run in (left, right or left):
         finished([run])
@@ -92,14 +93,8 @@ def slider_of_runs(left: Run, right: Run | None, view: str | None = None) -> Pic
     return PictureSlider(first, second, left.row, right.row if right else "photo", caption)
 
 
-def _small(image: Image.Image) -> Image.Image:
-    if image.width <= _LARGEST_WIDTH:
-        return image
-    height = max(1, round(image.height * _LARGEST_WIDTH / image.width))
-    return image.resize((_LARGEST_WIDTH, height), Image.Resampling.LANCZOS)
-
-
 def _address(image: Image.Image) -> str:
+    """Return a data URL."""
     data = io.BytesIO()
     image.save(data, "JPEG", quality=_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"

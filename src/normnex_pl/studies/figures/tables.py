@@ -1,4 +1,8 @@
-"""Pictures in rows and columns, as matplotlib figures: what the other modules lay their pictures out by."""
+"""Pictures in rows and columns of a matplotlib figure: the layout of all figures that show pictures.
+
+Plain subplots: ``mpl_toolkits.axes_grid1.ImageGrid`` takes no constrained layout, so titles of several lines,
+row labels and colour bars would have to be placed by hand.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +26,17 @@ def picture_table(
     labels: Sequence[str] | None = None,
     width: float = WIDTH,
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Lay pictures out.
+    """Lay pictures out in a figure.
 
     Args:
-        rows: As many pictures in each; nothing is drawn for None. The pictures of a row have one shape.
-        caption: Above all.
+        rows: Pictures, None for an empty place. All rows have one length, all pictures of a row one shape.
+        caption: The text above all.
         titles: Of the columns.
-        labels: Of the rows, at their left.
+        labels: Of the rows, to their left.
         width: Of the figure in inches.
 
     Returns:
-        The figure, and its axes by row and column, for what shall be drawn on the pictures.
+        The figure, and its axes by row and column, to draw on the pictures.
     """
     heights = [_aspect(row) for row in rows]
     column = width / len(titles)
@@ -51,7 +55,7 @@ def picture_table(
 
 
 def _aspect(row: Sequence[Pixels | None]) -> float:
-    """Height over width of a row's pictures."""
+    """Return the height over the width of a row's pictures."""
     shape = next(picture.shape for picture in row if picture is not None)
     return float(shape[0] / shape[1])
 

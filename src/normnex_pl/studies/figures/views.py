@@ -1,4 +1,4 @@
-"""Held-out views side by side: the photo, what runs make of it, details, and errors."""
+"""Held-out views side by side: the photo, the renders of runs, details and errors."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Crop:
     """A detail of a picture, as shares of its width and height in [0, 1].
 
     Attributes:
-        left: Of the left border.
-        top: Of the upper border.
-        width: Of the detail.
-        height: Of the detail.
+        left: The left border.
+        top: The upper border.
+        width: The width.
+        height: The height.
 
     Raises:
-        UserError: It isn't within the picture.
+        UserError: The detail isn't within the picture.
     """
 
     left: float
@@ -47,28 +47,28 @@ class Crop:
             raise UserError(f"{self}: expected shares of the picture within [0, 1], found others.")
 
     def box(self, picture: UInt8[np.ndarray, "height width 3"]) -> tuple[int, int, int, int]:
-        """Left, top, width and height in pixels, at least one each."""
+        """Return left, top, width and height in pixels; width and height are at least 1."""
         height, width = picture.shape[:2]
         left = min(round(self.left * width), width - 1)
         top = min(round(self.top * height), height - 1)
         return left, top, max(1, round(self.width * width)), max(1, round(self.height * height))
 
     def of(self, picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "rows columns 3"]:
-        """Return the detail."""
+        """Cut the detail out of a picture."""
         left, top, width, height = self.box(picture)
         return picture[top : top + height, left : left + width]
 
 
 def views_figure(runs: Sequence[Run], view: str | None = None, crops: Sequence[Crop] = ()) -> Figure:
-    """Show what runs make of a held-out view: a column a run, the first one the photo.
+    """Show a held-out view: the photo, then the render of each run in a column of its own.
 
     Args:
-        runs: Of one scene; failed ones are passed over.
+        runs: Of one scene; failed ones are skipped.
         view: Its name; None for the first held-out one.
         crops: Details, each in a row of its own.
 
     Raises:
-        UserError: There is no finished run, or one hasn't this view.
+        UserError: No run finished, or one has no such view.
     """
     runs = finished(runs)
     caption = runs_caption(runs)

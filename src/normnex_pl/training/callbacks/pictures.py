@@ -1,4 +1,4 @@
-"""Show while and after training what a model has learned: its components, and its layers."""
+"""Write pictures of the model's components and layers, during and after the training."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import UInt8
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene, View
@@ -18,7 +19,7 @@ from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.evaluation.pictures.colors import write_png
 from normnex_pl.evaluation.pictures.components import component_panels
 from normnex_pl.evaluation.pictures.layers import check_layers, mpi_sheet
-from normnex_pl.evaluation.pictures.legends import panel_sheet
+from normnex_pl.evaluation.pictures.sheet import panel_grid
 from normnex_pl.normals.targets import view_components
 from normnex_pl.training.callbacks.record import RecordKeeper
 from normnex_pl.training.loggers.sinks import log_picture
@@ -29,13 +30,13 @@ _COLUMNS = 4
 
 @dataclass(frozen=True)
 class PictureSettings:
-    """Which pictures a training leaves behind.
+    """The pictures that a training writes.
 
     Attributes:
-        every_n_epochs: Epochs between two sets of pictures; 0 for none but those of the last step.
+        every_n_epochs: Epochs between two sets of pictures; 0 for the last step only.
         views: Names of the views to show; None for the first held-out one.
-        layers: Of the sheet of layers, counted from 0 at the front; None for up to eight, evenly spread, and
-            the last two.
+        layers: Layers on the sheet, counted from 0 at the front; None for up to eight, evenly spread, and the
+            last two.
     """
 
     every_n_epochs: int = 0
@@ -46,14 +47,13 @@ class PictureSettings:
 class ComponentPictures(pl.Callback):
     """Write and log the pictures of ``components/step_<step>/`` every few epochs and after the last step.
 
-    The first rank alone renders, by the model itself and without anything that needs the other ranks; they
-    wait for it in their next step. Training goes on as if nothing had happened: no gradient, no state of an
-    estimator and no random number changes.
+    Only the first rank renders, without collective operations; the others wait for it in their next step. The
+    training isn't affected: no gradient, no state of an estimator and no random number changes.
 
     Args:
         folder: The run folder.
-        settings: When, and what.
-        record: Whose clock shall not count the time that this takes.
+        settings: When to write which pictures.
+        record: Its clock is paused meanwhile.
     """
 
     def __init__(
@@ -69,12 +69,9 @@ class ComponentPictures(pl.Callback):
         self.record = record
         self._written_step = -1
 
+    @override
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Look for the views and the layers, so that an unknown one is refused before the training.
-
-        Raises:
-            UserError: There is no such view, or no such layer.
-        """
+        # Unknown views and layers are refused before the training.
         if stage == "fit":
             assert isinstance(pl_module, NormNeXModule)
             datamodule = trainer.datamodule  # type: ignore[attr-defined]
@@ -82,8 +79,8 @@ class ComponentPictures(pl.Callback):
             self._views = find_views(datamodule.scene, self.settings.views)
             check_layers("pictures.layers", self.settings.layers, pl_module.mpi.num_layers)
 
+    @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the model every few epochs."""
         every = self.settings.every_n_epochs
         if not every or (trainer.current_epoch + 1) % every:
             return
@@ -93,9 +90,9 @@ class ComponentPictures(pl.Callback):
             with self.record.paused(pl_module):
                 self._show(trainer, pl_module)
 
+    @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the trained model, unless its last step was the last of such an epoch."""
-        self._show(trainer, pl_module)
+        self._show(trainer, pl_module)  # writes nothing if the last epoch has shown this step
 
     def _show(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, NormNeXModule)
@@ -117,7 +114,7 @@ def _pictures(
 ) -> Iterator[tuple[str, UInt8[np.ndarray, "height width 3"]]]:
     """Return all pictures of a model with their names, one view after the other."""
     mpi = module.mpi
-    # A copy: what the training keeps of its estimates must not be newer than without pictures.
+    # A copy, since refreshing the estimator itself would change the targets of the training.
     estimator = copy.deepcopy(module.estimator)
     if estimator is not None:
         estimator.refresh(mpi)
@@ -127,13 +124,12 @@ def _pictures(
         panels = component_panels(shown, view, mpi.geometry, mpi.color.signed)
         for panel in panels:
             yield f"{view.name}_{panel.name}", panel.picture
-        rows = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
-        yield f"{view.name}_components", panel_sheet(rows)
+        yield f"{view.name}_components", panel_grid(panels, _COLUMNS)
     yield "mpi_sheet", mpi_sheet(mpi, layers, module.eval_chunk_size)
 
 
 def find_views(scene: Scene, names: Sequence[str] | None) -> list[View]:
-    """Views by name, or the first held-out one.
+    """Return views by name, or the first held-out one.
 
     Raises:
         UserError: There is no view of that name.

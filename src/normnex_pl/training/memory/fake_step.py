@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from normnex_pl.core.types import RayBatch, Rays
-from normnex_pl.kernels import pretending
+from normnex_pl.kernels import dry_run
 from normnex_pl.training.module import NormNeXModule
 
 _AUTOCAST = {"bf16-mixed": torch.bfloat16}
@@ -76,7 +76,7 @@ def hollow_training(
         on_gpu: Whether kernels of our own seem to run, as on a GPU; else their plain twins do.
     """
     trainer = SimpleNamespace(log_every_n_steps=0, global_step=0, estimated_stepping_batches=1)
-    kernels = pretending() if on_gpu else nullcontext()
+    kernels = dry_run() if on_gpu else nullcontext()
     with kernels, FakeTensorMode(allow_non_fake_inputs=True) as mode, _Guesses():
         memo: dict[int, Any] = {id(module._trainer): trainer} if module._trainer is not None else {}
         memo |= {id(buffer): _hollow(buffer) for buffer in module.buffers()}

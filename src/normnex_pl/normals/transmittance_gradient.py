@@ -1,8 +1,6 @@
-"""The gradient of the transmittance: it only falls along a ray, so that no target faces away."""
+"""The gradient of the transmittance, which only falls along a ray, so that no target faces away."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
@@ -10,10 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
-from normnex_pl.core.types import MPIGeometry, RayBatch, RenderOutput
-from normnex_pl.geometry.planes import canvas_grid, metric_gradient, plane_depths, plane_spacing
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import RayBatch
+from normnex_pl.geometry.layout import PlaneLayout
+from normnex_pl.geometry.planes import canvas_grid, metric_gradient
 from normnex_pl.model.compositing import composite_weights, transmittance
 from normnex_pl.model.fields.texture import sample_layers
+from normnex_pl.model.mpi import MPI
 from normnex_pl.normals.base import NormalEstimator, unit_normals
 from normnex_pl.normals.canvas import (
     bake_alpha,
@@ -24,21 +25,18 @@ from normnex_pl.normals.canvas import (
     refill,
 )
 
-if TYPE_CHECKING:
-    from normnex_pl.model.mpi import MPI
-
 
 class TransmittanceGradient(NormalEstimator):
     """n = +grad T by central differences, blurred, composited as sum w grad T and normalised last.
 
-    T is that of the reference camera's rays, on a grid of the canvas; each ray reads the result where it
-    meets a layer.
+    T is the transmittance of the reference camera's rays, on a grid of the canvas; rays read the result where
+    they meet the layers.
 
     Args:
         divisor: Canvas pixels along a cell of the grid.
         blur: Standard deviation of the Gaussian over the image, in cells.
-        plane_blur: The same along the planes, in planes.
-        every: Steps between two evaluations.
+        plane_blur: Standard deviation of the Gaussian across the planes, in planes.
+        every: Steps between two estimates.
 
     Raises:
         UserError: An argument is out of range.
@@ -62,12 +60,12 @@ class TransmittanceGradient(NormalEstimator):
     def refresh(self, mpi: MPI) -> None:
         alpha = bake_alpha(mpi, self.divisor)
         with exact_filters(alpha.device):
-            gradient = transmittance_gradient(alpha, mpi.geometry, self.blur, self.plane_blur)
+            gradient = transmittance_gradient(alpha, mpi.layout, self.blur, self.plane_blur)
         weights = composite_weights(alpha.movedim(0, -1)).movedim(-1, 0)
         on_layers = rearrange(
             weights[..., None] * gradient, "(layer sub) h w xyz -> layer sub xyz h w", layer=mpi.num_layers
         ).sum(dim=1)
-        # A surface that lies across the border of two layers is one surface.
+        # A surface may extend across the border between two layers.
         with exact_filters(alpha.device):
             on_layers = gaussian_blur(on_layers.movedim(0, -1), 0.5).movedim(-1, 0)
         normals = unit_normals(on_layers.movedim(1, -1)).movedim(-1, 1)
@@ -83,19 +81,19 @@ class TransmittanceGradient(NormalEstimator):
 
 
 def transmittance_gradient(
-    alpha: Float[Tensor, "plane height width"], geometry: MPIGeometry, blur: float, plane_blur: float
+    alpha: Float[Tensor, "plane height width"], layout: PlaneLayout, blur: float, plane_blur: float
 ) -> Float[Tensor, "plane height width 3"]:
     """Return the gradient of T in the reference frame, per world unit.
 
     Args:
-        alpha: On a grid of the canvas.
-        geometry: The canvas and the planes.
+        alpha: Opacities on a grid of the canvas.
+        layout: Planes and canvas.
         blur: Standard deviation over the image, in cells.
-        plane_blur: Along the planes, in planes.
+        plane_blur: Standard deviation across the planes, in planes.
     """
     num_planes, height, width = alpha.shape
     before = transmittance(alpha.movedim(0, -1))
-    # In the middle of a plane, so that the fall across it is centred on it.
+    # At the middle of each plane, so that the fall across the plane is centred on it.
     middle = before * (1 - 0.5 * alpha.movedim(0, -1))
     blurred = gaussian_blur(middle, plane_blur)
     blurred = gaussian_blur(blurred.movedim(1, -1), blur).movedim(-1, 1)
@@ -104,7 +102,7 @@ def transmittance_gradient(
     by_x = central_difference(blurred.movedim(1, -1)).movedim(-1, 1) * (width / 2)
     by_y = central_difference(blurred.movedim(0, -1)).movedim(-1, 0) * (height / 2)
     gradient = torch.stack([by_x, by_y, by_index], dim=-1)
-    depths = plane_depths(geometry, num_planes).to(alpha.device)
-    spacing = plane_spacing(geometry, num_planes, depths)
+    depths = layout.depths.to(alpha.device)
     grid = canvas_grid(height, width, alpha.device)[:, :, None].expand(-1, -1, num_planes, -1)
-    return metric_gradient(gradient, grid, depths, spacing, geometry).movedim(2, 0)
+    spacing = layout.spacing_at(depths)
+    return metric_gradient(gradient, grid, depths, spacing, layout.geometry).movedim(2, 0)

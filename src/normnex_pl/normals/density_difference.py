@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
-from normnex_pl.core.types import RayBatch, RenderOutput
-from normnex_pl.geometry.planes import plane_points, plane_spacing
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import RayBatch
+from normnex_pl.geometry.planes import plane_points
 from normnex_pl.model.compositing import optical_depth
+from normnex_pl.model.mpi import MPI
 from normnex_pl.normals.base import NormalEstimator, composite_on_layers, first_of_triplets, unit_normals
-
-if TYPE_CHECKING:
-    from normnex_pl.model.mpi import MPI
 
 
 class DensityDifference(NormalEstimator):
     """n = -grad sigma / |grad sigma| by forward differences to the two neighbours and the next plane.
 
-    With the three displacements in space as the rows of E, grad sigma = E^-1 [d sigma]. The difference to
-    the next plane looks behind a shell that is one plane thick, and turns its normal away from the camera.
+    With the three displacements in space as the rows of E, grad sigma = E^-1 [d sigma]. In a shell one plane
+    thick, the difference to the next plane sees the back, and the normal faces away from the camera.
     """
 
     @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        num_planes = len(mpi.depths)
-        spacing = plane_spacing(mpi.geometry, num_planes, mpi.depths)
-        sigma = optical_depth(rendered.alpha) / spacing
+        sigma = optical_depth(rendered.alpha) / mpi.layout.spacing_at(mpi.depths)
         sigma = rearrange(sigma, "(triplet pixel) plane -> pixel triplet plane", pixel=3)
         points = plane_points(batch.rays, mpi.depths)
         here, right, below = points.unbind(dim=1)
@@ -43,7 +38,7 @@ class DensityDifference(NormalEstimator):
 
 
 def _to_next_plane(values: Float[Tensor, "ray plane channel"]) -> Float[Tensor, "ray plane channel"]:
-    """Difference to the next plane; the last one repeats that before it, and a single one has zero."""
+    """Return the differences to the next plane; the last one repeats that before it, a single one is zero."""
     if values.shape[1] == 1:
         return torch.zeros_like(values)
     steps = values.diff(dim=1)

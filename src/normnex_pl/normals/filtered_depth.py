@@ -1,57 +1,36 @@
-"""Approach 3: the surface spanned by a rendered depth."""
+"""Approach 3 on the whole canvas: the surface that a filtered depth map spans."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-from einops import rearrange, repeat
 from jaxtyping import Float
 from kornia.filters import gaussian_blur2d, median_blur
 from torch import Tensor
 from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import MPIGeometry, RayBatch, RenderOutput
-from normnex_pl.geometry.planes import canvas_grid, canvas_points, depth_of_index
+from normnex_pl.core.rendering import RenderOutput
+from normnex_pl.core.types import MPIGeometry, RayBatch
+from normnex_pl.geometry.planes import canvas_grid, canvas_points
 from normnex_pl.model.appearance.lookup import face_camera
 from normnex_pl.model.compositing import composite_weights
 from normnex_pl.model.fields.texture import sample_layers
+from normnex_pl.model.mpi import MPI
 from normnex_pl.normals.base import NormalEstimator, unit_normals
 from normnex_pl.normals.canvas import bake_alpha, check_cells, exact_filters, median_depth_index, refill
 
-if TYPE_CHECKING:
-    from normnex_pl.model.mpi import MPI
-
-
-class RenderedDepth(NormalEstimator):
-    """Expected depths of three neighbouring rays span the surface: n is their points' cross product.
-
-    At a distance of one pixel the noise of learned depths outweighs the slope; see `FilteredDepth`.
-    """
-
-    @override
-    def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        depth = rearrange(rendered.depth, "(triplet pixel) -> triplet pixel 1", pixel=3)
-        rays = batch.rays
-        distance = (depth - rays.origins[..., 2:]) / rays.directions[..., 2:]
-        here, right, below = (rays.origins + distance * rays.directions).unbind(dim=1)
-        normals = unit_normals(torch.linalg.cross(below - here, right - here))
-        facing = face_camera(normals, rays.viewdirs[:, 0])
-        return repeat(facing, "triplet xyz -> triplet layer xyz", layer=mpi.num_layers)
-
 
 class FilteredDepth(NormalEstimator):
-    """The depth of half the weight, filtered as an image on the canvas before the cross product.
+    """The median-weight depth, filtered as an image on the canvas before the cross product.
 
     Disparities are filtered: those of a plane in space are linear over the image, so that neither filter
-    bends it. The result is a picture as the reference camera sees it; a ray reads it where it meets a layer.
+    bends it. The result is an image of the reference camera; rays read it where they meet the layers.
 
     Args:
-        divisor: Canvas pixels along a cell of the picture.
-        median: Cells along the median filter's window, odd.
+        divisor: Canvas pixels along a cell of the image.
+        median: Window of the median filter in cells, odd.
         blur: Standard deviation of the Gaussian that follows, in cells.
-        every: Steps between two evaluations.
+        every: Steps between two estimates.
 
     Raises:
         UserError: An argument is out of range.
@@ -74,7 +53,7 @@ class FilteredDepth(NormalEstimator):
     @torch.no_grad()
     def refresh(self, mpi: MPI) -> None:
         weights = composite_weights(bake_alpha(mpi, self.divisor).movedim(0, -1)).movedim(-1, 0)
-        depth = depth_of_index(mpi.geometry, len(mpi.depths), median_depth_index(weights))
+        depth = mpi.layout.depth_at(median_depth_index(weights))
         with exact_filters(depth.device):
             disparity = filter_disparity(1 / depth, self.median, self.blur)
         normals = depth_normals(1 / disparity, mpi.geometry).movedim(-1, 0)[None]
@@ -93,10 +72,10 @@ class FilteredDepth(NormalEstimator):
 def filter_disparity(
     disparity: Float[Tensor, "height width"], median: int, blur: float
 ) -> Float[Tensor, "height width"]:
-    """Return a median filter against what stands out, then a Gaussian."""
+    """Apply a median filter, which removes outliers, and then a Gaussian."""
     image = median_blur(disparity[None, None], (median, median))
     size = 2 * round(3 * blur) + 1
-    # kornia mirrors the border, which a picture has to be larger than.
+    # kornia mirrors the border, which must be smaller than the image.
     if blur > 0 and size // 2 < min(disparity.shape):
         image = gaussian_blur2d(image, (size, size), (blur, blur))
     return image[0, 0]
@@ -105,9 +84,9 @@ def filter_disparity(
 def depth_normals(
     depth: Float[Tensor, "height width"], geometry: MPIGeometry
 ) -> Float[Tensor, "height width 3"]:
-    """Normals of a depth map on the canvas, by central differences of its points; facing the camera.
+    """Estimate normals of a depth map on the canvas by central differences of its points, facing the camera.
 
-    A single row or column has no slope across it.
+    A single row or column, which has no slope across it, gets (0, 0, -1).
     """
     height, width = depth.shape
     grid = canvas_grid(height, width, depth.device)

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.geometry.planes import (
     canvas_coordinates,
     canvas_points,
-    depth_of_index,
     metric_gradient,
     plane_depths,
     plane_points,
-    plane_spacing,
 )
 from support.small import GEOMETRY, few, forward_rays
 
@@ -31,12 +30,16 @@ def spaced(spacing: PlaneSpacing) -> MPIGeometry:
     return replace(GEOMETRY, spacing=spacing)
 
 
+def layout(spacing: PlaneSpacing) -> PlaneLayout:
+    return PlaneLayout(spaced(spacing), PLANES, 1)
+
+
 def real_indices() -> Tensor:
     return torch.linspace(-0.4, PLANES - 0.6, 23, dtype=torch.float64)
 
 
 def canvas_of(points: Tensor, geometry: MPIGeometry) -> Tensor:
-    """Canvas x and y and the real index of points [..., 3] of the reference frame."""
+    """Return canvas x and y and the real plane index of points [..., 3] of the reference frame."""
     X, Y, Z = points.unbind(dim=-1)
     u = geometry.fx * X / Z + geometry.cx + geometry.padding
     v = geometry.fy * Y / Z + geometry.cy + geometry.padding
@@ -49,7 +52,7 @@ def canvas_of(points: Tensor, geometry: MPIGeometry) -> Tensor:
 
 
 def some_function(canvas: Tensor, phases: tuple[float, ...]) -> Tensor:
-    """A smooth function of canvas x and y and the index."""
+    """Evaluate a smooth function of canvas x, canvas y and plane index."""
     x, y, index = canvas.unbind(dim=-1)
     a, b, c = phases
     return torch.sin(2 * x + a) * torch.cos(3 * y + b) + torch.sin(0.4 * index + x + c)
@@ -57,21 +60,21 @@ def some_function(canvas: Tensor, phases: tuple[float, ...]) -> Tensor:
 
 @either_spacing
 def test_whole_indices_are_the_planes(spacing: PlaneSpacing) -> None:
-    depths = depth_of_index(spaced(spacing), PLANES, torch.arange(PLANES).float())
+    depths = layout(spacing).depth_at(torch.arange(PLANES).float())
     torch.testing.assert_close(depths, plane_depths(spaced(spacing), PLANES))
 
 
 @either_spacing
 def test_spacing_is_the_derivative_of_the_depth_by_the_index(spacing: PlaneSpacing) -> None:
     index = real_indices().requires_grad_()
-    depths = depth_of_index(spaced(spacing), PLANES, index)
+    depths = layout(spacing).depth_at(index)
     (by_index,) = torch.autograd.grad(depths.sum(), index)
-    torch.testing.assert_close(plane_spacing(spaced(spacing), PLANES, depths.detach()), by_index)
+    torch.testing.assert_close(layout(spacing).spacing_at(depths.detach()), by_index)
 
 
 @either_spacing
 def test_indices_between_planes_are_uniform_in_what_the_spacing_says(spacing: PlaneSpacing) -> None:
-    depths = depth_of_index(spaced(spacing), PLANES, real_indices())
+    depths = layout(spacing).depth_at(real_indices())
     uniform = depths if spacing == "depth" else 1 / depths
     steps = uniform.diff()
     torch.testing.assert_close(steps, steps.mean().expand_as(steps))
@@ -79,11 +82,11 @@ def test_indices_between_planes_are_uniform_in_what_the_spacing_says(spacing: Pl
 
 @either_spacing
 def test_a_single_plane_has_the_whole_range_for_itself(spacing: PlaneSpacing) -> None:
-    depths = plane_depths(spaced(spacing), 1)
-    found = plane_spacing(spaced(spacing), 1, depths)
+    single = PlaneLayout(spaced(spacing), 1, 1)
+    found = single.spacing_at(single.depths)
     assert found.isfinite().all()
     assert (found > 0).all()
-    torch.testing.assert_close(depth_of_index(spaced(spacing), 1, torch.zeros(1)), depths)
+    torch.testing.assert_close(single.depth_at(torch.zeros(1)), single.depths)
 
 
 @few
@@ -100,14 +103,14 @@ def test_derivatives_in_space_are_those_of_the_projection(
     """A function of canvas and index is one of X, Y, Z: autograd through the projection is the oracle."""
     geometry = spaced(spacing)
     index = torch.tensor([place], dtype=torch.float64)
-    depths = depth_of_index(geometry, PLANES, index)
+    depths = layout(spacing).depth_at(index)
     coordinates = torch.tensor([[x, y]], dtype=torch.float64)
     points = canvas_points(coordinates, depths, geometry).requires_grad_()
     (expected,) = torch.autograd.grad(some_function(canvas_of(points, geometry), phases).sum(), points)
 
     canvas = torch.cat([coordinates, index[:, None]], dim=-1).requires_grad_()
     (by_canvas,) = torch.autograd.grad(some_function(canvas, phases).sum(), canvas)
-    spacings = plane_spacing(geometry, PLANES, depths)
+    spacings = layout(spacing).spacing_at(depths)
     found = metric_gradient(by_canvas, coordinates, depths, spacings, geometry)
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-9)
 
@@ -121,11 +124,11 @@ def test_off_the_axis_the_canvas_is_no_metric_space(spacing: PlaneSpacing) -> No
     points = centre + torch.randn(20, 3, generator=generator, dtype=torch.float64)
     canvas = canvas_of(points, geometry).requires_grad_()
     coordinates, index = canvas[:, :2], canvas[:, 2]
-    depths = depth_of_index(geometry, PLANES, index)
+    depths = layout(spacing).depth_at(index)
     distance = (canvas_points(coordinates, depths, geometry) - centre).norm(dim=-1)
     (by_canvas,) = torch.autograd.grad(distance.sum(), canvas)
     depths = depths.detach()
-    spacings = plane_spacing(geometry, PLANES, depths)
+    spacings = layout(spacing).spacing_at(depths)
     found = metric_gradient(by_canvas, coordinates.detach(), depths, spacings, geometry)
     expected = torch.nn.functional.normalize(points - centre, dim=-1)
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-9)

@@ -1,0 +1,67 @@
+"""The planes of an MPI as a whole: their depths, and the layers that they form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from normnex_pl.core.types import MPIGeometry
+from normnex_pl.geometry.planes import layer_depths, plane_depths
+
+
+@dataclass(frozen=True)
+class PlaneLayout:
+    """The planes of an MPI, front to back: plane p belongs to layer p // sublayers.
+
+    Depths are those of the reference frame, in world units. Between planes they are addressed by a real
+    index; the planes themselves have the integers from 0 to num_planes - 1.
+
+    Attributes:
+        geometry: Reference camera, canvas and depth range.
+        num_layers: Groups of neighbouring planes that share textures.
+        sublayers: Planes per layer.
+    """
+
+    geometry: MPIGeometry
+    num_layers: int
+    sublayers: int
+
+    @property
+    def num_planes(self) -> int:
+        """Number of planes."""
+        return self.num_layers * self.sublayers
+
+    @property
+    def depths(self) -> Float[Tensor, "plane"]:
+        """Depths of the planes; see `plane_depths`."""
+        return plane_depths(self.geometry, self.num_planes)
+
+    @property
+    def layer_depths(self) -> Float[Tensor, "layer"]:
+        """Depths of the layers; see the function `layer_depths`."""
+        return layer_depths(self.depths, self.num_layers)
+
+    def depth_at(self, index: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
+        """Return the depths at real plane indices."""
+        near, far = self.geometry.near, self.geometry.far
+        share = index / self._gaps
+        if self.geometry.spacing == "disparity":
+            return 1 / ((1 - share) / near + share / far)
+        return (1 - share) * near + share * far
+
+    def spacing_at(self, depths: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
+        """Return the derivative of the depth by the plane index, at any depths.
+
+        It is the distance to the next plane; a single plane is given the whole depth range.
+        """
+        near, far = self.geometry.near, self.geometry.far
+        if self.geometry.spacing == "disparity":
+            return depths.square() * ((1 / near - 1 / far) / self._gaps)
+        return torch.full_like(depths, (far - near) / self._gaps)
+
+    @property
+    def _gaps(self) -> int:
+        return max(1, self.num_planes - 1)
