@@ -1,5 +1,5 @@
-# `make help` is made from this file: `##` behind a target describes it, and a line that begins with `##`
-# is printed as it stands.
+# Each target sets up the environment and calls one command. `make help` is made from this file: `##` after a target
+# describes it, and a line that begins with `##` is printed as it stands.
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -16,7 +16,7 @@ ifneq ($(words $(VENV)),1)
 $(error VENV must be one path without spaces, not "$(VENV)")
 endif
 
-# A variable as one word of the shell, behind a prefix: $(call word_of,--data.scene=,SCENE).
+# A variable as one word of the shell, after a prefix: $(call word_of,--scene=,SCENE).
 # `value` keeps make from expanding a $ that the user typed.
 word_of = '$(1)$(subst ','\'',$(value $(2)))'
 # Those of the named variables that have a value, as options of the same names: $(call options,OUT WIDTH).
@@ -26,21 +26,8 @@ NORMNEX := $(VENV)/bin/normnex
 KNOWN_LOGGERS := $(sort $(basename $(notdir $(wildcard experiments/loggers/*.yaml))))
 KNOWN_VARIANTS := $(sort $(basename $(notdir $(wildcard experiments/variants/*.yaml))))
 PRESETS := $(sort $(basename $(notdir $(wildcard experiments/presets/*.yaml))))
-# What a run is made of, from the general to the special: $(call configs,variant,preset).
-configs = -c experiments/base.yaml -c experiments/variants/$(1).yaml -c experiments/presets/$(2).yaml
-
 # Where the demo trains to, for what follows; ARGS may say otherwise.
 DEMO_RUN = $(or $(patsubst --run.folder=%,%,$(filter --run.folder=%,$(ARGS))),runs/demo/nex_rgb-tiny)
-
-# Logs beside metrics.csv: $(logs).
-logs = $(foreach name,$(LOGGERS),-c experiments/loggers/$(name).yaml)
-
-# Unless told, the configuration decides what to run on.
-ON_GPUS = $(if $(GPUS),$(if $(filter-out 1,$(GPUS)),-c experiments/ddp.yaml) \
-  --trainer.accelerator=gpu --trainer.devices=$(GPUS))
-# However many devices it was trained on.
-EVAL_OF_RUN = -c $(call word_of,,RUN)/config.yaml $(call word_of,--run.folder=,RUN) \
-  --trainer.devices=1 --trainer.num_nodes=1 --trainer.strategy=auto
 
 # So that the notebooks can show how the runs got on: left-out training views, looked at every 50 steps.
 WATCHED := --data.num_validation_views=2 --trainer.check_val_every_n_epoch=null --trainer.val_check_interval=50
@@ -67,52 +54,57 @@ FOR_TESTS := $(STAMP)$(TEST_EXTRAS)
 
 .PHONY: demo
 demo: $(FOR_RUNS) ## train on the scene that comes along, evaluate, bake, say where to look
-	$(NORMNEX) fit $(call configs,nex_rgb,tiny) --data.scene=scenes/demo --run.folder=$(DEMO_RUN) $(ARGS)
-	$(VENV)/bin/python -m normnex_pl.export.baked.bake --run=$(DEMO_RUN)
+	$(NORMNEX) train scenes/demo --preset=tiny --run.folder=$(DEMO_RUN) $(ARGS)
+	$(NORMNEX) bake $(DEMO_RUN)
 
 .PHONY: inspect
 inspect: USAGE = make inspect SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [ARGS="--write_planes ..."]
 inspect: needs-scene $(FOR_RUNS) ## SCENE=path [PRESET=fast] [ARGS="--write_planes"]: what a scene is, before training
-	$(NORMNEX) inspect $(call word_of,,SCENE) $(call configs,$(VARIANT),$(PRESET)) $(ARGS)
+	$(NORMNEX) inspect $(call word_of,,SCENE) --variant=$(VARIANT) --preset=$(PRESET) $(ARGS)
 
 .PHONY: train
 train: USAGE = make train SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n] [LOGGERS=wandb] [ARGS="..."]
 train: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANT=nex_rgb] [PRESET=fast] [GPUS=n]: train, then evaluate
-	$(NORMNEX) fit $(call configs,$(VARIANT),$(PRESET)) $(logs) $(call word_of,--data.scene=,SCENE) \
-	  $(ON_GPUS) $(ARGS)
+	$(NORMNEX) train $(call word_of,,SCENE) --variant=$(VARIANT) --preset=$(PRESET) \
+	  $(call options,LOGGERS GPUS) $(ARGS)
 
 .PHONY: eval
 eval: USAGE = make eval RUN=runs/<scene>/<variant>-<preset> [SCENE=path]
 eval: needs-run $(FOR_RUNS) ## RUN=runs/<scene>/<variant>-<preset> [SCENE=path if it moved]: evaluate again
-	$(NORMNEX) test $(EVAL_OF_RUN) $(if $(value SCENE),$(call word_of,--data.scene=,SCENE)) $(ARGS)
+	$(NORMNEX) eval $(call word_of,,RUN) $(call options,SCENE) $(ARGS)
 
 .PHONY: bake
 bake: USAGE = make bake RUN=runs/<scene>/<variant>-<preset> [SCENE=path] [ARGS="--quality=90 ..."]
 bake: needs-run $(FOR_RUNS) ## RUN=path [SCENE=path if it moved]: write the run's mpi/ for viewers, judge it
-	$(VENV)/bin/python -m normnex_pl.export.baked.bake $(call options,RUN SCENE) $(ARGS)
+	$(NORMNEX) bake $(call word_of,,RUN) $(call options,SCENE) $(ARGS)
 
 .PHONY: view
 view: USAGE = make view RUN=runs/<scene>/<variant>-<preset> [ARGS="--port=8080 ..."]
 view: needs-run $(FOR_RUNS) ## RUN=path [ARGS="--export=folder"]: look at the run's mpi/ in a browser, or publish it
-	$(VENV)/bin/python -m normnex_pl.export.site.publish $(call options,RUN) $(ARGS)
+	$(NORMNEX) view $(call word_of,,RUN) $(ARGS)
 
 .PHONY: video
 video: USAGE = make video RUN=runs/<scene>/<variant>-<preset> [SCENE=path] [ARGS="--path=orbit ..."]
 video: needs-run $(FOR_VIDEOS) ## RUN=path [SCENE=path if it moved] [ARGS="--components render disparity"]: a video
-	$(VENV)/bin/python -m normnex_pl.export.video.make $(call options,RUN SCENE) $(ARGS)
+	$(NORMNEX) video $(call word_of,,RUN) $(call options,SCENE) $(ARGS)
+
+.PHONY: export
+export: USAGE = make export RUN=runs/<scene>/<variant>-<preset> [FORMAT=mpi] [OUTPUT=path]
+export: needs-run $(FOR_RUNS) ## RUN=path [FORMAT=mpi] [OUTPUT=path]: write a baked run for other programs
+	$(NORMNEX) export $(call word_of,,RUN) $(call options,FORMAT OUTPUT) $(ARGS)
 
 .PHONY: compare
 compare: USAGE = make compare SCENE=path [VARIANTS="nex_rgb ..."] [ROWS=file] [PRESET=fast] [SEEDS="0 1"] \
   [JOBS=n] [OUT=path] [ARGS="..."]
 compare: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANTS="nex_rgb ..."] [PRESET=fast]: train them, write one table
-	$(VENV)/bin/python experiments/compare.py $(call word_of,--scene=,SCENE) --preset=$(PRESET) \
+	$(NORMNEX) compare $(call word_of,,SCENE) --preset=$(PRESET) \
 	  $(call options,VARIANTS ROWS SEEDS JOBS OUT) $(if $(value ARGS),-- $(ARGS))
 
 .PHONY: sweep
 sweep: USAGE = make sweep SWEEP=experiments/sweeps/regularizers.yaml SCENE=path [COUNT=n] [PRESET=fast] \
   [JOBS=n] [OUT=path] [ARGS="..."]
 sweep: needs-sweep needs-scene $(FOR_RUNS) ## SWEEP=file SCENE=path [COUNT=n] [PRESET=fast]: search settings, at W&B or here
-	$(VENV)/bin/python experiments/sweep.py $(call options,SWEEP SCENE) --preset=$(PRESET) \
+	$(NORMNEX) sweep $(call word_of,,SWEEP) $(call word_of,,SCENE) --preset=$(PRESET) \
 	  $(call options,COUNT JOBS OUT) $(if $(value ARGS),-- $(ARGS))
 
 .PHONY: bench
@@ -129,11 +121,11 @@ notebooks: needs-runs-of-scene $(FOR_NOTEBOOKS) ## [RUNS=folder SCENE=path] [SWE
 .PHONY: prepare
 prepare: USAGE = make prepare PHOTOS=folder|video SCENE=path [ARGS="--longest=3024 ..."]
 prepare: needs-photos $(FOR_PHOTOS) ## PHOTOS=folder SCENE=path: a scene of your own photos, or of a video
-	$(VENV)/bin/python -m normnex_pl.capture $(call options,PHOTOS SCENE) $(ARGS)
+	$(NORMNEX) prepare $(call word_of,,PHOTOS) $(call word_of,,SCENE) $(ARGS)
 
 .PHONY: cluster-report
 cluster-report: $(FOR_RUNS) ## [RUNS=runs] [OUT=runs/report.csv]: where all runs in a folder stand, as a table
-	$(VENV)/bin/python experiments/cluster/report.py $(call options,RUNS OUT) $(ARGS)
+	$(NORMNEX) report $(call options,RUNS OUT) $(ARGS)
 
 .PHONY: scene
 scene: needs-out $(FOR_SCENES) ## OUT=path [WIDTH=1008]: render the demo scene at another size
@@ -148,9 +140,9 @@ test: $(FOR_TESTS) ## [PYTEST_ARGS="-k name"] [WORKERS=2]: run the tests, in so 
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: check
-check: $(FOR_TESTS) ## lint, formatting and types, changing nothing
+check: $(FOR_TESTS) ## lint, formatting, types and layers, changing nothing
 	@status=0; \
-	for tool in "ruff check" "ruff format --check" mypy; do \
+	for tool in "ruff check" "ruff format --check" mypy lint-imports; do \
 	  echo "$(VENV)/bin/$$tool"; \
 	  $(VENV)/bin/$$tool || status=1; \
 	done; \
@@ -170,7 +162,7 @@ setup: $(FOR_TESTS) ## only set up, with what tests, scenes and photos need
 
 .PHONY: clean
 clean: ## remove .venv, build products and caches; runs/ stays
-	rm -rf .venv .cache build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests experiments -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help
@@ -238,7 +230,7 @@ needs-out:
 
 # The stamp is touched last: an interrupted installation leaves none. `venv` without --clear repairs a
 # half-made environment and harms no whole one.
-$(STAMP)%: setup.cfg pyproject.toml constraints.txt
+$(STAMP)%: setup.cfg setup.py pyproject.toml constraints.txt
 	@set -eu; \
 	echo "Setting up $(VENV) (a few minutes the first time)"; \
 	if ! $(VENV)/bin/python -m pip --version >/dev/null 2>&1; then \

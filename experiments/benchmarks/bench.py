@@ -15,12 +15,13 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from cases import Case, Scenes, names_of, run_case
+from cases import Case, Scenes, run_case
 from ceilings import measure_ceilings
 from frames import baked_frame, live_frame
 from normnex_pl.core.checkout import checkout_commit
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
+from normnex_pl.training.configurations import known
 from normnex_pl.training.module import NormNeXModule
 from results import about, comparison, read_results, report
 from step import growth_row, step_by_rays, step_parts
@@ -83,14 +84,14 @@ def chosen_cases(options: argparse.Namespace) -> list[Case]:
     """
     for chosen, folder in ((options.presets, "presets"), (options.variants, "variants")):
         for name in chosen or []:
-            if name not in names_of(folder):
-                raise UserError(f"--{folder}: expected some of {', '.join(names_of(folder))}, found {name}.")
+            if name not in known(folder):
+                raise UserError(f"--{folder}: expected some of {', '.join(known(folder))}, found {name}.")
     small = is_small(options)
     arguments, width = (SMALL, SMALL_WIDTH) if small else ((), None)
     return [
         Case(preset, variant, arguments, width)
-        for preset in options.presets or names_of("presets")
-        for variant in options.variants or names_of("variants")
+        for preset in options.presets or known("presets")
+        for variant in options.variants or known("variants")
         if options.variants or variant == BASELINE or preset in MAIN_PRESETS
     ]
 

@@ -1,4 +1,4 @@
-"""The trainings that are measured: presets and variants as ``make train`` configures them, on a scene."""
+"""The trainings that are measured: presets and variants as ``normnex train`` configures them, on a scene."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import yaml
 
 from normnex_pl.training.command import NormNeXCLI, run_command
+from normnex_pl.training.configurations import config_file, config_files, config_words, read_settings
 from step import FinishedError, Measure, Probe
 from synthetic import write_scene
 
-EXPERIMENTS = Path(__file__).resolve().parents[1]
 VIEWS = 20  # 17 of them for training, as in fern
 
 
@@ -68,15 +67,9 @@ class Scenes:
         return folder
 
 
-def names_of(folder: str) -> list[str]:
-    """Return the names of the YAML files in a folder of experiments/."""
-    return sorted(path.stem for path in (EXPERIMENTS / folder).glob("*.yaml"))
-
-
 def preset_width(preset: str) -> int:
     """Return the width of photos that a preset asks for."""
-    content = yaml.safe_load((EXPERIMENTS / "presets" / f"{preset}.yaml").read_text(encoding="utf-8"))
-    return int(content["data"]["width"])
+    return int(read_settings(config_file("presets", preset))["data"]["width"])
 
 
 def run_case(case: Case, scenes: Scenes, measure: Measure, counts: bool = False) -> dict[str, Any]:
@@ -97,10 +90,9 @@ def run_case(case: Case, scenes: Scenes, measure: Measure, counts: bool = False)
             return trainer
 
     width = case.width or preset_width(case.preset)
-    files = ("base", f"variants/{case.variant}", f"presets/{case.preset}")
     with tempfile.TemporaryDirectory() as folder:
         arguments = [
-            *(word for name in files for word in ("-c", str(EXPERIMENTS / f"{name}.yaml"))),
+            *config_words(config_files(case.variant, case.preset)),
             f"--data.scene={scenes.find(case, width)}",
             f"--data.width={width}",
             f"--run.folder={folder}/run",

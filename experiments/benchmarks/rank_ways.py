@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cases import EXPERIMENTS
+from normnex_pl.training.configurations import config_words, experiments_folder
 
 # Arguments of `normnex fit`, and callbacks by their class paths.
 Way = tuple[tuple[str, ...], tuple[str, ...]]
 
-_YAML = ("-c", str(EXPERIMENTS / "ddp.yaml"))
+_YAML = tuple(config_words([experiments_folder() / "ddp.yaml"]))
 _HOOK = "--trainer.strategy.init_args.ddp_comm_hook"
 _TORCH_HOOKS = "torch.distributed.algorithms.ddp_comm_hooks.default_hooks"
 WAYS: dict[str, Way] = {
@@ -28,7 +28,7 @@ WAYS: dict[str, Way] = {
     "ddp": (("--trainer.strategy=ddp",), ()),
 }
 MEANINGS = """ways to sum gradients:
-  yaml        experiments/ddp.yaml, as `make train GPUS=2` does
+  yaml        experiments/ddp.yaml, as `normnex train --gpus=2` does
   bf16        the same, sent as bfloat16
   graph       the same as yaml, with the recorded step of one GPU (model.execution)
   graph_bf16  both

@@ -14,10 +14,11 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from bench import SMALL, SMALL_WIDTH
-from cases import EXPERIMENTS, VIEWS, names_of, preset_width
+from cases import VIEWS, preset_width
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
-from normnex_pl.studies.batch import visible_gpus
+from normnex_pl.studies.queue import visible_gpus
+from normnex_pl.training.configurations import config_files, config_words, known
 from rank_report import ALONE, Row, report, say
 from rank_ways import MEANINGS, WAYS, Way
 from synthetic import write_scene
@@ -70,9 +71,9 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         UserError: Something can't be measured.
     """
-    known = names_of("presets")
-    if unknown := [name for name in options.presets if name not in known]:
-        raise UserError(f"--presets: expected some of {', '.join(known)}, found {', '.join(unknown)}.")
+    presets = known("presets")
+    if unknown := [name for name in options.presets if name not in presets]:
+        raise UserError(f"--presets: expected some of {', '.join(presets)}, found {', '.join(unknown)}.")
     if options.seconds and options.scene is None:
         raise UserError(
             "--seconds: expected a --scene with photos to score, found none. Name one, or omit --seconds."
@@ -161,14 +162,13 @@ class Bench:
         launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}")
         command = [
             *(sys.executable, *(launcher if ranks > 1 else ()), "-m", "normnex_pl", "fit"),
-            *("-c", str(EXPERIMENTS / "base.yaml"), "-c", str(EXPERIMENTS / "variants" / "nex_rgb.yaml")),
-            *("-c", str(EXPERIMENTS / "presets" / f"{preset}.yaml"), f"--data.scene={self._scene(preset)}"),
-            *(f"--run.folder={run}", f"--trainer.devices={ranks}"),
+            *config_words(config_files(preset=preset)),
+            *(f"--data.scene={self._scene(preset)}", f"--run.folder={run}", f"--trainer.devices={ranks}"),
             f"--trainer.accelerator={'cpu' if small else 'gpu'}",
             *((*SMALL, f"--data.width={SMALL_WIDTH}") if small else ()),
             *words,
         ]
-        paths = [Path(__file__).parent, EXPERIMENTS.parent / "src", os.environ.get("PYTHONPATH", "")]
+        paths = [Path(__file__).parent, Path(__file__).parents[2] / "src", os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(path) for path in paths if str(path))}
         if ranks == 1:
             environment |= {"CUDA_VISIBLE_DEVICES": (visible_gpus() or [""])[gpu]}

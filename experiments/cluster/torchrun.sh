@@ -2,7 +2,7 @@
 # One run on several nodes without SLURM: the same command on each node, from the project's folder, at about the same
 # time. The run folder has to lie on a file system that all nodes see.
 #
-#   NODES=2 GPUS=8 HEAD=first-node SCENE=path/to/scene experiments/cluster/torchrun.sh [options of normnex]
+#   NODES=2 GPUS=8 HEAD=first-node SCENE=path/to/scene experiments/cluster/torchrun.sh [options of normnex train]
 #
 # Stopped by SIGTERM or by an error on any node, it ends on all; the same command goes on from the checkpoint.
 set -eu

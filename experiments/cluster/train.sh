@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What jobs do: one run, from where it stands to its end or to the end of the job's time. Called by run.sbatch and
-# array.sbatch, with SCENE, VARIANT and PRESET from the environment and options of normnex as words.
+# array.sbatch, with SCENE, VARIANT and PRESET from the environment and options of `normnex train` as words.
 #
 # A job that is told to end passes it on; the run then saves its checkpoint and leaves with status 75, and the job
 # queues itself again. The same command goes on from the checkpoint, in the same run folder.

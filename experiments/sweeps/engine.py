@@ -3,12 +3,12 @@
 Runs in an environment of its own (requirements.txt beside it) and knows nothing of the package:
 `normnex_pl.studies.sweeps.engine` asks. Questions, each with the sweep's `config` and its `runs` so far:
 
-    check       are there faults in the config?              -> {"faults": [...]}
-    next        which values shall the next run have?        -> {"values": {...} or null}
-    stop        which running runs are to be stopped?        -> {"stop": [names]}
-    importance  what do `rows` of values say of `scores`?    -> {"importance": {name: [mean, sd]}, ...}
+    check       which faults has the config?                      -> {"faults": [...]}
+    next        which values does the next run have?              -> {"values": {...} or null}
+    stop        which runs under way are to be stopped?           -> {"stop": [names]}
+    importance  how do `rows` of values determine the `scores`?   -> {"importance": {name: [mean, sd]}, ...}
 
-A question that it can't answer is answered by {"error": reason}. It remembers nothing.
+A question that it can't answer is answered by {"error": reason}. It has no state.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REPEATS = 30
 
 
 def check(question: dict[str, Any]) -> dict[str, Any]:
-    """Hold the config against W&B's schema."""
+    """Check the config against W&B's schema."""
     from sweeps import schema_violations_from_proposed_config
 
     try:

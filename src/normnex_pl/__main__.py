@@ -1,4 +1,4 @@
-"""``python -m normnex_pl``."""
+"""``python -m normnex_pl``: the command ``normnex``."""
 
 from normnex_pl.cli.main import main
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from capture.rendering import facing_cameras, lens, render, room
-from normnex_pl.cli.prepare import main
+from normnex_pl.cli.main import main
 
 pillow_heif.register_heif_opener()
 
@@ -46,8 +46,12 @@ class Prepared:
 def call(*words: str | Path) -> tuple[int, str]:
     """Return the exit status, and the output."""
     text = io.StringIO()
+    status = 0
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-        status = main([str(word) for word in words])
+        try:
+            main(["prepare", *map(str, words)])
+        except SystemExit as end:
+            status = int(end.code or 0)
     return status, text.getvalue()
 
 
@@ -101,6 +105,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     root = tmp_path_factory.mktemp("capture")
     shoot = take_photos(root / "my photos", facing_cameras(12))
     before = contents(shoot.folder)
-    status, output = call("--photos", shoot.folder, "--scene", root / "my scene")
+    status, output = call(shoot.folder, root / "my scene")
     assert status == 0, output
     return Prepared(shoot, root / "my scene", output, before)

@@ -117,7 +117,7 @@ def test_the_report_tells_what_matters(prepared: Prepared) -> None:
 
 def test_the_same_command_again_changes_nothing_and_another_is_refused(prepared: Prepared) -> None:
     before = contents(prepared.scene)
-    words = ("--photos", prepared.shoot.folder, "--scene", prepared.scene)
+    words = (prepared.shoot.folder, prepared.scene)
     status, output = call(*words)
     assert status == 0
     assert "12 of 12 photos registered" in output

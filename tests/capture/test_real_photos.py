@@ -15,7 +15,7 @@ from normnex_pl.data.readers.llff import LLFFReader
 
 @pytest.mark.slow
 def test_poses_of_fern_are_those_that_come_with_it(fern: Path, tmp_path: Path) -> None:
-    words = ("--photos", fern / "images_4", "--scene", tmp_path / "fern", "--longest", "504")
+    words = (fern / "images_4", tmp_path / "fern", "--longest", "504")
     status, output = call(*words)
     assert status == 0, output
     report = json.loads((tmp_path / "fern" / "report.json").read_text())

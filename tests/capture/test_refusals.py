@@ -15,6 +15,7 @@ from PIL import Image
 
 from capture.conftest import call, contents, write_images
 from capture.rendering import box_on_floor, lens, look_at, orbit_cameras, render, room
+from normnex_pl.capture.options import PrepareOptions
 from normnex_pl.data.readers.llff import LLFFReader
 
 NAMES = [f"{number}.jpg" for number in range(8)]
@@ -120,7 +121,7 @@ def test_what_is_given_must_be_usable(tmp_path: Path, make: Callable[[Path], Pat
     (tmp_path / "given").mkdir()
     given = make(tmp_path / "given")
     before = contents(tmp_path / "given")
-    status, output = call("--photos", given, "--scene", tmp_path / "scene")
+    status, output = call(given, tmp_path / "scene")
     assert status == 2
     (line,) = (line for line in output.splitlines() if line.startswith("error: "))
     assert re.search(message, line), line
@@ -140,7 +141,7 @@ def test_paths_and_numbers_are_checked_first(tmp_path: Path) -> None:
         (photos, tmp_path / "s", ("--longest=100",), "--longest: expected at least 320, found 100"),
         (photos, tmp_path / "s", ("--frames=1",), "--frames: expected at least 6, found 1"),
     ):
-        status, output = call("--photos", photo_path, "--scene", scene, *words)
+        status, output = call(photo_path, scene, *words)
         assert status == 2
         assert message in output
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "file"}
@@ -149,7 +150,7 @@ def test_paths_and_numbers_are_checked_first(tmp_path: Path) -> None:
 @pytest.mark.skipif(pycolmap.has_cuda, reason="this pycolmap can use a GPU")
 def test_a_gpu_that_colmap_cannot_use_is_refused(tmp_path: Path) -> None:
     photos = write_images(tmp_path / "photos", NAMES)
-    status, output = call("--photos", photos, "--scene", tmp_path / "scene", "--device=cuda")
+    status, output = call(photos, tmp_path / "scene", "--device=cuda")
     assert status == 2
     assert "--device: expected a pycolmap that was built with CUDA, found one without" in output
 
@@ -159,7 +160,7 @@ def test_stopping_it_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise KeyboardInterrupt
 
     monkeypatch.setattr("normnex_pl.cli.prepare._prepare", stop)
-    status, output = call("--photos", tmp_path, "--scene", tmp_path / "scene")
+    status, output = call(tmp_path, tmp_path / "scene")
     assert status == 130
     assert "Stopped. The same command goes on from here." in output
 
@@ -167,9 +168,9 @@ def test_stopping_it_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycolmap", None)
     for name in [name for name in sys.modules if name.startswith("normnex_pl.capture.")]:
-        if name != "normnex_pl.cli.prepare":
+        if name != PrepareOptions.__module__:  # which the command has imported already
             monkeypatch.delitem(sys.modules, name)
-    status, output = call("--photos", tmp_path, "--scene", tmp_path / "scene")
+    status, output = call(tmp_path, tmp_path / "scene")
     assert status == 2
     assert "expected this package of the extra 'capture', found none" in output
 
@@ -177,7 +178,7 @@ def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.slow
 def test_unrelated_pictures_are_refused(tmp_path: Path) -> None:
     photos = write_images(tmp_path / "photos", NAMES)
-    status, output = call("--photos", photos, "--scene", tmp_path / "scene")
+    status, output = call(photos, tmp_path / "scene")
     assert status == 2
     assert "expected photos of one scene from several places, found 0 of 8" in output
     assert "0 of 28 pairs with something in common" in output
@@ -194,7 +195,7 @@ def test_photos_of_nearly_one_place_are_refused(tmp_path: Path) -> None:
     for number in range(6):
         pose = look_at(np.array([0.003 * number, 0.002 * (number % 3), 0]), np.array([0.0, 0.0, 4.0]))
         Image.fromarray(render(lens(320, 240, 270), pose, room())).save(photos / f"{number}.png")
-    status, output = call("--photos", photos, "--scene", tmp_path / "scene")
+    status, output = call(photos, tmp_path / "scene")
     assert status == 2
     assert "15 of 15 pairs with something in common. They overlap, but show no depth: move" in output
 
@@ -205,7 +206,7 @@ def test_a_walk_around_an_object_is_refused_unless_wanted(tmp_path: Path) -> Non
     photos.mkdir()
     for number, pose in enumerate(orbit_cameras(18)):
         Image.fromarray(render(lens(360, 270, 300), pose, box_on_floor())).save(photos / f"{number:02}.png")
-    words = ("--photos", photos, "--scene", tmp_path / "scene")
+    words = (photos, tmp_path / "scene")
     status, output = call(*words)
     assert status == 2
     assert "expected photos that face the scene from one side, found optical axes up to" in output

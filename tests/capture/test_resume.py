@@ -31,7 +31,7 @@ PATIENCE = 120.0
 
 def start(photos: Path, scene: Path) -> subprocess.Popen[bytes]:
     """Start on two cores, so that features are found two or four photos at a time."""
-    command = [sys.executable, "-m", "normnex_pl.capture", f"--photos={photos}", f"--scene={scene}"]
+    command = [sys.executable, "-m", "normnex_pl", "prepare", str(photos), str(scene)]
     cores = sorted(os.sched_getaffinity(0))[:2]
     return subprocess.Popen(
         command,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from normnex_pl.cli.main import main
+from normnex_pl.training.configurations import config_files, config_words
 from normnex_pl.training.memory.count import MemoryNeed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,13 +55,12 @@ def quick_and_alone() -> Iterator[pytest.MonkeyPatch]:
 
 
 def configs(variant: str = "nex_rgb", preset: str = "tiny") -> list[str]:
-    """What ``make train`` passes: from the general to the special."""
-    names = ("base", f"variants/{variant}", f"presets/{preset}")
-    return [argument for name in names for argument in ("-c", str(EXPERIMENTS / f"{name}.yaml"))]
+    """What ``normnex train`` composes: from the general to the special."""
+    return config_words(config_files(variant, preset))
 
 
 def small(scene: Path, *more: str, **preset: str) -> list[str]:
-    """Arguments behind the subcommand that make a run on the CPU last a second; later ones win."""
+    """Arguments of ``normnex fit`` that make a run on the CPU last a second; later ones win."""
     return [
         *configs(**preset),
         f"--data.scene={scene}",
@@ -73,6 +73,15 @@ def small(scene: Path, *more: str, **preset: str) -> list[str]:
         "--trainer.max_steps=6",
         *more,
     ]
+
+
+def status_of(*words: str) -> int:
+    """The status that a command ends with."""
+    try:
+        main(list(words))
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 def fit(scene: Path, folder: Path, *more: str) -> Path:
@@ -93,18 +102,17 @@ def diffuse(
 
 
 def evaluate(folder: Path, *more: str) -> dict[str, Any]:
-    """Evaluates a run folder as ``make eval`` does and returns its metrics."""
-    main(["test", "-c", str(folder / "config.yaml"), f"--run.folder={folder}", *more])
+    """Evaluates a run folder again and returns its metrics."""
+    main(["eval", str(folder), *more])
     return metrics(folder)
 
 
 def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The message of a command that must be refused, which is all that it says on stderr's last lines."""
     capsys.readouterr()
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
+    status = status_of(*arguments)
     stderr = capsys.readouterr().err
-    assert caught.value.code == 2, stderr
+    assert status == 2, stderr
     return the_one_message(stderr)
 
 
@@ -114,6 +122,7 @@ def the_one_message(stderr: str) -> str:
     assert "usage:" not in stderr
     before, message = ("\n" + stderr).split("\nerror: ")
     assert len(before.splitlines()) < 10, before
+    assert len(message.splitlines()) == 1, message
     return message.strip()
 
 

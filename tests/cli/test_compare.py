@@ -1,19 +1,21 @@
-"""``make compare``, as the Makefile calls it: what is trained, kept, and written."""
+"""``normnex compare``: what is trained, kept, and written."""
 
 from __future__ import annotations
 
 import csv
-import importlib.util
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from cli.helpers import EXPERIMENTS, WIDTH, metrics, picture, small
+from cli.helpers import EXPERIMENTS, WIDTH, metrics, picture, small, status_of
+from normnex_pl.cli.compare import Options
 from normnex_pl.cli.main import main as normnex
-from normnex_pl.studies import batch
+from normnex_pl.cli.options import parse
+from normnex_pl.studies import queue
+from normnex_pl.studies.rows import Row, chosen_rows
+from normnex_pl.training.configurations import known
 from support.sheets import find
 
 ROWS = """
@@ -33,16 +35,6 @@ BROKEN = """
 """
 
 Compare = Callable[..., int]
-
-
-def script() -> ModuleType:
-    """The script as a module: it lies beside what it reads, not on the path."""
-    spec = importlib.util.spec_from_file_location("compare", EXPERIMENTS / "compare.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def settings(scene: Path, *more: str) -> list[str]:
@@ -70,21 +62,20 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         folders.append(log.parent.name)
         return launch_here(arguments, log, gpu)
 
-    monkeypatch.setattr(batch, "launch", launch)
+    monkeypatch.setattr(queue, "launch", launch)
     return folders
 
 
 @pytest.fixture
 def compare(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compare:
-    """Calls the script; the sources count as unchanged, whoever edits them while the tests run."""
+    """Calls the command; the sources count as unchanged, whoever edits them while the tests run."""
     monkeypatch.setattr("normnex_pl.data.scene.fingerprint._sources", lambda package: "sources")
 
     def call(*options: str, rows: str = ROWS, more: Sequence[str] = ()) -> int:
         (tmp_path / "rows.yaml").write_text(rows)
-        ours = [f"--scene={scene}", f"--rows={tmp_path / 'rows.yaml'}", "--preset=tiny"]
-        arguments = [*ours, f"--out={tmp_path / 'out'}", *options, "--", *settings(scene, *more)]
-        status: int = script().main(arguments)
-        return status
+        ours = [f"--rows={tmp_path / 'rows.yaml'}", "--preset=tiny", f"--out={tmp_path / 'out'}"]
+        where = [] if "nowhere" in options else [str(scene)]
+        return status_of("compare", *where, *ours, *options, "--", *settings(scene, *more))
 
     return call
 
@@ -198,7 +189,7 @@ def test_a_gpu_has_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch, compare: C
         log.write_text("no more memory")
         return 1
 
-    monkeypatch.setattr(batch, "launch", launch)
+    monkeypatch.setattr(queue, "launch", launch)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     assert compare("--seeds=0 1 2") == 1
@@ -219,7 +210,7 @@ def test_a_gpu_has_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch, compare: C
         ([], "rows: [", "rows.yaml: expected a YAML file of rows"),
         (["--variants=nex_rgb"], ROWS.replace("{variant: nex_rgb}", "{variant: b}"), "found nex_rgb twice"),
         (["--seeds="], ROWS, "expected at least one seed"),
-        (["--scene=nowhere"], ROWS, "nowhere: expected a folder with a scene"),
+        (["nowhere"], ROWS, "nowhere: expected a folder with a scene"),
     ],
 )
 def test_bad_input_is_told_in_one_message(
@@ -243,25 +234,22 @@ def test_a_folder_that_is_no_run_of_a_comparison_is_left_alone(
 
 
 def test_all_variants_are_compared_unless_some_are_named() -> None:
-    module = script()
-    variants = sorted(path.stem for path in (EXPERIMENTS / "variants").glob("*.yaml"))
-    rows = module.chosen_rows(None, None)
-    assert sorted(rows) == variants
+    rows = chosen_rows(None, None)
+    assert list(rows) == known("variants")
     assert next(iter(rows)) == "nex_rgb"
-    assert module.chosen_rows(["nex_rgb"], None) == {"nex_rgb": ("nex_rgb", ())}
+    assert chosen_rows(["nex_rgb"], None) == {"nex_rgb": Row("nex_rgb")}
 
 
 def test_the_example_of_the_help_is_one(tmp_path: Path) -> None:
-    module = script()
-    (tmp_path / "rows.yaml").write_text("rows:" + module.ROWS_HELP.partition("rows:")[2])
-    rows = module.chosen_rows(None, tmp_path / "rows.yaml")
-    assert rows["no_gradient_loss"] == ("nex_rgb", ("--model.weights.gradient=0",))
+    example = (Options.__doc__ or "").partition("rows:")[2].partition("Attributes:")[0]
+    (tmp_path / "rows.yaml").write_text("rows:" + example)
+    rows = chosen_rows(None, tmp_path / "rows.yaml")
+    assert rows["no_gradient_loss"] == Row("nex_rgb", ("--model.weights.gradient=0",))
 
 
 def test_every_row_of_the_shipped_ablations_can_be_started(scene: Path, tmp_path: Path) -> None:
-    module = script()
-    path = EXPERIMENTS / "ablations.yaml"
-    options = module.parser().parse_args([f"--scene={scene}", f"--rows={path}", f"--out={tmp_path}"])
-    rows = module.chosen_rows(options.variants, options.rows)
-    jobs = [module.job(row, 0, scene, tmp_path, options) for row in rows.items()]
-    assert len({job.folder for job in jobs}) == len(jobs) > 10
+    words = [str(scene), f"--rows={EXPERIMENTS / 'ablations.yaml'}", f"--out={tmp_path}"]
+    options = parse(Options, "normnex compare", words)
+    rows = chosen_rows(options.variants, options.rows)
+    specs = [options.plan.run_of(name, row, 0) for name, row in rows.items()]
+    assert len({spec.folder for spec in specs}) == len(specs) > 10

@@ -119,12 +119,12 @@ def test_bad_files_are_refused(
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        ([], "subcommand"),
-        (["train"], "invalid choice: 'train'"),
+        ([], "expected a command"),
+        (["trian"], "expected one of prepare, inspect, train, eval"),
         (["fit", *configs()], "data.scene"),
         (["fit", "--data.scene=scenes/demo"], "model.field"),
     ],
-    ids=["nothing", "unknown subcommand", "no scene", "no configuration"],
+    ids=["nothing", "unknown command", "no scene", "no configuration"],
 )
 def test_what_is_missing_is_named(
     capsys: pytest.CaptureFixture[str], arguments: list[str], fragment: str

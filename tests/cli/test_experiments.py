@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
+import torch
 import yaml
 from torch import nn
 
 from cli.helpers import EXPERIMENTS, NUM_TRAINING_VIEWS, WIDTH, configs
 from normnex_pl.cli.main import main
+from normnex_pl.core.errors import UserError
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.sampling import OneView
 from normnex_pl.model.appearance import RGBColor
 from normnex_pl.model.fields import MLPField
-from normnex_pl.training.command import NormNeXCLI
+from normnex_pl.training.command import NormNeXCLI, resolved_config
+from normnex_pl.training.configurations import (
+    config_file,
+    config_files,
+    config_words,
+    known,
+    merged,
+    read_settings,
+)
 from normnex_pl.training.losses import LossWeights
 from normnex_pl.training.module import NormNeXModule
 
-VARIANTS = sorted(path.stem for path in (EXPERIMENTS / "variants").glob("*.yaml"))
-PRESETS = sorted(path.stem for path in (EXPERIMENTS / "presets").glob("*.yaml"))
+VARIANTS, PRESETS = known("variants"), known("presets")
 ROWS = yaml.safe_load((EXPERIMENTS / "ablations.yaml").read_text(encoding="utf-8"))["rows"]
 
 Built = tuple[pl.Trainer, NormNeXModule, SceneDataModule]
@@ -85,7 +95,7 @@ def test_every_variant_builds_at_every_preset(scene: Path, tmp_path: Path, varia
 @pytest.mark.parametrize(("folder", "key"), [("variants", "variant"), ("presets", "preset")])
 def test_files_give_a_run_their_own_name(folder: str, key: str) -> None:
     for path in (EXPERIMENTS / folder).glob("*.yaml"):
-        assert f"run:\n  {key}: {path.stem}\n" in path.read_text(encoding="utf-8")
+        assert yaml.safe_load(path.read_text(encoding="utf-8"))["run"] == {key: path.stem}
 
 
 def test_paper_planes(paper: Built) -> None:
@@ -143,7 +153,7 @@ def test_paper_steps(paper: Built) -> None:
 
 
 def test_paper_photos() -> None:
-    assert "width: 1008" in (EXPERIMENTS / "presets" / "paper.yaml").read_text(encoding="utf-8")
+    assert read_settings(config_file("presets", "paper"))["data"]["width"] == 1008
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -159,11 +169,72 @@ def test_every_ablation_builds_and_differs_from_its_variant(scene: Path, tmp_pat
 
 def test_variants_with_normals_differ_in_their_estimator_alone() -> None:
     configs = [
-        yaml.safe_load((EXPERIMENTS / "variants" / f"{name}.yaml").read_text(encoding="utf-8"))
-        for name in VARIANTS
-        if name.startswith("normnex_")
+        read_settings(config_file("variants", name)) for name in VARIANTS if name.startswith("normnex_")
     ]
     assert len({str(config["model"].pop("estimator")) for config in configs}) == len(configs) > 1
     for config in configs:
         del config["run"]["variant"]
         assert config == configs[0]
+
+
+def test_a_variant_is_its_difference_in_at_most_twelve_lines() -> None:
+    for name in VARIANTS:
+        text = config_file("variants", name).read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 12, name
+
+
+@pytest.mark.parametrize(("variant", "preset"), list(itertools.product(VARIANTS, PRESETS)))
+def test_merged_files_are_what_the_parser_makes_of_them(variant: str, preset: str) -> None:
+    """`normnex inspect` merges them itself, and the parser goes on from there."""
+    files = config_files(variant, preset)
+    parsed = yaml.safe_load(resolved_config([*config_words(files), "--data.scene=s"]))
+    whole = merged([read_settings(path) for path in files])
+    assert_part_of(whole, parsed)
+
+
+def assert_part_of(part: Any, whole: Any, key: str = "") -> None:
+    """Whatever a configuration says, the other one says too."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            assert_part_of(value, whole[name], f"{key}.{name}")
+    elif isinstance(part, list):
+        for number, (one, other) in enumerate(zip(part, whole, strict=True)):
+            assert_part_of(one, other, f"{key}.{number}")
+    else:
+        assert part == whole, key
+
+
+def test_a_file_inherits_by_a_name_or_by_a_path_and_takes_precedence(tmp_path: Path) -> None:
+    (tmp_path / "parent.yaml").write_text("inherits: presets/tiny\ndata: {width: 40, rays_per_step: 60}\n")
+    (tmp_path / "child.yaml").write_text("inherits: parent.yaml\ndata: {width: 50}\nrun: {preset: mine}\n")
+    settings = read_settings(tmp_path / "child.yaml")
+    assert settings["data"] == {"width": 50, "rays_per_step": 60}
+    assert settings["run"] == {"preset": "mine"}
+    assert settings["model"] == read_settings(config_file("presets", "tiny"))["model"]
+    words = config_words(config_files("nex_rgb", str(tmp_path / "child.yaml")))
+    parsed = yaml.safe_load(resolved_config([*words, "--data.scene=s"]))
+    assert "inherits" not in parsed
+    assert_part_of(settings, parsed)
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment"),
+    [
+        ("inherits: presets/huge", "presets/huge.yaml: expected a YAML file of settings"),
+        ("inherits: gone.yaml", "gone.yaml: expected a YAML file of settings"),
+        ("inherits: mine.yaml", "mine.yaml: expected `inherits` to name another file"),
+    ],
+)
+def test_what_cannot_be_inherited_is_named(tmp_path: Path, text: str, fragment: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UserError, match=re.escape(fragment)):
+        read_settings(tmp_path / "mine.yaml")
+    with pytest.raises(UserError, match=re.escape(fragment)):
+        resolved_config(["-c", str(tmp_path / "mine.yaml")])
+
+
+def test_resolving_a_configuration_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    state = torch.get_rng_state()
+    resolved_config([*configs("normnex_image"), "--data.scene=nowhere", "--seed_everything=5"])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert capsys.readouterr() == ("", "")

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from cli.helpers import configs, failure
 from data.layouts import LAYOUTS, Captured, captured, write_llff
 from normnex_pl.cli.inspect_report import report
-from normnex_pl.cli.inspect_settings import parse_settings
+from normnex_pl.cli.inspect_training import ConfiguredTraining
 from normnex_pl.cli.main import main
 from normnex_pl.core.types import Scene
 from normnex_pl.data.planes.automatic import AutomaticPlanes
@@ -223,7 +223,7 @@ def test_planes_are_those_of_the_training_whatever_is_configured(
     root = write_llff(tmp_path / "desk", captured())
     part = tmp_path / "part.yaml"
     part.write_text(f"data: {{width: 64}}\n{f'model: {model}' if model else ''}\n")
-    assert parse_settings([str(root), "-c", str(part)]).planes() == planes
+    assert ConfiguredTraining.of(root, [part], []).num_planes(None) == planes
 
 
 def test_memory_that_cannot_be_counted_is_left_out(
@@ -245,7 +245,7 @@ def test_memory_that_cannot_be_counted_is_left_out(
 @pytest.mark.parametrize(
     ("words", "fragment"),
     [
-        (lambda root: [], "expected the folder of a scene"),
+        (lambda root: [], "required: SCENE"),
         (lambda root: [str(root / "nowhere")], "found nothing there"),
         (lambda root: [str(root), "--num_planes=1"], "expected at least 2, found 1"),
         (lambda root: [str(root), "--num_planes=many"], "num_planes"),

@@ -20,6 +20,7 @@ import yaml
 from cli.helpers import EXPERIMENTS, failure, fit, scalars, small, tensors
 from cli.test_experiments import PRESETS, VARIANTS, build
 from normnex_pl.cli.main import main
+from normnex_pl.training.configurations import config_file, read_settings
 from normnex_pl.training.initialization import Initialization
 from normnex_pl.training.memory.count import Photos, training_need
 from normnex_pl.training.memory.plan import MemoryPlan, MemorySettings
@@ -275,16 +276,12 @@ def test_nothing_grows_with_the_number_of_steps(scene: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name.endswith("gb")])
 def test_presets_for_cards_differ_in_sizes_alone(preset: str) -> None:
-    def read(name: str) -> dict[str, Any]:
-        content: dict[str, Any] = yaml.safe_load((EXPERIMENTS / "presets" / f"{name}.yaml").read_text())
-        return content
-
-    base, card = read(preset.rpartition("_")[0]), read(preset)
+    base, card = (read_settings(config_file("presets", name)) for name in (preset.rpartition("_")[0], preset))
     del base["run"], card["run"]
     for settings in (base, card):
         settings["data"].pop("width")
         settings["model"].pop("train_chunk_size", None)
-    assert card == base, f"Copy {preset.rpartition('_')[0]}.yaml over {preset}.yaml, but for name and width."
+    assert card == base
 
 
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name.endswith("gb")])
@@ -295,8 +292,7 @@ def test_presets_for_cards_fit_them(
     # Gigabytes take seconds to fill, and their sizes alone count.
     monkeypatch.setattr(torch.Tensor, "uniform_", lambda tensor, *_, **__: tensor)
     card = int(preset.rpartition("_")[2].removesuffix("gb"))
-    settings = yaml.safe_load((EXPERIMENTS / "presets" / f"{preset}.yaml").read_text(encoding="utf-8"))
-    width = settings["data"]["width"]
+    width = read_settings(config_file("presets", preset))["data"]["width"]
     sizes = [f"--data.width={width}", f"--data.planes.padding={round(200 / 1008 * width)}"]
     trainer, module, data = build(photos[width], tmp_path, "nex_rgb", preset, *sizes)
     taken = Photos(60, data.geometry.height, width)

@@ -1,8 +1,7 @@
-"""``make sweep`` without an account: W&B's own engine, and programs that it really starts."""
+"""``normnex sweep`` without an account: W&B's own engine, and programs that it really starts."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -12,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,13 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cli.helpers import EXPERIMENTS, HELD_OUT, small
+from cli.helpers import EXPERIMENTS, HELD_OUT, failure, small, status_of
+from normnex_pl.cli.options import parse
+from normnex_pl.cli.trial import Options as TrialOptions
 from normnex_pl.core.errors import RunStoppedError, UserError
 from normnex_pl.studies.sweeps.config import command_line, read_sweep
 from normnex_pl.studies.sweeps.engine import Engine, prepare
 from normnex_pl.studies.sweeps.local import LocalSweep
+from normnex_pl.studies.sweeps.online import agent_calls
 from normnex_pl.studies.sweeps.report import comparable, markdown_report
 from normnex_pl.studies.sweeps.state import SweepState
+from normnex_pl.training.configurations import known
 
 FILES = sorted((EXPERIMENTS / "sweeps").glob("*.yaml"))
 ENGINE = EXPERIMENTS / "sweeps" / "engine.py"
@@ -77,16 +79,6 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
 
 
-def script(name: str) -> ModuleType:
-    """A script of experiments/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def written(folder: Path, **content: Any) -> dict[str, Any]:
     """A sweep of the program above, by default over x on a grid."""
     (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
@@ -110,11 +102,12 @@ def swept(folder: Path, config: dict[str, Any], engine: Engine, **options: Any) 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_our_sweeps_are_valid_by_wandbs_schema(path: Path, engine: Engine) -> None:
-    config = read_sweep(path, ["--scene=s", "--preset=fast"])
+    config = read_sweep(path, ["my scene", "--preset=fast"])
     assert engine.check(config) == []
     assert config["metric"] == {"name": "val/psnr", "goal": "maximize"}  # never the test views
     assert config["name"] == path.stem
-    assert config["command"].index("${args}") == config["command"].index("${program}") + 1
+    program = config["command"].index("${program}")
+    assert config["command"][program + 1 :] == ["trial", "${args}", "my scene", "--preset=fast"]
 
 
 def test_what_the_schema_refuses_is_told(tmp_path: Path, engine: Engine) -> None:
@@ -133,9 +126,7 @@ def test_regularizers_search_the_weights_that_they_name() -> None:
 
 def test_variants_are_all_there_are() -> None:
     config = yaml.safe_load((EXPERIMENTS / "sweeps" / "variants.yaml").read_text(encoding="utf-8"))
-    assert set(config["parameters"]["variant"]["values"]) == {
-        path.stem for path in (EXPERIMENTS / "variants").glob("*.yaml")
-    }
+    assert set(config["parameters"]["variant"]["values"]) == set(known("variants"))
 
 
 VALUES = st.dictionaries(
@@ -272,6 +263,7 @@ from normnex_pl.studies.sweeps.config import read_sweep
 from normnex_pl.studies.sweeps.engine import prepare
 from normnex_pl.studies.sweeps.local import LocalSweep
 from normnex_pl.studies.sweeps.state import SweepState
+from normnex_pl.training.configurations import known
 folder = Path({str(tmp_path)!r})
 with prepare(Path({str(ENGINE)!r}), print) as engine:
     LocalSweep(SweepState.of(folder / "out", read_sweep(folder / "sweep.yaml", [])), engine, None).go()
@@ -308,9 +300,8 @@ def test_a_proposed_run_is_really_started(
     scene: Path, tmp_path: Path, engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = [word for word in small(scene) if word.startswith("--") and "data.scene" not in word]
-    options = [f"--sweep={EXPERIMENTS / 'sweeps' / 'regularizers.yaml'}", f"--scene={scene}", "--preset=tiny"]
-    sweep = script("sweep")
-    assert sweep.main([*options, "--count=1", f"--out={tmp_path / 'out'}", "--", *more]) == 0
+    options = ["regularizers", str(scene), "--preset=tiny", "--count=1", f"--out={tmp_path / 'out'}"]
+    assert status_of("sweep", *options, "--", *more) == 0
     shown = capsys.readouterr().out
     folder = tmp_path / "out" / "runs" / "run_001"
     stored = json.loads((tmp_path / "out" / "sweep.json").read_text(encoding="utf-8"))
@@ -347,8 +338,7 @@ def test_the_plot_shows_all_that_was_searched(tmp_path: Path, engine: Engine) ->
 def test_agents_share_the_runs_and_speak_wandbs_language(tmp_path: Path) -> None:
     from wandb.cli.cli import agent
 
-    sweep = script("sweep")
-    calls = sweep.agent_calls("me/normnex/abc", tmp_path, 7, ["0", "1"])
+    calls = agent_calls("me/normnex/abc", tmp_path, 7, ["0", "1"])
     shares = []
     for (python, flag, module, *words), environment in calls:
         assert [python, flag, module] == [sys.executable, "-m", "wandb"]
@@ -358,28 +348,24 @@ def test_agents_share_the_runs_and_speak_wandbs_language(tmp_path: Path) -> None
         shares.append((environment["CUDA_VISIBLE_DEVICES"], parameters["count"]))
         assert environment["PATH"].startswith(str(Path(sys.executable).parent))
     assert shares == [("0", 4), ("1", 3)]
-    [(words, _)] = sweep.agent_calls("me/normnex/abc", tmp_path, None, [])
+    [(words, _)] = agent_calls("me/normnex/abc", tmp_path, None, [])
     assert "--count" not in words
 
 
 def test_an_agents_run_has_a_folder_of_its_own_and_logs_to_wandb(
-    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
     monkeypatch.setenv("WANDB_RUN_ID", "r7")
     monkeypatch.setenv("NORMNEX_SWEEP_FOLDER", str(tmp_path))
-    run = script("sweep_run")
-    calls: list[list[str]] = []
-    monkeypatch.setattr(run, "normnex", calls.append)
-    run.main([f"--scene={scene}", "--preset=paper", "--model.weights.gradient=0.2", "--validations=4"])
-    [(*_,)] = calls
-    assert f"--run.folder={tmp_path / 'runs' / 'r7'}" in calls[0]
-    assert str(EXPERIMENTS / "loggers" / "wandb.yaml") in calls[0]
-    assert "--model.weights.gradient=0.2" in calls[0]
-    assert "--trainer.check_val_every_n_epoch=1000" in calls[0]  # of 4000 epochs
+    words = [str(scene), "--preset=paper", "--model.weights.gradient=0.2", "--validations=4"]
+    found = parse(TrialOptions, "normnex trial", words).words()
+    assert f"--run.folder={tmp_path / 'runs' / 'r7'}" in found
+    assert str(EXPERIMENTS / "loggers" / "wandb.yaml") in found
+    assert "--model.weights.gradient=0.2" in found
+    assert "--trainer.check_val_every_n_epoch=1000" in found  # of 4000 epochs
     monkeypatch.delenv("WANDB_RUN_ID")
-    with pytest.raises(SystemExit, match="Start sweeps by `make sweep`"):
-        run.main([f"--scene={scene}"])
+    assert "Start sweeps by `normnex sweep`" in failure(capsys, "trial", str(scene))
 
 
 def test_with_an_account_the_sweep_is_created_once_and_agents_work_on_it(
@@ -392,8 +378,7 @@ def test_with_an_account_the_sweep_is_created_once_and_agents_work_on_it(
         created.append((config, project))
         return "abc"
 
-    sweep = script("sweep")
-    monkeypatch.setattr(sweep, "choose_mode", lambda: "online")
+    monkeypatch.setattr("normnex_pl.cli.sweep.choose_mode", lambda: "online")
     monkeypatch.setattr("wandb.sweep", create)
     monkeypatch.setattr("wandb.Api", lambda: type("Api", (), {"default_entity": "me"}))
     called = tmp_path / "called"
@@ -404,16 +389,16 @@ def test_with_an_account_the_sweep_is_created_once_and_agents_work_on_it(
         asked.append(words)
         return [(agent, dict(os.environ))]
 
-    monkeypatch.setattr(sweep, "agent_calls", calls)
+    monkeypatch.setattr("normnex_pl.studies.sweeps.online.agent_calls", calls)
     out = tmp_path / "out"
-    options = [f"--sweep={FILES[0]}", f"--scene={scene}", "--preset=tiny", "--count=5", f"--out={out}"]
-    assert sweep.main([*options, "--", "--trainer.max_steps=9"]) == 0
-    assert sweep.main([*options, "--", "--trainer.max_steps=9"]) == 0
+    options = [str(FILES[0]), str(scene), "--preset=tiny", "--count=5", f"--out={out}"]
+    assert status_of("sweep", *options, "--", "--trainer.max_steps=9") == 0
+    assert status_of("sweep", *options, "--", "--trainer.max_steps=9") == 0
     [(config, project)] = created
     assert project == "normnex"
     assert engine.check(config) == []
     place = config["command"].index("${args}")
-    assert config["command"][place + 1 :] == [f"--scene={scene}", "--preset=tiny", "--trainer.max_steps=9"]
+    assert config["command"][place + 1 :] == [str(scene), "--preset=tiny", "--trainer.max_steps=9"]
     assert [words[:3] for words in asked] == 2 * [("me/normnex/abc", out, 5)]
     assert called.read_text() == "xx"
-    assert sweep.main([*options, "--", "--trainer.max_steps=8"]) == 2  # another sweep
+    assert status_of("sweep", *options, "--", "--trainer.max_steps=8") == 2  # another sweep

@@ -26,6 +26,7 @@ import synthetic  # noqa: E402
 import work  # noqa: E402
 from cli.helpers import quick_and_alone  # noqa: E402
 from normnex_pl.data.datamodule import SceneDataModule  # noqa: E402
+from normnex_pl.training.configurations import known  # noqa: E402
 from normnex_pl.training.execution import Eager  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -151,9 +152,9 @@ def test_nothing_of_a_case_is_left_when_the_memory_of_the_next_is_measured(
 
 def test_the_whole_of_presets_and_variants_is_the_default() -> None:
     chosen = {str(case) for case in bench.chosen_cases(bench.parser().parse_args([]))}
-    assert {f"{p}/{v}" for p in bench.MAIN_PRESETS for v in cases.names_of("variants")} <= chosen
-    assert {f"{preset}/nex_rgb" for preset in cases.names_of("presets")} <= chosen
-    assert all(cases.preset_width(preset) > 0 for preset in cases.names_of("presets"))
+    assert {f"{p}/{v}" for p in bench.MAIN_PRESETS for v in known("variants")} <= chosen
+    assert {f"{preset}/nex_rgb" for preset in known("presets")} <= chosen
+    assert all(cases.preset_width(preset) > 0 for preset in known("presets"))
 
 
 def test_a_scene_of_any_size_can_be_read(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`make bake` on a run's folder: what it writes, what it says, and what an interruption leaves."""
+"""`normnex bake` on a run's folder: what it writes, what it says, and what an interruption leaves."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cli.helpers import HEIGHT, HELD_OUT, WIDTH, evaluate, fit, metrics, quick_and_alone
+from cli.helpers import HEIGHT, HELD_OUT, WIDTH, evaluate, fit, metrics, quick_and_alone, status_of
+from normnex_pl.cli.errors import INTERRUPTED
 from normnex_pl.core.files import replacing_folder, write_json
-from normnex_pl.export.baked.bake import main
 from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.steps import write as bake_files
 
@@ -58,7 +58,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def bake_run(run: Path, *options: str) -> int:
-    return main([f"--run={run}", "--device=cpu", *options])
+    return status_of("bake", str(run), "--device=cpu", *options)
 
 
 def test_a_run_is_baked_scored_and_keeps_its_scores(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,8 +119,7 @@ def test_an_interrupted_bake_leaves_the_old_one_whole(run: Path, monkeypatch: py
         raise KeyboardInterrupt
 
     monkeypatch.setattr(bake_files, "write_basis", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        bake_run(run)
+    assert bake_run(run) == INTERRUPTED
     assert contents(run / "mpi") == files
     assert (run / "metrics.json").read_bytes() == scores
 
@@ -133,8 +132,7 @@ def test_scores_of_files_that_are_gone_are_forgotten(run: Path, monkeypatch: pyt
         raise KeyboardInterrupt
 
     monkeypatch.setattr("normnex_pl.export.baked.bake.score_baked", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        bake_run(run, "--threshold=0.5")
+    assert bake_run(run, "--threshold=0.5") == INTERRUPTED
     assert scores.pop("baked")
     assert metrics(run) == scores
     assert sorted(path.name for path in run.glob("*mpi*")) == ["mpi"]
@@ -242,7 +240,7 @@ def test_colors_that_may_change_are_smaller(option: str, run: Path) -> None:
 def test_the_gpu_renders_the_same(run: Path) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no GPU")
-    assert main([f"--run={run}", "--device=cuda"]) == 0
+    assert status_of("bake", str(run), "--device=cuda") == 0
     scores = json.loads((run / "metrics.json").read_text())["baked"]
     assert scores["renderer"] == "triton"
     assert scores["psnr_to_live"] > 45

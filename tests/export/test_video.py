@@ -1,4 +1,4 @@
-"""``make video`` on a small run: what is written, and what is refused."""
+"""``normnex video`` on a small run: what is written, and what is refused."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 import yaml
 from PIL import Image
 
-from cli.helpers import HEIGHT, ROOT, WIDTH, fit, quick_and_alone, the_one_message
+from cli.helpers import HEIGHT, ROOT, WIDTH, fit, quick_and_alone, status_of, the_one_message
 from export.video_reading import psnr, read_gif, read_mp4
+from normnex_pl.cli.errors import INTERRUPTED
 from normnex_pl.core.errors import UserError
 from normnex_pl.evaluation.pictures.sheet import Panel, in_rows, lay_out
 from normnex_pl.export.paths import PATHS, CameraPath
-from normnex_pl.export.video import make as video
 from normnex_pl.export.video.frames import FrameSource
 from normnex_pl.export.video.make import find_rig
 from normnex_pl.training.video_run import load_with_scene
@@ -66,12 +66,12 @@ def run(_quick: None, scene: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def made(run: Path, *more: str) -> None:
-    assert video.main([f"--run={run}", "--device=cpu", *more]) == 0
+    assert status_of("video", str(run), "--device=cpu", *more) == 0
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     capsys.readouterr()
-    assert video.main(["--device=cpu", *arguments]) == 2
+    assert status_of("video", "--device=cpu", *arguments) == 2
     return the_one_message(capsys.readouterr().err)
 
 
@@ -136,8 +136,7 @@ def test_an_interruption_leaves_the_older_video(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(FrameSource, "panels", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        made(run, "--frames=3", f"--out={tmp_path}")
+    assert status_of("video", str(run), "--device=cpu", "--frames=3", f"--out={tmp_path}") == INTERRUPTED
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
 
@@ -155,7 +154,7 @@ def test_a_scene_that_moved_is_asked_for(
     run: Path, scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = moved_run(run, tmp_path)
-    message = refused(capsys, f"--run={folder}")
+    message = refused(capsys, str(folder))
     assert message.startswith(f"{folder / 'config.yaml'}: expected the scene of the run in /gone/desk")
     assert "SCENE=" in message
     assert "--no-scene" in message
@@ -169,9 +168,7 @@ def test_another_scene_is_refused(
 ) -> None:
     other = shutil.copytree(scene, tmp_path / "other")
     (other / "planes.txt").write_text("1.5 70 1\n")
-    assert "expected weights that were trained on this scene" in refused(
-        capsys, f"--run={run}", f"--scene={other}"
-    )
+    assert "expected weights that were trained on this scene" in refused(capsys, str(run), f"--scene={other}")
 
 
 def test_photos_taken_from_one_place_make_no_path(run: Path) -> None:
@@ -184,10 +181,10 @@ def test_photos_taken_from_one_place_make_no_path(run: Path) -> None:
 def test_without_a_run_or_a_checkpoint_there_is_nothing_to_show(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
 ) -> None:
-    assert f"{tmp_path / 'none'}" in refused(capsys, f"--run={tmp_path / 'none'}", *more)
+    assert f"{tmp_path / 'none'}" in refused(capsys, str(tmp_path / "none"), *more)
     folder = shutil.copytree(run, tmp_path / "run")
     (folder / "checkpoints" / "last.ckpt").unlink()
-    message = refused(capsys, f"--run={folder}", *more)
+    message = refused(capsys, str(folder), *more)
     assert message.startswith(f"{folder / 'checkpoints' / 'last.ckpt'}: expected the checkpoint")
     assert not (folder / "video").exists()
 
@@ -195,13 +192,13 @@ def test_without_a_run_or_a_checkpoint_there_is_nothing_to_show(
 def test_unknown_components_are_answered_with_those_of_the_model(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message = refused(capsys, f"--run={run}", "--components", "render", "shininess", "error")
+    message = refused(capsys, str(run), "--components", "render", "shininess", "error")
     assert f"components that this run's model has ({', '.join(COMPONENTS)}, or all)" in message
     assert message.endswith("found shininess, error.")
 
 
 def test_photos_cannot_be_shown_without_the_scene(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    message = refused(capsys, f"--run={run}", "--components", "render", "photo", "--no-scene")
+    message = refused(capsys, str(run), "--components", "render", "photo", "--no-scene")
     assert "expected the scene's photos beside the render, found --no-scene" in message
 
 
@@ -222,4 +219,4 @@ def test_photos_cannot_be_shown_without_the_scene(run: Path, capsys: pytest.Capt
 def test_numbers_out_of_range_are_refused_before_anything_is_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, expected: str
 ) -> None:
-    assert refused(capsys, f"--run={tmp_path}", *words.split()).startswith(expected)
+    assert refused(capsys, str(tmp_path), *words.split()).startswith(expected)

@@ -1,4 +1,4 @@
-"""`make view`: what its server gives to whom, and the folder that it writes for other hosts."""
+"""`normnex view`: what its server gives to whom, and the folder that it writes for other hosts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from normnex_pl.cli.main import main
 from normnex_pl.core.errors import UserError
+from normnex_pl.export.baked.files import baked_folder
 from normnex_pl.export.baked.pipeline import BakeSettings, bake
-from normnex_pl.export.site.publish import VIEWER, baked_folder, export_site, main, make_server
+from normnex_pl.export.site.publish import VIEWER, export_site, make_server
 from normnex_pl.export.site.server import ViewServer, find_file
 from support.small import make_mpi, moved, reference_camera
 
@@ -182,7 +184,7 @@ def test_an_address_elsewhere_is_refused(run: Path) -> None:
 
 
 def test_it_says_where_to_look_and_ends_with_ctrl_c(run: Path) -> None:
-    command = [sys.executable, "-m", "normnex_pl.export.site.publish", f"--run={run}", "--port=0"]
+    command = [sys.executable, "-m", "normnex_pl", "view", str(run), "--port=0"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
 
     def listen() -> None:
@@ -207,7 +209,10 @@ def test_it_says_where_to_look_and_ends_with_ctrl_c(run: Path) -> None:
 
 
 def test_the_server_starts_without_the_weight_of_training() -> None:
-    program = "import sys, normnex_pl.export.site.publish; sys.exit('torch' in sys.modules)"
+    program = (
+        "import sys, normnex_pl.cli.main, normnex_pl.cli.view; "
+        "sys.exit(bool({'torch', 'jsonargparse', 'pytorch_lightning'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
@@ -215,12 +220,12 @@ def test_the_server_starts_without_the_weight_of_training() -> None:
     ("options", "message"),
     [
         (
-            ["--run={empty}"],
-            "expected a baked multiplane image, found none. Bake it first: make bake",
+            ["{empty}"],
+            "expected a baked multiplane image, found none. Bake it first: normnex bake",
         ),
-        (["--run={run}", "--port=70000"], "--port: expected 0 to 65535, found 70000"),
+        (["{run}", "--port=70000"], "--port: expected 0 to 65535, found 70000"),
         (
-            ["--run={run}", "--export={run}"],
+            ["{run}", "--export={run}"],
             "my run: expected a new or empty folder, found one with other files",
         ),
     ],
@@ -229,7 +234,9 @@ def test_bad_input_ends_in_one_message(
     options: list[str], message: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
-    assert main([option.format(run=run, empty=tmp_path / "empty") for option in options]) == 2
+    with pytest.raises(SystemExit) as caught:
+        main(["view", *(option.format(run=run, empty=tmp_path / "empty") for option in options)])
+    assert caught.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error
@@ -248,7 +255,7 @@ def test_a_folder_for_other_hosts_has_the_viewer_and_the_image_alone(
 ) -> None:
     site = tmp_path / "site"
     for _ in range(2):  # the second time it replaces what it wrote
-        assert main([f"--run={run}", f"--export={site}"]) == 0
+        main(["view", str(run), f"--export={site}"])
         assert f"{site} is ready" in capsys.readouterr().out
         written = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
         viewer = {str(path.relative_to(VIEWER)) for path in VIEWER.rglob("*") if path.is_file()}

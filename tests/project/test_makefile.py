@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LISTED = ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt")
+LISTED = ("Makefile", "setup.cfg", "setup.py", "pyproject.toml", "constraints.txt")
 
 # Stands for every program of the environment. PIP_EXIT and RUFF_EXIT play failures.
 RECORDER = """#!/usr/bin/env python3
@@ -40,7 +40,7 @@ class Project:
             path = folder / "experiments" / f"{config}.yaml"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-        for tool in ("python", "normnex", "ruff", "mypy", "jupyter"):
+        for tool in ("python", "normnex", "ruff", "mypy", "lint-imports", "jupyter"):
             path = folder / ".venv" / "bin" / tool
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(RECORDER)
@@ -175,10 +175,8 @@ def test_train_passes_every_word_on_whole(project: Project) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert project.calls()[-1] == [
-        *("normnex", "fit", "-c", "experiments/base.yaml"),
-        *("-c", "experiments/variants/other.yaml", "-c", "experiments/presets/tiny.yaml"),
-        *(f"--data.scene={scene}", "-c", "experiments/ddp.yaml"),
-        *("--trainer.accelerator=gpu", "--trainer.devices=2", "--a=b c", "--d"),
+        *("normnex", "train", scene, "--variant=other", "--preset=tiny", "--gpus=2"),
+        *("--a=b c", "--d"),
     ]
 
 
@@ -187,18 +185,15 @@ def test_inspect_passes_every_word_on_whole(project: Project) -> None:
     result = project.make("inspect", f"SCENE={scene}", "PRESET=tiny", "ARGS=--write_planes --json")
     assert result.returncode == 0, result.stderr
     assert project.calls()[-1] == [
-        *("normnex", "inspect", scene, "-c", "experiments/base.yaml"),
-        *("-c", "experiments/variants/nex_rgb.yaml", "-c", "experiments/presets/tiny.yaml"),
-        *("--write_planes", "--json"),
+        *("normnex", "inspect", scene, "--variant=nex_rgb", "--preset=tiny", "--write_planes", "--json"),
     ]
 
 
-def test_loggers_come_behind_the_preset(project: Project) -> None:
+def test_loggers_are_passed_on(project: Project) -> None:
     (project.folder / "experiments" / "loggers").mkdir()
     (project.folder / "experiments" / "loggers" / "wandb.yaml").touch()
     project.make("train", "SCENE=s", "LOGGERS=wandb")
-    words = [*("-c", "experiments/presets/fast.yaml"), *("-c", "experiments/loggers/wandb.yaml")]
-    assert project.calls()[-1][-5:] == [*words, "--data.scene=s"]
+    assert project.calls()[-1][2:] == ["s", "--variant=nex_rgb", "--preset=fast", "--loggers=wandb"]
     result = project.make("train", "SCENE=s", "LOGGERS=wand")
     assert 'There is no "wand" for LOGGERS. Choose from: wandb' in result.stderr
 
@@ -209,7 +204,7 @@ def test_sweep_passes_every_word_on_whole(project: Project) -> None:
     result = project.make("sweep", *words, 'ARGS=--a="b c" --d')
     assert result.returncode == 0, result.stderr
     assert project.calls()[-1] == [
-        *("python", "experiments/sweep.py", "--sweep=my sweep.yaml", "--scene=it's", "--preset=tiny"),
+        *("normnex", "sweep", "my sweep.yaml", "it's", "--preset=tiny"),
         *("--count=12", "--jobs=2", "--out=my out", "--", "--a=b c", "--d"),
     ]
 
@@ -223,16 +218,9 @@ def test_a_sweep_that_is_not_there_is_answered_with_the_choices(project: Project
     assert project.calls() == []
 
 
-def test_one_gpu_needs_no_settings_of_several(project: Project) -> None:
-    project.make("train", "SCENE=s", "GPUS=1")
-    assert project.calls()[-1][-3:] == ["--data.scene=s", "--trainer.accelerator=gpu", "--trainer.devices=1"]
-
-
 def test_train_leaves_the_devices_to_the_configuration_unless_told(project: Project) -> None:
     project.make("train", "SCENE=s")
-    assert project.calls()[-1][-1] == "--data.scene=s"
-    assert "experiments/variants/nex_rgb.yaml" in project.calls()[-1]
-    assert "experiments/presets/fast.yaml" in project.calls()[-1]
+    assert project.calls()[-1] == ["normnex", "train", "s", "--variant=nex_rgb", "--preset=fast"]
 
 
 def test_compare_passes_every_word_on_whole(project: Project) -> None:
@@ -248,15 +236,15 @@ def test_compare_passes_every_word_on_whole(project: Project) -> None:
     result = project.make("compare", f"SCENE={scene}", *names, 'ARGS=--a="b c" --d')
     assert result.returncode == 0, result.stderr
     assert project.calls()[-1] == [
-        *("python", "experiments/compare.py", f"--scene={scene}", "--preset=tiny"),
+        *("normnex", "compare", scene, "--preset=tiny"),
         *("--variants=nex_rgb other", "--rows=my rows.yaml", "--seeds=0 1", "--jobs=2", "--out=my out"),
         *("--", "--a=b c", "--d"),
     ]
 
 
-def test_compare_leaves_what_is_not_given_to_the_script(project: Project) -> None:
+def test_compare_leaves_what_is_not_given_to_the_command(project: Project) -> None:
     project.make("compare", "SCENE=s")
-    assert project.calls()[-1] == ["python", "experiments/compare.py", "--scene=s", "--preset=fast"]
+    assert project.calls()[-1] == ["normnex", "compare", "s", "--preset=fast"]
 
 
 def test_bench_needs_no_words_and_passes_those_that_it_gets(project: Project) -> None:
@@ -282,12 +270,9 @@ def test_notebooks_train_what_they_show(project: Project) -> None:
     result = project.make("notebooks")
     assert result.returncode == 0, result.stderr
     compare, sweep, execute = (call for call in project.calls() if "install" not in call)
-    assert compare[:4] == ["python", "experiments/compare.py", "--scene=scenes/demo", "--preset=tiny"]
+    assert compare[:4] == ["normnex", "compare", "scenes/demo", "--preset=tiny"]
     assert "--data.num_validation_views=2" in compare
-    assert sweep[1:5] == [
-        *("experiments/sweep.py", "--sweep=experiments/sweeps/regularizers.yaml", "--scene=scenes/demo"),
-        "--preset=tiny",
-    ]
+    assert sweep[1:5] == ["sweep", "experiments/sweeps/regularizers.yaml", "scenes/demo", "--preset=tiny"]
     assert execute == ["jupyter", "execute", "--inplace", "notebooks/*.ipynb"]
     assert project.installations() == [".[notebooks]", "."]
 
@@ -314,32 +299,26 @@ def test_notebooks_want_the_runs_of_a_scene(project: Project) -> None:
 def test_demo_trains_and_bakes_the_scene_that_comes_along(project: Project) -> None:
     for arguments, folder in ((), "runs/demo/nex_rgb-tiny"), (("ARGS=--a=1 --run.folder=x",), "x"):
         project.make("demo", *arguments)
-        fit, bake = project.calls()[-2:]
-        assert fit[:9] == [
-            *("normnex", "fit", "-c", "experiments/base.yaml"),
-            *("-c", "experiments/variants/nex_rgb.yaml", "-c", "experiments/presets/tiny.yaml"),
-            "--data.scene=scenes/demo",
-        ]
-        assert fit[-1] == f"--run.folder={folder}"
-        assert bake == ["python", "-m", "normnex_pl.export.baked.bake", f"--run={folder}"]
+        train, bake = project.calls()[-2:]
+        assert train[:4] == ["normnex", "train", "scenes/demo", "--preset=tiny"]
+        assert train[-1] == f"--run.folder={folder}"
+        assert bake == ["normnex", "bake", folder]
 
 
 def test_cluster_report_passes_every_word_on_whole(project: Project) -> None:
     project.make("cluster-report", "RUNS=my runs", "OUT=my table.csv")
-    script = "experiments/cluster/report.py"
-    assert project.calls()[-1] == ["python", script, "--runs=my runs", "--out=my table.csv"]
+    assert project.calls()[-1] == ["normnex", "report", "--runs=my runs", "--out=my table.csv"]
 
 
 @pytest.mark.parametrize("scene", [None, "moved here"])
-def test_eval_takes_the_configuration_of_the_run(project: Project, scene: str | None) -> None:
+def test_eval_passes_every_word_on_whole(project: Project, scene: str | None) -> None:
     run = project.folder / "my runs" / "x"
     run.mkdir(parents=True)
     (run / "config.yaml").touch()
     result = project.make("eval", "RUN=my runs/x", *([f"SCENE={scene}"] if scene else []))
     assert result.returncode == 0, result.stderr
-    expected = ["normnex", "test", "-c", "my runs/x/config.yaml", "--run.folder=my runs/x"]
-    expected += ["--trainer.devices=1", "--trainer.num_nodes=1", "--trainer.strategy=auto"]
-    assert project.calls()[-1] == expected + ([f"--data.scene={scene}"] if scene else [])
+    expected = ["normnex", "eval", "my runs/x", *([f"--scene={scene}"] if scene else [])]
+    assert project.calls()[-1] == expected
 
 
 def test_video_passes_every_word_on_whole_with_the_extra_that_it_needs(project: Project) -> None:
@@ -349,7 +328,7 @@ def test_video_passes_every_word_on_whole_with_the_extra_that_it_needs(project: 
     result = project.make("video", "RUN=my runs/x", "SCENE=moved here", "ARGS=--path=orbit --frames=3")
     assert result.returncode == 0, result.stderr
     assert project.calls()[-1] == [
-        *("python", "-m", "normnex_pl.export.video.make", "--run=my runs/x", "--scene=moved here"),
+        *("normnex", "video", "my runs/x", "--scene=moved here"),
         *("--path=orbit", "--frames=3"),
     ]
     assert project.installations() == [".[video]"]
@@ -360,7 +339,7 @@ def test_prepare_passes_every_word_on_whole_with_the_extra_that_it_needs(project
     result = project.make("prepare", "PHOTOS=it's mine", "SCENE=my scene", "ARGS=--longest=800 --anyway")
     assert result.returncode == 0, result.stderr
     assert project.calls()[-1] == [
-        *("python", "-m", "normnex_pl.capture", "--photos=it's mine", "--scene=my scene"),
+        *("normnex", "prepare", "it's mine", "my scene"),
         *("--longest=800", "--anyway"),
     ]
     assert project.installations() == [".[capture]"]
@@ -371,8 +350,15 @@ def test_view_passes_every_word_on_whole(project: Project) -> None:
     run.mkdir(parents=True)
     (run / "config.yaml").touch()
     assert project.make("view", "RUN=my runs/x", "ARGS=--port=0 --export='a b'").returncode == 0
-    expected = ["--run=my runs/x", "--port=0", "--export=a b"]
-    assert project.calls()[-1] == ["python", "-m", "normnex_pl.export.site.publish", *expected]
+    assert project.calls()[-1] == ["normnex", "view", "my runs/x", "--port=0", "--export=a b"]
+
+
+def test_export_passes_every_word_on_whole(project: Project) -> None:
+    run = project.folder / "my runs" / "x"
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    project.make("export", "RUN=my runs/x", "FORMAT=mpi", "OUTPUT=my folder")
+    assert project.calls()[-1] == ["normnex", "export", "my runs/x", "--format=mpi", "--output=my folder"]
 
 
 def test_scene_renders_with_the_extra_that_it_needs(project: Project) -> None:
@@ -384,7 +370,8 @@ def test_scene_renders_with_the_extra_that_it_needs(project: Project) -> None:
 
 def test_check_reports_on_everything_even_if_the_first_tool_complains(project: Project) -> None:
     assert project.make("check", RUFF_EXIT="1").returncode != 0
-    assert project.calls()[-3:] == [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]]
+    tools = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["lint-imports"]]
+    assert project.calls()[-4:] == tools
 
 
 def test_the_environment_is_used_again(project: Project) -> None:

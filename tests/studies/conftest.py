@@ -12,17 +12,16 @@ import pytest
 import torch
 from PIL import Image
 
-from cli.helpers import ROOT, quick_and_alone
+from cli.helpers import ROOT, quick_and_alone, status_of
 from cli.test_compare import launch_here
-from cli.test_compare import script as compare_script
-from cli.test_sweep import ENGINE, script, written
+from cli.test_sweep import ENGINE, written
 from normnex_pl.core.errors import UserError
-from normnex_pl.studies import batch
+from normnex_pl.studies import queue
 from normnex_pl.studies.comparison import Run, read_comparison
 from normnex_pl.studies.sweeps.engine import prepare
 from normnex_pl.studies.sweeps.local import LocalSweep
 from normnex_pl.studies.sweeps.plot import write_plot
-from normnex_pl.studies.sweeps.report import comparable
+from normnex_pl.studies.sweeps.report import comparable, sweep_title, write_tables
 from normnex_pl.studies.sweeps.state import SweepState
 from normnex_pl.training.trained_run import TrainedRun, read_run
 
@@ -53,16 +52,16 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def compared(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``make compare`` writes, with the options that ``make notebooks`` gives it, and few steps."""
+    """What ``normnex compare`` writes, with the options that ``make notebooks`` gives it, and few steps."""
     folder = tmp_path_factory.mktemp("notebooks") / "compare-tiny"
     more = [f"--trainer.max_steps={STEPS}", "--data.num_validation_views=2", "--trainer.accelerator=cpu"]
     more += ["--trainer.check_val_every_n_epoch=null", f"--trainer.val_check_interval={STEPS // 2}"]
     more += [f"--data.width={504 // SMALLER}"]
     with quick_and_alone() as patch:
-        patch.setattr(batch, "launch", launch_here)
+        patch.setattr(queue, "launch", launch_here)
         patch.setattr("normnex_pl.data.scene.fingerprint._sources", lambda package: "sources")
-        words = [f"--scene={scene}", f"--variants={VARIANTS}", "--preset=tiny", f"--out={folder}"]
-        assert compare_script().main([*words, "--", *more]) == 0
+        words = [str(scene), f"--variants={VARIANTS}", "--preset=tiny", f"--out={folder}"]
+        assert status_of("compare", *words, "--", *more) == 0
     return folder
 
 
@@ -75,15 +74,14 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except UserError as error:
         pytest.skip(str(error))
     config = written(folder)
-    sweep = script("sweep")
     with engine:
         state = SweepState.of(folder / "out", config)
         LocalSweep(state, engine, count=None, every=0.05).go()
-        sweep.write_tables(state)
+        write_tables(state)
         runs = comparable(state)
         assert runs is not None
         found = engine.importance(runs.values, runs.scores)
-        write_plot(state.folder / "importance.png", sweep.title(config), config, found, runs)
+        write_plot(state.folder / "importance.png", sweep_title(config), config, found, runs)
     return state.folder
 
 

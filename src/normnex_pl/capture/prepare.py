@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from normnex_pl.capture.coverage import measure_coverage
 from normnex_pl.capture.findings import FEWEST, RegisteredPhotos, warnings_of, why_not_facing
 from normnex_pl.capture.inputs import VERSION, GivenPhotos, check_places, read_given
 from normnex_pl.capture.model_files import ModelFacts, model_folder, read_facts, store_model
+from normnex_pl.capture.options import PrepareOptions
 from normnex_pl.capture.report import Report, stored_key, stored_lines, write_report
 from normnex_pl.capture.scene_files import write_scene
 from normnex_pl.capture.structure import Reconstruction, Structure, StructureSettings
@@ -29,32 +29,7 @@ from normnex_pl.data.readers.colmap_model import SparseReconstruction, c2w_of
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Options:
-    """The options of a user.
-
-    Attributes:
-        photos: A folder of photos, or a video.
-        scene: Folder to write.
-        longest: Largest side of the scene's photos in pixels.
-        frames: How many to pick from a video.
-        lens: COLMAP's camera model.
-        device: auto, cpu or cuda.
-        seed: Of the random choices.
-        anyway: Also write scenes that don't face one way.
-    """
-
-    photos: Path
-    scene: Path
-    longest: int = 2016
-    frames: int = 40
-    lens: str = "SIMPLE_RADIAL"
-    device: str = "auto"
-    seed: int = 0
-    anyway: bool = False
-
-
-def prepare(options: Options) -> Sequence[str]:
+def prepare(options: PrepareOptions) -> Sequence[str]:
     """Make a scene of photos.
 
     Returns:

@@ -15,7 +15,7 @@ _NAMED = 6
 
 
 def report(survey: Survey, warnings: Sequence[str], memory: MemoryNeed | None) -> str:
-    """Return all that is known of a scene.
+    """Return a report of a scene.
 
     Args:
         survey: Its measures.

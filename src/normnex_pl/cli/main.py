@@ -1,48 +1,91 @@
-"""The command line: parses, wires parts together, and turns errors into messages. No logic of its own."""
+"""The command line: ``normnex COMMAND ...`` finds the module of the command and runs it.
+
+Modules are imported when their command is called: looking at a scene in the browser needs no PyTorch.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from argparse import ArgumentError
 from collections.abc import Sequence
+from importlib import import_module
 
-from pytorch_lightning.utilities import rank_zero_only
+from normnex_pl.cli.errors import guarded
+from normnex_pl.cli.options import parse
+from normnex_pl.core.errors import UserError
 
-from normnex_pl.cli.inspect import inspect
-from normnex_pl.core.errors import STOPPED, RunStoppedError, UserError
-from normnex_pl.training.command import run_command
-from normnex_pl.training.memory.advice import out_of_memory_message
-from normnex_pl.training.memory.count import is_out_of_memory
+# Each is the module `normnex_pl.cli.NAME`, with a dataclass `Options` and a function `run(options)`.
+COMMANDS = {
+    "prepare": "make a scene of photos or a video: camera poses, undistorted",
+    "inspect": "look at a scene before training: views, depths, planes, memory",
+    "train": "train a variant at a preset on a scene, then evaluate it",
+    "eval": "evaluate a trained run again",
+    "bake": "write a run's textures for the viewer, and score them",
+    "view": "show a baked run in the browser, or write a web site of it",
+    "video": "render a video of a run along a camera path",
+    "export": "write a baked run in a format for other programs",
+    "compare": "train several variants or ablations, write one table",
+    "sweep": "search settings, at Weights & Biases or on this machine",
+    "report": "say where all runs in a folder stand, as a table",
+    "trial": "train one run of a sweep, as W&B's agent starts it",
+    "fit": "train by YAML files alone (LightningCLI)",
+    "validate": "evaluate on views left out of the training (LightningCLI)",
+    "test": "evaluate on the held-out views (LightningCLI)",
+}
+_LIGHTNING = ("fit", "validate", "test")
+_HELP = ("-h", "--help")
+_USAGE = """usage: normnex COMMAND ...
+
+Multiplane images that change with the viewing direction: NeX and Norm-NeX.
+
+{commands}
+
+`normnex COMMAND --help` lists a command's options; `normnex fit --help`, all
+settings of a training."""
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # as launchers number their processes
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line; bad input ends with a message on stderr and status 2."""
-    # What all ranks would say alike, the first one says.
-    level = logging.WARNING if getattr(rank_zero_only, "rank", 0) else logging.INFO
-    logging.basicConfig(level=level, format="%(levelname)s %(message)s")
+    """Run a command.
+
+    Args:
+        args: The command and its arguments; None takes those of the process.
+
+    Raises:
+        SystemExit: The command ends with another status than 0: 1 if a run of several failed, 2 for bad
+            input, 75 if a training was stopped and goes on when the command is given again, 130 after Ctrl-C.
+    """
     words = sys.argv[1:] if args is None else list(args)
-    try:
-        if words[:1] == ["inspect"]:
-            inspect(words[1:])
-        else:
-            run_command(args)
-    except (UserError, ArgumentError) as error:
-        sys.exit(_fail(error))
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        sys.exit(_fail(UserError(out_of_memory_message(error))))
-    except RunStoppedError as stopped:
-        print(stopped, file=sys.stderr)  # noqa: T201
-        sys.exit(STOPPED)
-    except ValueError as error:
-        # The parser wraps what constructors of list items raise.
-        if not isinstance(error.__cause__, UserError):
-            raise
-        sys.exit(_fail(error.__cause__))
+    # What all ranks would say alike, the first one says.
+    rank = next((os.environ[name] for name in _RANKS if name in os.environ), "0")
+    logging.basicConfig(
+        level=logging.INFO if rank == "0" else logging.WARNING, format="%(levelname)s %(message)s"
+    )
+    status = guarded(lambda: _run(words))
+    if status:
+        sys.exit(status)
 
 
-def _fail(error: Exception) -> int:
-    print(f"error: {error}", file=sys.stderr)  # noqa: T201
-    return 2
+def _run(words: Sequence[str]) -> int | None:
+    """Run the command that the first word names."""
+    if not words:
+        raise UserError("normnex: expected a command, found none. `normnex --help` lists them.")
+    name, *others = words
+    if name in _HELP:
+        print(usage())  # noqa: T201
+        return 0
+    if name not in COMMANDS:
+        raise UserError(f"normnex: expected one of {', '.join(COMMANDS)}, found {name}.")
+    if name in _LIGHTNING:
+        import_module("normnex_pl.training.command").run_command(words)
+        return 0
+    module = import_module(f"normnex_pl.cli.{name}")
+    status: int | None = module.run(parse(module.Options, f"normnex {name}", others))
+    return status
+
+
+def usage() -> str:
+    """Return what ``normnex --help`` prints: a screen of 80 columns and 24 lines."""
+    commands = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
+    return _USAGE.format(commands=commands)

@@ -20,9 +20,9 @@ class Column:
     """A number that runs are compared by.
 
     Attributes:
-        name: In the CSV file.
-        title: In the Markdown table.
-        digits: Behind the point, in the Markdown table.
+        name: Its column of the CSV file.
+        title: Its column of the Markdown table.
+        digits: After the decimal point, in the Markdown table.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Run:
 
     @property
     def values(self) -> dict[str, Number]:
-        """A number, or None, for each of `COLUMNS`: older runs and scenes without truth lack some."""
+        """A number for each of `COLUMNS`; None where an older run, or a scene without truth, has none."""
         test = self.metrics.get("test") or {}
         numbers = {column.name: test.get(column.name, self.metrics.get(column.name)) for column in COLUMNS}
         steps, seconds = self.metrics.get("steps"), self.metrics.get("train_seconds")
@@ -90,7 +90,7 @@ class Run:
 
 
 def read_run(row: str, seed: int, folder: Path) -> Run:
-    """Read what a finished run left behind.
+    """Read the scores of a finished run.
 
     Raises:
         UserError: There is no readable ``metrics.json``.
@@ -107,7 +107,7 @@ def read_run(row: str, seed: int, folder: Path) -> Run:
 
 
 def read_comparison(folder: Path) -> list[Run]:
-    """Read the runs of a comparison that `make compare` wrote, in the order of its table.
+    """Read the runs of a comparison that `normnex compare` wrote, in the order of its table.
 
     Raises:
         UserError: There is no table, or a run of it isn't there.
@@ -115,7 +115,7 @@ def read_comparison(folder: Path) -> list[Run]:
     path = folder / "table.csv"
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            # The folder may have been moved, and the table names its runs as they lay.
+            # The folder may have been moved since the table was written.
             rows = [
                 (row["row"], int(row["seed"]), folder / "runs" / Path(row["folder"]).name, row["failure"])
                 for row in csv.DictReader(file)
@@ -125,7 +125,7 @@ def read_comparison(folder: Path) -> list[Run]:
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{path}: expected the table of a comparison, found none ({error!r}). Write it by "
-            "make compare SCENE=..."
+            "normnex compare SCENE."
         ) from error
     return [
         Run(row, seed, place, {}, failure) if failure else read_run(row, seed, place)
@@ -134,10 +134,10 @@ def read_comparison(folder: Path) -> list[Run]:
 
 
 def named_columns(*names: str) -> tuple[Column, ...]:
-    """Some of `COLUMNS`, in this order.
+    """Return some of `COLUMNS`, in this order.
 
     Raises:
-        UserError: There is none of a name.
+        UserError: There is no column of a name.
     """
     known = {column.name: column for column in COLUMNS}
     if unknown := [name for name in names if name not in known]:
@@ -146,10 +146,10 @@ def named_columns(*names: str) -> tuple[Column, ...]:
 
 
 def markdown_table(runs: Sequence[Run], columns: Sequence[Column] = COLUMNS) -> str:
-    """Return a line a row, in the order of the runs; means over the finished seeds, and what failed below it.
+    """Return Markdown with a line per row, in the order of the runs, and failed runs below.
 
-    With several seeds, a column behind the first one tells the standard deviation of PSNR (of a sample: with
-    n - 1).
+    A cell is the mean over the finished seeds. With several seeds, a column after PSNR has its sample
+    standard deviation (with n - 1).
     """
     several = len({run.seed for run in runs}) > 1
     titles = ["", *(column.title for column in columns)]
@@ -169,7 +169,7 @@ def markdown_table(runs: Sequence[Run], columns: Sequence[Column] = COLUMNS) -> 
 
 
 def csv_table(runs: Sequence[Run]) -> str:
-    """Return a line a run, with all digits; nothing stands where a number is missing."""
+    """Return CSV with a line per run and all digits; cells of missing numbers are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [*_ABOUT, *(column.name for column in COLUMNS)], lineterminator="\n")
     writer.writeheader()
@@ -185,7 +185,7 @@ def _scaled(value: Number, factor: float) -> Number:
 
 
 def _mean(values: Sequence[Number]) -> Number:
-    """None where a value is missing: a mean over some of the seeds would mislead."""
+    """Return the mean; None if a value is missing: a mean over some seeds would mislead."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known and len(known) == len(values) else None
 
@@ -196,7 +196,7 @@ def _deviation(values: Sequence[Number]) -> Number:
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Markdown that reads as a table in a terminal too: names to the left, numbers to the right."""
+    """Return a Markdown table that is legible in a terminal too: names flush left, numbers flush right."""
     widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(lines[0]))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     text = ""

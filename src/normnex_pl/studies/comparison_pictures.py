@@ -17,12 +17,10 @@ from normnex_pl.studies.comparison import Run
 
 
 def comparison_sheet(runs: Sequence[Run]) -> UInt8[np.ndarray, "height width 3"] | None:
-    """Show the first held-out view: the photo, then a column for each row of the table; errors below.
-
-    The first finished seed represents its row.
+    """Draw the first held-out view: the photo, then a column for each row of the table, with errors below.
 
     Returns:
-        None if no run has pictures.
+        The picture, of each row's first finished seed; None if no run has pictures.
     """
     shown: dict[str, Run] = {}
     for run in runs:
@@ -72,7 +70,7 @@ def stored_picture(
     except OSError as error:
         raise UserError(
             f"{path}: expected a picture of a finished run, found none ({error}). Write it by "
-            "make eval RUN=..."
+            "normnex eval RUN."
         ) from error
     if size and picture.size != size:
         picture = picture.resize(size, Image.Resampling.LANCZOS)
@@ -86,7 +84,7 @@ def first_view(run: Run) -> str:
 
 
 def view_psnr(run: Run, view: str) -> Number:
-    """Return the PSNR of one held-out view; None if it has none."""
+    """Return the PSNR of one held-out view; None where it has none."""
     return next((scores.get("psnr") for scores in run.metrics["views"] if scores["name"] == view), None)
 
 

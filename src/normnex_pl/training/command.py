@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+import os
+from argparse import ArgumentError, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.datamodule import SceneDataModule
@@ -30,6 +32,7 @@ from normnex_pl.training.callbacks import (
 )
 from normnex_pl.training.callbacks.evaluation import RunName
 from normnex_pl.training.callbacks.pictures import PictureSettings
+from normnex_pl.training.configurations import whole_text
 from normnex_pl.training.initialization import Initialization
 from normnex_pl.training.lightning import check_trainer, quieten_lightning
 from normnex_pl.training.loggers import RunIdentity, RunLogger
@@ -39,7 +42,16 @@ from normnex_pl.training.memory.plan import MemoryPlan, MemorySettings
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.run_folder import RunFolder, RunSettings, check_geometry, identity
 
-_OTHERS = "And `normnex inspect SCENE` looks at a scene before training on it."
+_FIT = "fit"
+
+
+class SettingsParser(LightningArgumentParser):
+    """Lightning's parser, for YAML files that may name the file that they differ from."""
+
+    @override
+    def parse_string(self, content: str, path: str | os.PathLike[str] = "", **kwargs: Any) -> Any:
+        # Where it reads a file, the parser has made the file's folder the working directory.
+        return super().parse_string(whole_text(content, Path.cwd()), path, **kwargs)
 
 
 class NormNeXCLI(LightningCLI):
@@ -47,7 +59,7 @@ class NormNeXCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """What can be done, and the arguments that are not the user's."""
+        """Return the subcommands, and the trainer's arguments that aren't settings."""
         return {
             "fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule"},
             "validate": {"model", "dataloaders", "datamodule"},
@@ -59,23 +71,23 @@ class NormNeXCLI(LightningCLI):
         parser.add_class_arguments(RunSettings, "run")
         parser.add_class_arguments(PictureSettings, "pictures")
         parser.add_class_arguments(MemorySettings, "memory")
-        parser.add_subclass_arguments(Initialization, "initialization", help="what the planes start from")
+        parser.add_subclass_arguments(Initialization, "initialization", help="initial planes")
         parser.add_argument(
             "--checkpoint_every", type=int, default=1000, help="steps between two checkpoints"
         )
         parser.add_argument(
-            "--loggers", type=list[RunLogger], default=[], help="beside metrics.csv, such as W&B"
+            "--loggers", type=list[RunLogger], default=[], help="logs beside metrics.csv, such as W&B"
         )
         parser.add_argument(
             "--after_fit",
             type=Literal["test", "validate"],
             default="test",
-            help="the views that judge the trained model: held out, or left out of the training ones",
+            help="views to score the trained model on: held out, or left out of the training ones",
         )
         parser.link_arguments("data.geometry", "model.geometry", asdict, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Find the run folder before anything slow happens."""
+        """Check settings and find the run folder before anything slow happens."""
         config = self.config[self.subcommand]
         self.run = RunFolder.of(RunSettings(**config.run), Path(config.data.scene))
         validates = self.subcommand == "validate" or config.get("after_fit") == "validate"
@@ -90,7 +102,7 @@ class NormNeXCLI(LightningCLI):
             config.ckpt_path = str(config.ckpt_path or self.run.existing_checkpoint())
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Add what every run folder holds: checkpoints, scalars, pictures, scores."""
+        """Add what every run writes: checkpoints, scalars, pictures, scores."""
         config = self.config_init[self.subcommand]
         name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
         record = RecordKeeper()
@@ -104,7 +116,7 @@ class NormNeXCLI(LightningCLI):
             RankCheck(self.run.checkpoint),
             last,
             StopOnSignal(last),
-            # Behind the checkpoint: what goes wrong in drawing costs no training.
+            # After the checkpoint: an error in drawing costs no training.
             ComponentPictures(self.run.path, self._pictures(config), record),
             self.validation,
         ]
@@ -113,7 +125,7 @@ class NormNeXCLI(LightningCLI):
         if self.subcommand == "fit" and not self.run.checkpoint.exists():
             callbacks.append(InitialPlanes(config.initialization))
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
-        # Evaluation logs at step 0, and a row drops those of later steps.
+        # An evaluation would log at step 0, and a row drops those of later steps.
         trainer_config["logger"] = self._loggers(config) if self.subcommand == "fit" else False
         trainer_config |= {"default_root_dir": self.run.path, "enable_checkpointing": False}
         if not self.datamodule.validation_views:
@@ -121,11 +133,11 @@ class NormNeXCLI(LightningCLI):
         return self._instantiate_trainer(trainer_config, [])
 
     def _spares_test_views(self, config: Namespace) -> bool:
-        """Return whether this is a training that neither judges nor shows held-out views."""
+        """Return whether this is a training that neither scores nor shows held-out views."""
         return self.subcommand == "fit" and bool(config.after_fit == "validate")
 
     def _pictures(self, config: Namespace) -> PictureSettings:
-        """Of the settings' views; where the held-out ones shall stay unseen, of the first left-out one."""
+        """Return the settings of pictures; where held-out views stay unseen, of the first left-out one."""
         settings: PictureSettings = config.pictures
         if self._spares_test_views(config) and settings.views is None:
             view = self.datamodule.scene.views[self.datamodule.validation_views[0]]
@@ -133,7 +145,7 @@ class NormNeXCLI(LightningCLI):
         return settings
 
     def _loggers(self, config: Namespace) -> list[Logger]:
-        """``metrics.csv``, and what was asked for beside it."""
+        """Return the loggers: ``metrics.csv``, and those of the settings."""
         text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
         scene = self.datamodule.scene.name
         names = (scene, config.run.variant, config.run.preset, config.seed_everything)
@@ -142,7 +154,7 @@ class NormNeXCLI(LightningCLI):
         return [MetricsCSV(self.run.metrics_csv), *(kind.open(run, resolved) for kind in config.loggers)]
 
     def before_fit(self) -> None:
-        """Store the configuration, or go on where the run stopped."""
+        """Store the configuration, and go on from a checkpoint if there is one."""
         settings = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
         self.run.check(settings)
         if self.run.checkpoint.exists():
@@ -159,28 +171,71 @@ class NormNeXCLI(LightningCLI):
     before_validate = before_test
 
     def after_fit(self) -> None:
-        """Judge the held-out views; or the left-out ones, unless the last step just was."""
+        """Score the held-out views; or the left-out ones, unless the last step has just done so."""
         if self.config_init[self.subcommand].after_fit == "test":
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
         elif self.validation.validated_step != self.trainer.global_step:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
 
-def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = NormNeXCLI) -> None:
-    """Run the command line, errors and all.
+class _Parsed(Exception):
+    """Ends a command line that was to be parsed alone; its argument is the YAML of all settings."""
+
+
+class _ParsingCLI(NormNeXCLI):
+    """Parses ``normnex fit`` and goes no further: no seed is set, nothing is instantiated."""
+
+    @override
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        super().parse_arguments(parser, args)
+        raise _Parsed(self._parser(_FIT).dump(self.config[_FIT], skip_unset=False))
+
+
+def run_command(args: Sequence[str], kind: type[NormNeXCLI] = NormNeXCLI) -> None:
+    """Run ``fit``, ``validate`` or ``test``.
 
     Args:
-        args: The arguments; None takes those of the process.
+        args: The subcommand and its arguments.
         kind: For programs that run it with more callbacks.
+
+    Raises:
+        UserError: A setting or a file can't be used.
+        ArgumentError: An argument is unknown, missing or of another type.
+        RunStoppedError: The training was asked to stop, and saved its checkpoint.
     """
     quieten_lightning()
-    with ending_run():
-        kind(
-            NormNeXModule,
-            SceneDataModule,
-            save_config_callback=None,
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            parser_kwargs={"parser_mode": "yaml", "exit_on_error": False, "epilog": _OTHERS},
-            args=list(args) if args is not None else None,
-        )
+    try:
+        with ending_run():
+            kind(
+                NormNeXModule,
+                SceneDataModule,
+                save_config_callback=None,
+                seed_everything_default=0,
+                auto_configure_optimizers=False,
+                parser_class=SettingsParser,
+                parser_kwargs={"parser_mode": "yaml", "exit_on_error": False},
+                args=list(args),
+            )
+    except ValueError as error:
+        # The parser wraps what constructors of list items raise.
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from error
+        raise
+
+
+def resolved_config(words: Sequence[str]) -> str:
+    """Return all settings of ``normnex fit`` as YAML, as its run folder would have them; nothing is run.
+
+    Args:
+        words: The arguments that follow ``fit``.
+
+    Raises:
+        UserError: They are refused.
+    """
+    try:
+        run_command([_FIT, *words], _ParsingCLI)
+    except _Parsed as parsed:
+        return str(parsed)
+    except ArgumentError as error:
+        raise UserError(str(error)) from error
+    raise AssertionError("unreachable")

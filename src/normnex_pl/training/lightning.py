@@ -50,5 +50,7 @@ def quieten_lightning() -> None:
     warnings.filterwarnings("ignore", "The number of training batches", PossibleUserWarning)
     # Torch 2.14 has another name for it, which older ones don't know.
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+    # Arguments of a run follow from those of the command, which Lightning also finds in sys.argv.
+    warnings.filterwarnings("ignore", "LightningCLI's args parameter is intended to run", UserWarning)
     # One process is right on a cluster too, on its login node or within an allocation.
     warnings.filterwarnings("ignore", "The `srun` command is available", PossibleUserWarning)

@@ -114,9 +114,7 @@ def test_an_array_gives_each_of_its_tasks_a_scene_and_a_variant(cluster: Cluster
     pairs = [("path/a", "nex_rgb"), ("path/a", "nex_ycbcr"), ("path/b", "nex_rgb"), ("path/b", "nex_ycbcr")]
     for words, (where, variant) in zip(asked, pairs, strict=True):
         assert words == [
-            *("fit", "-c", "experiments/base.yaml", "-c", f"experiments/variants/{variant}.yaml"),
-            *("-c", "experiments/presets/fast.yaml", f"--data.scene={where}"),
-            *("--trainer.accelerator=gpu", "--trainer.devices=1", "--trainer.num_nodes=1"),
+            *("train", where, f"--variant={variant}", "--preset=fast", "--gpus=1", "--nodes=1"),
             "--seed_everything=3",
         ]
     assert not (tmp_path / "task4").exists()

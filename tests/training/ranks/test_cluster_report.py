@@ -1,34 +1,19 @@
-"""``make cluster-report``: where runs stand, read from what they leave behind."""
+"""``normnex report``: where runs stand, read from what they leave behind."""
 
 from __future__ import annotations
 
 import csv
-import importlib.util
 import os
 import shutil
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import yaml
 
-from cli.helpers import EXPERIMENTS, fit, metrics
-
-
-@pytest.fixture(scope="module")
-def report() -> Iterator[ModuleType]:
-    """The script as a module, which its dataclasses look for by name."""
-    spec = importlib.util.spec_from_file_location("cluster_report", EXPERIMENTS / "cluster" / "report.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "cluster_report", module)
-        spec.loader.exec_module(module)
-        yield module
+from cli.helpers import failure, fit, metrics
+from normnex_pl.cli.main import main
+from normnex_pl.studies.standings import standing
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +36,9 @@ def runs(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_run_has_a_line_with_its_state_its_steps_and_its_scores(
-    report: ModuleType, runs: Path, capsys: pytest.CaptureFixture[str]
+    runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report.main([f"--runs={runs}"]) == 0
+    main(["report", f"--runs={runs}"])
     printed = capsys.readouterr().out
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if "/" in line]
     by_folder = {row[-1]: row for row in rows if len(row) > 3}
@@ -78,17 +63,15 @@ def test_each_run_has_a_line_with_its_state_its_steps_and_its_scores(
 
 
 def test_scores_of_a_shorter_training_are_not_those_of_the_run_that_goes_on(
-    report: ModuleType, runs: Path, tmp_path: Path
+    runs: Path, tmp_path: Path
 ) -> None:
     longer = shutil.copytree(runs / "desk" / "finished", tmp_path / "longer")
     config = (longer / "config.yaml").read_text(encoding="utf-8")
     (longer / "config.yaml").write_text(config.replace("max_steps: 6", "max_steps: 60"), encoding="utf-8")
-    found = report.standing(longer)
+    found = standing(longer)
     assert (found.state, found.run.metrics) == ("training", {})
 
 
-def test_a_folder_without_runs_is_named(
-    report: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert report.main([f"--runs={tmp_path}"]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path}: expected run folders")
+def test_a_folder_without_runs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = failure(capsys, "report", f"--runs={tmp_path}")
+    assert message.startswith(f"{tmp_path}: expected run folders")

@@ -16,7 +16,7 @@ from normnex_pl.export.baked.manifest import FORMAT, VERSION, FileEntry, Manifes
 
 FOLDER = "mpi"  # of a run
 MANIFEST = "manifest.json"
-AGAIN = "Bake the run again (make bake RUN=...)."
+AGAIN = "Bake the run again (normnex bake RUN)."
 _MANIFEST = TypeAdapter(Manifest)
 _LONGEST = 60  # characters of a value in a message
 
@@ -94,7 +94,7 @@ def baked_folder(run: Path) -> Path:
     folder = run / FOLDER
     if not (folder / MANIFEST).is_file():
         raise UserError(
-            f"{folder}: expected a baked multiplane image, found none. Bake it first: make bake RUN={run}"
+            f"{folder}: expected a baked multiplane image, found none. Bake it first: normnex bake {run}"
         )
     read_manifest(folder)
     return folder

@@ -1,23 +1,21 @@
-"""Show a baked multiplane image in the browser: ``make view RUN=path``."""
+"""Show a baked multiplane image in the browser, or write a web site of it."""
 
 from __future__ import annotations
 
-import argparse
 import errno
 import shutil
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing_folder
-from normnex_pl.export.baked.files import MANIFEST, baked_folder, copy_image
+from normnex_pl.export.baked.files import MANIFEST, copy_image
 from normnex_pl.export.site.server import ViewServer
 from normnex_pl.export.targets import expect_new_or_empty
 
 VIEWER = Path(__file__).parent.parent / "viewer"
-_LOOPBACK = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 _PORT = 8008
+_PORTS = range(1 << 16)
 # An address in use, or one that only an administrator may take.
 _TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
@@ -53,6 +51,8 @@ def make_server(baked: Path, address: str, port: int | None) -> ViewServer:
     Raises:
         UserError: The address or the port isn't available.
     """
+    if port is not None and port not in _PORTS:
+        raise UserError(f"--port: expected 0 to {_PORTS[-1]}, found {port}.")
     roots = {"": VIEWER, "mpi": baked}
     ports = [_PORT, 0] if port is None else [port]
     for candidate in ports:
@@ -65,47 +65,3 @@ def make_server(baked: Path, address: str, port: int | None) -> ViewServer:
                     f"free port, found: {error.strerror or error}."
                 ) from None
     raise AssertionError("unreachable")
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the options."""
-    result = argparse.ArgumentParser(
-        prog="view", description="Shows a baked multiplane image in the browser.", allow_abbrev=False
-    )
-    result.add_argument("--run", type=Path, required=True, help="folder of the run")
-    result.add_argument("--port", type=int, help=f"default: {_PORT}, or any free one if that is taken")
-    result.add_argument(
-        "--address",
-        default=_LOOPBACK,
-        help=f"default: {_LOOPBACK}, which other computers can't reach; 0.0.0.0 for all of this computer's",
-    )
-    result.add_argument("--export", type=Path, help="serve nothing, but write a folder for a static web host")
-    return result
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0, or 2 for bad input."""
-    options = parser().parse_args(arguments)
-    try:
-        if options.port is not None and not 0 <= options.port < 1 << 16:
-            raise UserError(f"--port: expected 0 to 65535, found {options.port}.")
-        baked = baked_folder(options.run)
-        if options.export is not None:
-            folder = export_site(baked, options.export)
-            print(f"{folder} is ready: copy it to any static web host.")  # noqa: T201
-            return 0
-        server = make_server(baked, options.address, options.port)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    print(f"Look at {server.url} (end with Ctrl-C)", flush=True)  # noqa: T201
-    with server:
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()  # noqa: T201
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

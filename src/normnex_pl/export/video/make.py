@@ -1,11 +1,7 @@
-"""Make a video of a trained run: `make video RUN=path`."""
+"""Make a video of a trained run."""
 
 from __future__ import annotations
 
-import argparse
-import logging
-import math
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,102 +12,47 @@ from tqdm import tqdm
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, Scene
 from normnex_pl.export.paths import PATHS, CameraPath, Rig, rig_of_cameras, rig_of_geometry
-from normnex_pl.export.video.files import LARGEST_GIF_RATE, WRITERS, Encoding
+from normnex_pl.export.video.files import WRITERS, Encoding
 from normnex_pl.export.video.frames import PHOTO, FrameSource, available_components
+from normnex_pl.export.video.settings import SMALLEST_PICTURE, VideoSettings
 from normnex_pl.export.video.sheets import columns_for, sheet_for
 from normnex_pl.training.module import NormNeXModule
-from normnex_pl.training.trained_run import find_device
-from normnex_pl.training.video_run import load_alone, load_with_scene
 
 ALL = "all"
-COMPONENTS_HELP = (
-    "what to show, side by side: render, photo (the nearest of the training), diffuse, specular, tint, "
-    "chroma, acc, disparity, depth, normals, as far as the model has them; or all; default: render"
-)
-PATHS_HELP = (
-    "spiral (LLFF's), orbit, dolly, or fixed: a camera that stays, in colours as seen from the spiral; "
-    "default: spiral"
-)
 # Many players refuse much larger frames; a grid's pictures are made to fit unless a width is asked for.
 _WIDEST_FRAME = 1920
 _ROOM = 16  # for a picture's margins
-_SMALLEST_PICTURE = 16
-_SMALLEST_RATE, _LARGEST_RATE = 0.1, 1000
-_WORST_CRF = 51
-
-_log = logging.getLogger(__name__)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0, or 2 for bad input."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    options = parser().parse_args(arguments)
-    try:
-        for path in make_videos(options):
-            _log.info("wrote %s", path)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    return 0
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the options."""
-    result = argparse.ArgumentParser(
-        prog="python -m normnex_pl.export.video.make",
-        description="Renders a loop through a trained run into <run>/video/<path>_<components>.mp4.",
-        allow_abbrev=False,
-    )
-    result.add_argument("--run", type=Path, required=True, help="folder of a trained run")
-    scene = result.add_mutually_exclusive_group()
-    scene.add_argument("--scene", type=Path, help="folder of the run's scene, if it has moved")
-    scene.add_argument("--no-scene", action="store_true", help="no photos; paths as wide as the padding")
-    result.add_argument("--path", choices=PATHS, default="spiral", help=PATHS_HELP)
-    result.add_argument("--components", nargs="+", default=["render"], metavar="NAME", help=COMPONENTS_HELP)
-    result.add_argument("--columns", type=int, help="pictures side by side; default: about a square")
-    result.add_argument("--formats", nargs="+", choices=WRITERS, default=["mp4"], help="default: mp4")
-    length = result.add_mutually_exclusive_group()
-    length.add_argument("--seconds", type=float, default=4.0, help="of one loop; default: 4")
-    length.add_argument("--frames", type=int, help="of one loop, instead of seconds")
-    result.add_argument("--rate", type=float, default=30.0, help="frames a second; default: 30")
-    result.add_argument(
-        "--width", type=int, help="of one picture; default: the photos', or 1920 for all columns"
-    )
-    result.add_argument("--height", type=int, help="of one picture; default: shaped like the photos")
-    result.add_argument("--reach", type=float, default=1.0, help="factor of the path's size; default: 1")
-    result.add_argument("--crf", type=int, default=18, help="MP4: 0 (best) to 51 (smallest); default: 18")
-    result.add_argument("--device", type=str, help="such as cpu or cuda:1; default: a GPU if there is one")
-    result.add_argument("--out", type=Path, help="folder to write into; default: <run>/video")
-    return result
-
-
-def make_videos(options: argparse.Namespace) -> list[Path]:
+def make_videos(
+    run: Path, module: NormNeXModule, scene: Scene | None, settings: VideoSettings, folder: Path
+) -> list[Path]:
     """Render a path once and write all formats.
+
+    Args:
+        run: Folder of the run, for messages.
+        module: Its model.
+        scene: Its scene; None shows no photos, and goes as far as the planes reach.
+        settings: What to show.
+        folder: To write into.
 
     Returns:
         The files.
+
+    Raises:
+        UserError: The model or the scene doesn't have what is to be shown.
     """
-    _check(options)
-    module, scene = load(options)
     mpi = module.mpi
-    names = choose_components(options.components, available_components(mpi), options.run, scene is not None)
-    columns = options.columns or columns_for(len(names))
-    width, height = picture_size(mpi.geometry, options.width, options.height, columns)
+    names = choose_components(settings.components, available_components(mpi), run, scene is not None)
+    columns = settings.columns or columns_for(len(names))
+    width, height = picture_size(mpi.geometry, settings.width, settings.height, columns)
     source = FrameSource(mpi, scene, width, height, module.eval_chunk_size)
-    num_frames = options.frames or max(1, round(options.seconds * options.rate))
-    path = PATHS[options.path](find_rig(scene, mpi.geometry).scaled(options.reach), num_frames)
-    folder, stem = options.out or options.run / "video", f"{options.path}_{'-'.join(names)}"
-    files = {name: folder / f"{stem}.{name}" for name in options.formats}
-    write_videos(files, source, path, names, columns, Encoding(options.rate, options.crf))
+    rig = find_rig(scene, mpi.geometry).scaled(settings.reach)
+    path = PATHS[settings.path](rig, settings.num_frames)
+    stem = f"{settings.path}_{'-'.join(names)}"
+    files: dict[str, Path] = {name: folder / f"{stem}.{name}" for name in settings.formats}
+    write_videos(files, source, path, names, columns, Encoding(settings.rate, settings.crf))
     return list(files.values())
-
-
-def load(options: argparse.Namespace) -> tuple[NormNeXModule, Scene | None]:
-    """Return the model of a run, and its scene unless the user does without."""
-    device = find_device(options.device)
-    if options.no_scene:
-        return load_alone(options.run, device), None
-    return load_with_scene(options.run, options.scene, device)
 
 
 def write_videos(
@@ -172,7 +113,7 @@ def picture_size(
         width = round(height * geometry.width / geometry.height)
     width = width or min(geometry.width, _WIDEST_FRAME // columns - _ROOM)
     height = height or round(width * geometry.height / geometry.width)
-    return max(width, _SMALLEST_PICTURE), max(height, _SMALLEST_PICTURE)
+    return max(width, SMALLEST_PICTURE), max(height, SMALLEST_PICTURE)
 
 
 def find_rig(scene: Scene | None, geometry: MPIGeometry) -> Rig:
@@ -190,28 +131,3 @@ def find_rig(scene: Scene | None, geometry: MPIGeometry) -> Rig:
             "no path. Let the padding of the planes say how far one may go (--no-scene)."
         )
     return rig
-
-
-def _check(options: argparse.Namespace) -> None:
-    """Raise a UserError if a number is out of range."""
-    fastest = LARGEST_GIF_RATE if "gif" in options.formats else _LARGEST_RATE
-    positive = (sys.float_info.min, sys.float_info.max, "a positive number")
-    ranges = {
-        "columns": (1, math.inf, "at least 1"),
-        "frames": (1, math.inf, "at least 1"),
-        "seconds": positive,
-        "rate": (_SMALLEST_RATE, fastest, f"{_SMALLEST_RATE:g} to {fastest} frames a second"),
-        "width": (_SMALLEST_PICTURE, math.inf, f"at least {_SMALLEST_PICTURE}"),
-        "height": (_SMALLEST_PICTURE, math.inf, f"at least {_SMALLEST_PICTURE}"),
-        "reach": positive,
-        "crf": (0, _WORST_CRF, f"0 to {_WORST_CRF}"),
-    }
-    for name, (least, largest, expected) in ranges.items():
-        value = getattr(options, name)
-        # NaN fails every comparison.
-        if value is not None and not least <= value <= largest:
-            raise UserError(f"--{name}: expected {expected}, found {value:g}.")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,4 +14,4 @@ export class ViewerError extends Error {
   }
 }
 
-export const BAKE_AGAIN = "Bake the run again (make bake RUN=...) and reload this page.";
+export const BAKE_AGAIN = "Bake the run again (normnex bake RUN) and reload this page.";

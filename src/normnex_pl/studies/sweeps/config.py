@@ -24,10 +24,10 @@ def read_sweep(path: Path, arguments: Sequence[str]) -> Config:
 
     Args:
         path: The YAML file.
-        arguments: For all runs, behind those that the sweep chooses: the later of two wins.
+        arguments: For all runs, after those that the sweep chooses: the later of two takes precedence.
 
     Raises:
-        UserError: It is no sweep that this package can start. The rest is for W&B's schema to say.
+        UserError: It is no sweep that this package can start. W&B's schema checks the rest.
     """
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ def read_sweep(path: Path, arguments: Sequence[str]) -> Config:
     command = content.get("command", list(_DEFAULT_COMMAND))
     if not isinstance(command, list) or "${args}" not in command:
         raise UserError(
-            f"{path}: expected ${{args}} in `command`, behind ${{program}}: without it all runs are the "
+            f"{path}: expected ${{args}} in `command`, after ${{program}}: without it all runs are the "
             f"same. Found {command}."
         )
     unknown = [

@@ -1,4 +1,4 @@
-"""Ask W&B's engine for sweeps, which lives in an environment of its own since it needs an older numpy."""
+"""Talk to W&B's engine for sweeps, which has an environment of its own since it needs an older numpy."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from normnex_pl.studies.sweeps.config import Config
 
 @dataclass(frozen=True)
 class Importance:
-    """What a parameter does to the score.
+    """The effect of a parameter on the score.
 
     Attributes:
         mean: Loss of a random forest's R^2 when the parameter's values are shuffled.
-        deviation: Of that, over the shuffles.
-        correlation: Spearman's rank correlation with the score; None for names, which have no order.
+        deviation: Standard deviation of that loss over the shuffles.
+        correlation: Spearman's rank correlation with the score; None for parameters without an order.
     """
 
     mean: float
@@ -32,22 +32,22 @@ class Importance:
 
 
 class Engine:
-    """The engine's process, which answers until it is closed.
+    """The process of the engine, which answers until it is closed.
 
     Args:
         python: The Python of its environment.
-        script: See its docstring for the questions.
+        script: The program; its docstring lists the questions.
     """
 
     def __init__(self, python: Path, script: Path) -> None:
-        # What it warns of is the engine's own: faults are answers.
+        # Its warnings are about itself; faults of a sweep are answers.
         self._process = subprocess.Popen(
             [python, script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            start_new_session=True,  # who interrupts the sweep doesn't mean the engine
+            start_new_session=True,  # Ctrl-C is for the sweep, not for the engine
         )
 
     def __enter__(self) -> Engine:
@@ -57,20 +57,25 @@ class Engine:
         self._process.communicate()
 
     def check(self, config: Config) -> list[str]:
-        """Faults in a sweep's configuration, in W&B's words."""
+        """Return the faults of a sweep's configuration, in W&B's words."""
         return list(self._ask("check", config=config)["faults"])
 
     def next_values(self, config: Config, runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-        """Values of a new run; None if there are no more."""
+        """Return the values of a new run; None if there are no more."""
         values: dict[str, Any] | None = self._ask("next", config=config, runs=list(runs))["values"]
         return values
 
     def to_stop(self, config: Config, runs: Sequence[dict[str, Any]]) -> list[str]:
-        """Name running runs that aren't worth their time."""
+        """Return the names of running runs that are to be stopped early."""
         return list(self._ask("stop", config=config, runs=list(runs))["stop"])
 
     def importance(self, rows: Sequence[dict[str, Any]], scores: Sequence[float]) -> dict[str, Importance]:
-        """What each parameter does to the score, from the runs' values."""
+        """Return the effect of each parameter on the score.
+
+        Args:
+            rows: Values of the parameters, a dictionary per run.
+            scores: Of the runs.
+        """
         found = self._ask("importance", rows=list(rows), scores=list(scores))
         return {
             name: Importance(mean, deviation, found["correlation"].get(name))
@@ -86,7 +91,7 @@ class Engine:
             answer = json.loads(self._process.stdout.readline())
         except (OSError, ValueError) as error:
             raise UserError(
-                f"W&B's engine for sweeps has ended instead of answering ({what}). Delete "
+                f"W&B's engine for sweeps ended instead of answering ({what}). Delete "
                 f"{Path(str(self._process.args[0])).parents[1]}, and start again."  # type: ignore[index]
             ) from error
         if "error" in answer:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from normnex_pl.core.errors import STOPPED, RunStoppedError, UserError
-from normnex_pl.studies.batch import failure_in, visible_gpus
+from normnex_pl.studies.queue import failure_in, visible_gpus
 from normnex_pl.studies.sweeps.config import command_line
 from normnex_pl.studies.sweeps.engine import Engine
 from normnex_pl.studies.sweeps.state import SweepRun, SweepState
@@ -29,9 +29,9 @@ class _Process:
 
     Attributes:
         run: The run.
-        process: Leads a group of its own, so that Ctrl-C reaches it only through the sweep.
+        process: The leader of a process group of its own, so that Ctrl-C reaches it through the sweep alone.
         gpu: Its name, or None.
-        judged: Length of its history when it was last judged.
+        judged: Length of its history when the engine last judged it.
         told_at: When it was told to stop early, or None.
     """
 
@@ -47,11 +47,11 @@ class LocalSweep:
     """A sweep under way.
 
     Attributes:
-        state: What there is, and where it is stored.
-        engine: Proposes runs, and says which to stop.
-        count: Runs in all; None as many as the engine has.
+        state: The runs so far, and where they are stored.
+        engine: Proposes runs, and names those to stop.
+        count: Runs in all; None takes as many as the engine proposes.
         jobs: Runs at a time; 0 takes as many as there are GPUs, or one without any.
-        report: Where a line a run goes when it starts and when it ends.
+        report: Takes a line when a run starts, and when it ends.
         ended: Called when a run has ended.
         every: Seconds between two looks at the runs.
     """
@@ -67,7 +67,7 @@ class LocalSweep:
     _exhausted: bool = field(default=False, init=False)
 
     def go(self) -> None:
-        """Start what is missing, and wait for it.
+        """Start the missing runs and wait for them.
 
         Raises:
             UserError: Another process has this sweep under way.
@@ -123,7 +123,7 @@ class LocalSweep:
         self.report(f"{run.name}: {'goes on' if goes_on else 'trains'}")
 
     def _collect(self) -> list[str | None]:
-        """Notes what has ended, and returns the GPUs that it leaves free."""
+        """Note which runs have ended, and return the GPUs that they leave free."""
         over = [one for one in self._under_way if one.process.poll() is not None]
         for one in over:
             self._under_way.remove(one)
@@ -133,7 +133,7 @@ class LocalSweep:
         return [one.gpu for one in over]
 
     def _note(self, one: _Process) -> None:
-        """Say how a run ended. A run that somebody else has stopped is left for the next call."""
+        """Note how a run ended; one that was stopped from outside is left for the next call."""
         run, status = one.run, one.process.returncode
         if one.told_at is not None:
             run.state = "stopped"
@@ -151,7 +151,7 @@ class LocalSweep:
         self.report(f"{run.name}: {run.state}, {shown}")
 
     def _stop_early(self) -> None:
-        """Tell runs to stop that the engine gives up; those that don't listen are killed."""
+        """Stop the runs that the engine gives up; those that don't react in time are killed."""
         for one in self._under_way:
             if one.told_at is not None and time.monotonic() - one.told_at > _PATIENCE:
                 _signal(one.process, signal.SIGKILL)
@@ -167,7 +167,7 @@ class LocalSweep:
                 _signal(one.process, signal.SIGTERM)
 
     def _leave(self) -> None:
-        """Have runs that are under way save and end; they go on with the next call."""
+        """Have the runs under way save their checkpoints and end; they go on with the next call."""
         for one in self._under_way:
             _signal(one.process, signal.SIGTERM)
         for one in self._under_way:
@@ -179,14 +179,14 @@ class LocalSweep:
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
-    """To the run and what it has started."""
+    """Send a signal to a run and the processes that it has started."""
     if process.poll() is None:
         os.killpg(process.pid, number)
 
 
 @contextmanager
 def _sole(folder: Path) -> Iterator[int]:
-    """Make sure that nobody else runs the sweep, nor any of its runs: they hold the lock with it."""
+    """Hold the sweep's lock, which its runs inherit, so that no other process works on the sweep."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "sweep.lock").open("w") as file:
         try:
@@ -201,7 +201,7 @@ def _sole(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Make an interruption, by the user or by a cluster, one message."""
+    """Turn SIGINT and SIGTERM, from the user or from a cluster, into a `RunStoppedError`."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise RunStoppedError(

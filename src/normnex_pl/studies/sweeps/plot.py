@@ -1,4 +1,4 @@
-"""A picture of what mattered in a sweep: the importance of its parameters, and the scores over each."""
+"""A plot of a sweep: the importance of its parameters, and the scores over each of them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def write_plot(
 
     Args:
         path: The file.
-        title: What the sweep was.
+        title: Of the sweep.
         config: The sweep.
-        found: Importance of each parameter.
+        found: The importance of each parameter.
         runs: The scores that it was computed from.
     """
     names = sorted(found, key=lambda name: -found[name].mean)
@@ -71,7 +71,7 @@ def _label(name: str, found: Importance) -> str:
 
 
 def _show_scores(axes: Axes, name: str, values: Sequence[Any], scores: Sequence[float]) -> None:
-    """A point a run."""
+    """Draw a point for each run."""
     if all(isinstance(value, (int, float)) for value in values):
         axes.scatter(values, scores, s=18, color="tab:blue")
     else:

@@ -1,4 +1,4 @@
-"""What a sweep has found: a table of its runs, the best one's options, and a plot of what mattered."""
+"""The results of a sweep: a table of its runs, the options of the best one, and what can be compared."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from normnex_pl.core.files import write_text
 from normnex_pl.studies.comparison import aligned
-from normnex_pl.studies.sweeps.config import metric_of, searched
+from normnex_pl.studies.sweeps.config import Config, metric_of, searched
 from normnex_pl.studies.sweeps.state import SweepRun, SweepState
 
 _SEED = "seed"
@@ -20,13 +21,13 @@ _SEED = "seed"
 
 @dataclass(frozen=True)
 class Row:
-    """A run with what it has reached.
+    """A run and its best score.
 
     Attributes:
         run: The run.
-        best: Of its history.
-        step: Of the best.
-        last_step: That was judged; with it, whether the run was stopped early can be seen.
+        best: The best score of its history; None without one.
+        step: The step of the best score.
+        last_step: The last step with a score, which tells whether the run was stopped early.
     """
 
     run: SweepRun
@@ -73,7 +74,7 @@ def markdown_report(state: SweepState) -> str:
 
 
 def csv_report(state: SweepState) -> str:
-    """Return a line a run, with all digits."""
+    """Return CSV with a line per run and all digits."""
     text = io.StringIO()
     name, _ = metric_of(state.config)
     names = list(state.config["parameters"])
@@ -87,13 +88,26 @@ def csv_report(state: SweepState) -> str:
     return text.getvalue()
 
 
+def sweep_title(config: Config) -> str:
+    """Return what the sweep was, for its picture and its table."""
+    of_all_runs = config["command"][config["command"].index("${args}") + 1 :]
+    words = " ".join(word.removeprefix("--") for word in of_all_runs)
+    return f"Sweep {config.get('name', 'without a name')}: {words}"
+
+
+def write_tables(state: SweepState) -> None:
+    """Write what is known so far into the sweep's folder."""
+    write_text(state.folder / "table.md", f"{sweep_title(state.config)}\n\n{markdown_report(state)}")
+    write_text(state.folder / "table.csv", csv_report(state))
+
+
 @dataclass(frozen=True)
 class Comparable:
-    """Run where all of them have come.
+    """The scores of all runs at the same step.
 
     Attributes:
-        step: The last that all have been judged at.
-        values: Of the searched parameters, a dictionary a run.
+        step: The last step at which every run has a score.
+        values: Of the searched parameters, a dictionary per run.
         scores: At that step.
     """
 
@@ -103,10 +117,10 @@ class Comparable:
 
 
 def comparable(state: SweepState) -> Comparable | None:
-    """Take all runs at the last validation that each of them has seen: some were stopped early.
+    """Return all runs at the last validation that every one of them reached, since some were stopped early.
 
     Returns:
-        None if there are fewer than three, or nothing differs between them.
+        None if there are fewer than three runs, or nothing differs between them.
     """
     names = searched(state.config)
     scored = [(run, state.history(run)) for run in state.runs if run.state != "failed"]
@@ -125,19 +139,19 @@ def comparable(state: SweepState) -> Comparable | None:
 
 
 def short_name(name: str) -> str:
-    """Return a parameter's last word, which a column has room for."""
+    """Return the last part of a parameter's name, which fits a column."""
     return name.rpartition(".")[2]
 
 
 def format_number(value: Any, digits: int = 3) -> str:
-    """Return a value for people: numbers with so many digits, others as they are."""
+    """Return a value as text: floats with so many significant digits, others as they are."""
     if value is None:
         return "-"
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def _over_seeds(rows: Sequence[Row], names: Sequence[str], metric: str) -> str:
-    """Return a line a set of values, with the mean and the standard deviation (with n - 1) over its seeds."""
+    """Return a table with a line per set of values: mean and standard deviation (n - 1) over its seeds."""
     others = [name for name in names if name != _SEED]
     groups: dict[str, list[Row]] = {}
     for row in rows:

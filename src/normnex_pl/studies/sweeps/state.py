@@ -1,4 +1,4 @@
-"""What a sweep on this machine has done so far: one file, replaced whole, from which it goes on."""
+"""The state of a sweep on this machine: one file, replaced whole, from which the sweep goes on."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class SweepRun:
     """A run of a sweep.
 
     Attributes:
-        name: Of its folder too.
+        name: Its name, and that of its folder.
         values: Of the sweep's parameters.
-        state: ``stopped`` is stopped early, by the sweep. A run that was interrupted is still ``running``.
+        state: ``stopped`` means early, by the sweep; a run that was interrupted is still ``running``.
         failure: Why it failed, in a line.
     """
 
@@ -49,7 +49,7 @@ class SweepState:
 
     @classmethod
     def of(cls, folder: Path, config: Config) -> SweepState:
-        """Return a sweep that begins, or go on where it was.
+        """Return the sweep of a folder, or a new one.
 
         Raises:
             UserError: The folder holds another sweep.
@@ -62,7 +62,7 @@ class SweepState:
         if difference:
             raise UserError(
                 f"{folder}: expected a new folder or a part of the same sweep, found another one "
-                f"({difference}). Choose another folder (OUT=...), or delete it."
+                f"({difference}). Choose another folder (--out), or delete it."
             )
         return cls(folder, config, [SweepRun(**run) for run in content["runs"]])
 
@@ -81,11 +81,11 @@ class SweepState:
         return self.folder / "runs" / run.name
 
     def history(self, run: SweepRun) -> list[tuple[int, float]]:
-        """Step, and what the sweep improves, as far as the run has come."""
+        """Return steps and scores of a run so far."""
         return read_history(self.folder_of(run) / "metrics.csv", self.config["metric"]["name"])
 
     def for_engine(self) -> list[dict[str, Any]]:
-        """Return the runs as W&B's engine takes them; early stopped ones count with what they had reached."""
+        """Return the runs as W&B's engine takes them; those stopped early count with their scores so far."""
         states = {"stopped": "finished"}
         return [
             {

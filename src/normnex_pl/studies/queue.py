@@ -1,20 +1,19 @@
 """Train many runs, each in a process of its own, and keep those that would only be repeated.
 
-A run folder of a batch belongs to the batch: it is deleted and trained again when what it depends on
-(`normnex_pl.data.scene.fingerprint`) isn't what it was. The fingerprint is stored last, so that a run without
-one never finished.
+The run folders of a queue belong to it: a run is deleted and trained again when what it depends on
+(`normnex_pl.data.scene.fingerprint`) has changed. The fingerprint is stored last, so that a run without one
+never finished.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -22,11 +21,11 @@ from queue import SimpleQueue
 
 import torch
 
-from normnex_pl.cli.main import main
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.scene.fingerprint import differences, fingerprint, read_fingerprint, write_fingerprint
 from normnex_pl.evaluation.report import format_value
 from normnex_pl.studies.comparison import Run, read_run
+from normnex_pl.training.command import resolved_config
 from normnex_pl.training.run_folder import RunFolder
 
 _FINGERPRINT = "fingerprint.json"
@@ -34,15 +33,15 @@ _LOG = "train.log"
 
 
 @dataclass(frozen=True)
-class Job:
-    """A run that shall exist in the end.
+class RunSpec:
+    """A run that is to exist in the end.
 
     Attributes:
-        row: What it is called; several seeds share it.
+        row: Its row of the table, which several seeds share.
         seed: Of its random numbers.
         scene: The scene's folder, which ``arguments`` name too.
         folder: The run folder, which ``arguments`` name too.
-        arguments: Behind ``normnex fit``.
+        arguments: Of ``normnex fit``.
     """
 
     row: str
@@ -56,20 +55,20 @@ class Job:
 
 
 @dataclass
-class Batch:
-    """Train jobs, one a GPU at a time.
+class RunQueue:
+    """Train runs, one per GPU at a time.
 
     Attributes:
         workers: Runs at a time; 0 takes as many as there are GPUs, or one without any.
-        report: Where a line a run goes when it starts and when it ends.
+        report: Takes a line when a run starts, and when it ends.
     """
 
     workers: int = 0
     report: Callable[[str], None] = print
     _gpus: SimpleQueue[str | None] = field(default_factory=SimpleQueue, init=False)
 
-    def run(self, jobs: Sequence[Job]) -> list[Run]:
-        """Train what has to be trained; a job that fails stops no other.
+    def run(self, specs: Sequence[RunSpec]) -> list[Run]:
+        """Train what isn't there yet; a run that fails stops no other.
 
         Raises:
             UserError: The scene isn't there.
@@ -78,39 +77,38 @@ class Batch:
         workers = self.workers or len(gpus)
         for gpu in islice(cycle(gpus), workers):
             self._gpus.put(gpu)
-        # One after another: what the command line prints is caught for the whole process.
-        plans = [(job, self._expected(job)) for job in jobs]
+        plans = [(spec, self._expected(spec)) for spec in specs]
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(self._finish, *zip(*plans, strict=True)))
 
-    def _expected(self, job: Job) -> dict[str, str] | str:
+    def _expected(self, spec: RunSpec) -> dict[str, str] | str:
         """Return the fingerprint that the finished run will have, or why it can't be run."""
         try:
-            config = resolved_config(job.arguments)
+            config = resolved_config(spec.arguments)
         except UserError as error:
             return str(error)
-        return fingerprint(config, job.scene)
+        return fingerprint(config, spec.scene)
 
-    def _finish(self, job: Job, expected: dict[str, str] | str) -> Run:
+    def _finish(self, spec: RunSpec, expected: dict[str, str] | str) -> Run:
         """Keep or train a run."""
         try:
             if isinstance(expected, str):
                 raise UserError(expected)
-            stored = read_fingerprint(job.folder / _FINGERPRINT)
+            stored = read_fingerprint(spec.folder / _FINGERPRINT)
             changed = differences(stored, expected)
             if not changed:
-                run = read_run(job.row, job.seed, job.folder)
-                self.report(f"{job}: kept, {_scores(run)}")
+                run = read_run(spec.row, spec.seed, spec.folder)
+                self.report(f"{spec}: kept, {_scores(run)}")
                 return run
             with self._gpu() as gpu:
-                self.report(f"{job}: {self._clear(job.folder, changed if stored else [])}")
-                run = _train(job, gpu)
-            self.report(f"{job}: done, {_scores(run)}")
-            self._seal(job, expected)
+                self.report(f"{spec}: {self._clear(spec.folder, changed if stored else [])}")
+                run = _train(spec, gpu)
+            self.report(f"{spec}: done, {_scores(run)}")
+            self._seal(spec, expected)
             return run
         except UserError as error:
-            self.report(f"{job}: failed: {error}")
-            return Run(job.row, job.seed, job.folder, {}, " ".join(str(error).split()))
+            self.report(f"{spec}: failed: {error}")
+            return Run(spec.row, spec.seed, spec.folder, {}, " ".join(str(error).split()))
 
     @contextmanager
     def _gpu(self) -> Iterator[str | None]:
@@ -121,43 +119,27 @@ class Batch:
             self._gpus.put(gpu)
 
     def _clear(self, folder: Path, changed: Sequence[str]) -> str:
-        """Remove what an earlier run left and say why the job trains."""
+        """Remove what an earlier run left and say why the run trains."""
         if not folder.exists():
             return "trains"
         if any(folder.iterdir()) and not (folder / _LOG).is_file():
             raise UserError(
                 f"{folder}: expected a run of an earlier comparison ({_LOG}), found something else. Choose "
-                "another folder for the comparison (OUT=...), or move this one away."
+                "another folder for the comparison (--out), or move this one away."
             )
         shutil.rmtree(folder)
         if changed:
             return f"trains anew, since of the stored run differs: {', '.join(changed)}"
         return "trains anew, since the stored run isn't finished"
 
-    def _seal(self, job: Job, expected: dict[str, str]) -> None:
+    def _seal(self, spec: RunSpec, expected: dict[str, str]) -> None:
         """Store the fingerprint, unless sources or data were changed while the run was under way."""
-        config = RunFolder(job.folder).config.read_text(encoding="utf-8")
-        changed = differences(expected, fingerprint(config, job.scene))
+        config = RunFolder(spec.folder).config.read_text(encoding="utf-8")
+        changed = differences(expected, fingerprint(config, spec.scene))
         if changed:
-            self.report(f"{job}: will not be kept, since this changed meanwhile: {', '.join(changed)}")
+            self.report(f"{spec}: will not be kept, since this changed meanwhile: {', '.join(changed)}")
         else:
-            write_fingerprint(job.folder / _FINGERPRINT, expected)
-
-
-def resolved_config(arguments: Sequence[str]) -> str:
-    """Return all settings of ``normnex fit`` as YAML, without doing anything.
-
-    Raises:
-        UserError: The command line refuses them.
-    """
-    output, errors = io.StringIO(), io.StringIO()
-    with redirect_stdout(output), redirect_stderr(errors):
-        try:
-            main(["fit", *arguments, "--print_config"])
-        except SystemExit as end:
-            if end.code:
-                raise UserError(_reason(errors.getvalue())) from end
-    return output.getvalue()
+            write_fingerprint(spec.folder / _FINGERPRINT, expected)
 
 
 def visible_gpus() -> list[str]:
@@ -182,21 +164,21 @@ def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
         ).returncode
 
 
-def _train(job: Job, gpu: str | None) -> Run:
-    job.folder.mkdir(parents=True)
-    log = job.folder / _LOG
-    status = launch(job.arguments, log, gpu)
+def _train(spec: RunSpec, gpu: str | None) -> Run:
+    spec.folder.mkdir(parents=True)
+    log = spec.folder / _LOG
+    status = launch(spec.arguments, log, gpu)
     if status:
         raise UserError(failure_in(log, status))
-    return read_run(job.row, job.seed, job.folder)
+    return read_run(spec.row, spec.seed, spec.folder)
 
 
 def failure_in(log: Path, status: int) -> str:
-    """Why a process failed, in a line.
+    """Return why a process failed, in a line.
 
     Args:
-        log: All that it has said.
-        status: That it ended with.
+        log: All that it printed.
+        status: Its exit status.
     """
     text = log.read_text(encoding="utf-8", errors="replace")
     signal = f"killed by signal {-status}. " if status < 0 else ""

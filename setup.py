@@ -1,0 +1,34 @@
+"""What setup.cfg can't say: a wheel has the configurations of experiments/ beside the modules.
+
+A mapped package (`package_dir`) would do the same, but makes an import hook of editable installations, which
+editors and type checkers can't follow.
+"""
+
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+# YAML, and the engine of sweeps, which runs in an environment of its own. Scripts stay behind.
+CONFIGURATIONS = (
+    *("base.yaml", "ddp.yaml", "ablations.yaml", "shared/*.yaml", "variants/*.yaml", "presets/*.yaml"),
+    *("loggers/*.yaml", "sweeps/*.yaml", "sweeps/engine.py", "sweeps/requirements.txt"),
+)
+
+
+class BuildWithConfigurations(build_py):
+    """Also copies the configurations; an editable installation reads those of the checkout."""
+
+    def run(self) -> None:
+        """Build."""
+        super().run()
+        if self.editable_mode:
+            return
+        source, target = Path("experiments"), Path(self.build_lib) / "normnex_pl" / "experiments"
+        for path in (path for pattern in CONFIGURATIONS for path in sorted(source.glob(pattern))):
+            place = target / path.relative_to(source)
+            self.mkpath(str(place.parent))
+            self.copy_file(str(path), str(place))
+
+
+setup(cmdclass={"build_py": BuildWithConfigurations})

@@ -1,0 +1,41 @@
+"""``normnex bake RUN``: a run's multiplane image as files for viewers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from normnex_pl.export.baked.bake import bake_run
+from normnex_pl.export.baked.pipeline import BakeSettings
+from normnex_pl.export.baked.renderers import TorchRenderer, find_renderer
+from normnex_pl.export.baked.scores import report
+from normnex_pl.training.trained_run import find_device, read_run
+
+
+@dataclass(frozen=True)
+class Options:
+    """Bake a run's multiplane image into its folder mpi/, and score the files on the held-out views.
+
+    Attributes:
+        run: Folder of the run.
+        scene: Folder of the scene, if it has moved.
+        device: Such as cpu or cuda:1; by default a GPU if there is one.
+        renderer: Renders the files to score them.
+        settings: How the model is baked.
+    """
+
+    run: Path
+    scene: Path | None = None
+    device: str | None = None
+    renderer: Literal["fastest", "torch"] = "fastest"
+    settings: BakeSettings = field(default_factory=BakeSettings)
+
+
+def run(options: Options) -> None:
+    """Bake, score the files and print the scores."""
+    device = find_device(options.device)
+    renderer = find_renderer(device) if options.renderer == "fastest" else TorchRenderer()
+    trained = read_run(options.run, options.scene, device)
+    print(report(bake_run(trained, options.settings, device, renderer)))  # noqa: T201
+    print(f"Look at it in a browser: normnex view {options.run}")  # noqa: T201

@@ -1,0 +1,53 @@
+"""``normnex video RUN``: a loop through a trained run."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.export.video.make import make_videos
+from normnex_pl.export.video.settings import VideoSettings
+from normnex_pl.training.trained_run import find_device
+from normnex_pl.training.video_run import load_alone, load_with_scene
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Render a loop through a trained run into RUN/video/PATH_COMPONENTS.mp4.
+
+    Attributes:
+        run: Folder of a trained run.
+        scene: Folder of the run's scene, if it has moved.
+        no_scene: Do without the scene: no photos, and paths as wide as the padding of the planes.
+        device: Such as cpu or cuda:1; by default a GPU if there is one.
+        out: Folder to write into; by default RUN/video.
+        settings: What the video shows.
+    """
+
+    run: Path
+    scene: Path | None = None
+    no_scene: bool = False
+    device: str | None = None
+    out: Path | None = None
+    settings: VideoSettings = field(default_factory=VideoSettings)
+
+    def __post_init__(self) -> None:
+        """Raise a UserError if options contradict each other."""
+        if self.scene is not None and self.no_scene:
+            raise UserError("--scene, --no-scene: expected one of them, found both. Leave one out.")
+
+
+def run(options: Options) -> None:
+    """Load the model, and its scene unless the user does without; render and write."""
+    device = find_device(options.device)
+    if options.no_scene:
+        module, scene = load_alone(options.run, device), None
+    else:
+        module, scene = load_with_scene(options.run, options.scene, device)
+    folder = options.out or options.run / "video"
+    for path in make_videos(options.run, module, scene, options.settings, folder):
+        _LOG.info("wrote %s", path)

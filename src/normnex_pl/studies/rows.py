@@ -1,0 +1,122 @@
+"""The rows of a comparison: variants, or variants with changed settings; and the runs that they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from normnex_pl.core.errors import UserError
+from normnex_pl.studies.queue import RunSpec
+from normnex_pl.training.configurations import config_files, config_words, known
+
+_OURS = ("--data.scene", "--run.folder", "--seed_everything", "--data.seed")
+_SEE = "See `normnex compare --help`."
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        variant: Its variant, by name or as a YAML file.
+        arguments: More arguments of ``normnex fit``.
+    """
+
+    variant: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """What all runs of a comparison share.
+
+    Attributes:
+        scene: The scene's folder.
+        preset: A name, or a YAML file.
+        overrides: Arguments of ``normnex fit`` for all runs; those of a row take precedence.
+        out: The folder of the comparison.
+    """
+
+    scene: Path
+    preset: str
+    overrides: tuple[str, ...]
+    out: Path
+
+    def run_of(self, name: str, row: Row, seed: int) -> RunSpec:
+        """Return a run of a row.
+
+        Raises:
+            UserError: The row's name can't be that of a folder, there is no such variant or preset, or an
+                argument is one that the comparison sets.
+        """
+        if not re.fullmatch(r"[\w.-]+", name):
+            raise UserError(
+                f"row {name!r}: expected letters, digits, '.', '_' and '-', since a folder has its name."
+            )
+        arguments = (*self.overrides, *row.arguments)
+        for word in arguments:
+            if word.partition("=")[0] in _OURS:
+                raise UserError(
+                    f"{word}: expected other options, since the comparison sets this one. Leave it out."
+                )
+        folder = self.out / "runs" / f"{name}-seed{seed}"
+        ours = (self.scene, folder, seed, seed)
+        settings = (f"{option}={value}" for option, value in zip(_OURS, ours, strict=True))
+        files = config_words(config_files(row.variant, self.preset))
+        return RunSpec(name, seed, self.scene, folder, (*files, *settings, *arguments))
+
+
+def chosen_rows(variants: Sequence[str] | None, path: Path | None) -> dict[str, Row]:
+    """Return the rows of the table by name: the named variants, then those of the file.
+
+    Args:
+        variants: Names, or YAML files; None takes all there are, unless there is a file of rows.
+        path: A YAML file of rows, as the help of ``normnex compare`` shows it.
+
+    Raises:
+        UserError: The file can't be read, a name stands for two rows, or there is no row.
+    """
+    if variants is None:
+        variants = [] if path else known("variants")
+    rows = {Path(name).stem: Row(name) for name in variants}
+    for name, row in (read_rows(path) if path else {}).items():
+        if rows.setdefault(name, row) != row:
+            raise UserError(f"{path}: expected rows with names of their own, found {name} twice. Rename it.")
+    if not rows:
+        raise UserError("--variants: expected at least one variant, found none. Leave it out to take all.")
+    return rows
+
+
+def read_rows(path: Path) -> dict[str, Row]:
+    """Read a file of rows.
+
+    Raises:
+        UserError: It can't be read, or has another form.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: expected a YAML file of rows, found none ({error}). {_SEE}") from error
+    rows = content.get("rows") if isinstance(content, dict) else None
+    if not isinstance(rows, dict) or not rows:
+        raise UserError(f"{path}: expected `rows:` with a name for each, found none. {_SEE}")
+    return {str(name): _row(path, str(name), row) for name, row in rows.items()}
+
+
+def _row(path: Path, name: str, row: Any) -> Row:
+    """Check one row of a file."""
+    well_formed = (
+        isinstance(row, dict) and not set(row) - {"variant", "args"} and isinstance(row.get("variant"), str)
+    )
+    arguments = row.get("args", []) if well_formed else None
+    if not isinstance(arguments, list) or not all(isinstance(word, str) for word in arguments):
+        raise UserError(
+            f"{path}, row {name}: expected `variant: name` and, if there are any, a list `args:` of texts, "
+            f"found {row}. {_SEE}"
+        )
+    return Row(row["variant"], tuple(arguments))
