@@ -13,8 +13,6 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor, nn
 
-from normnex_pl.normals import NormalEstimator
-
 T = TypeVar("T")
 
 # The integer type that shows the bits of a value, by the value's size in bytes.
@@ -45,19 +43,15 @@ def digest(tensor: Shaped[Tensor, "..."]) -> Int64[Tensor, ""]:
     return total
 
 
-def held_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """What all ranks have to agree on: buffers, parameters, and what estimators keep from step to step."""
+def replicated_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield what all ranks have to agree on: buffers (kept targets of estimators among them), parameters."""
     yield from module.named_buffers()
     yield from module.named_parameters()
-    for path, part in module.named_modules():
-        if isinstance(part, NormalEstimator):
-            kept = ((name, value) for name, value in vars(part).items() if isinstance(value, Tensor))
-            yield from ((f"{path}.{name}" if path else name, value) for name, value in kept)
 
 
 def digests(module: nn.Module) -> dict[str, int]:
-    """Return the digests of `held_tensors` by name; waits for the device once."""
-    named = dict(held_tensors(module))
+    """Return the digests of `replicated_tensors` by name, synchronising with the device once."""
+    named = dict(replicated_tensors(module))
     values = [digest(tensor) for tensor in named.values()]
     return dict(zip(named, torch.stack(values).tolist(), strict=True)) if values else {}
 

@@ -100,7 +100,6 @@ def training_need(
             training.step()  # the optimiser makes its state
             gradients = _size(parameter.grad for parameter in model.parameters())
             state = _size(value for values in optimizer.state.values() for value in values.values())
-            model._targets_are_stale = True  # a step that estimates them anew takes most
             allocations.peak = 0
             training.step()
             activations = allocations.peak - parameters - state - gradients
