@@ -48,6 +48,8 @@ def quieten_lightning() -> None:
     warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\)", FutureWarning)
     # It counts the steps of one epoch; rows are written by the step of the whole training.
     warnings.filterwarnings("ignore", "The number of training batches", PossibleUserWarning)
+    # What is logged after a validation is the same on all ranks already.
+    warnings.filterwarnings("ignore", "It is recommended to use `self.log", PossibleUserWarning)
     # Torch 2.14 has another name for it, which older ones don't know.
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     # One process is right on a cluster too, on its login node or within an allocation.

@@ -191,19 +191,18 @@ class NormNeXModule(pl.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def validation_step(self, batch: View, batch_idx: int) -> dict[str, float]:
-        """Log how well a left-out training view is rendered, and after how many seconds of training.
+    def validation_step(self, batch: View, batch_idx: int) -> dict[str, float] | None:
+        """Score a left-out training view; `ValidationWriter` logs the mean. Ranks share the views.
 
         Returns:
-            ``psnr``; the log has its mean over the views.
+            ``psnr``; None where another rank renders the view.
         """
-        score = psnr(self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"], batch.rgb)
-        seconds = self.record.seconds  # of training until now: it gives the score a place in time
-        self.log_dict({"val/psnr": score, "val/train_seconds": seconds}, batch_size=1)
-        return {"psnr": score}
+        if not is_mine(self.trainer, batch_idx):
+            return None
+        return {"psnr": psnr(self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"], batch.rgb)}
 
     def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor] | None:
-        """Render a held-out view; callbacks judge it. Of several ranks one renders it, the others pass.
+        """Render a held-out view; callbacks judge it. Ranks share the views.
 
         Returns:
             `view_components`; and where colours are looked up by normals, ``rgb_flat_normals``: the colours

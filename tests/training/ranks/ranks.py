@@ -17,7 +17,7 @@ from unittest.mock import patch
 import pytorch_lightning as pl
 import torch
 
-from normnex_pl.core.types import RayBatch
+from normnex_pl.core.types import RayBatch, View
 from normnex_pl.training.callbacks import StopOnSignal
 from normnex_pl.training.ranks import digest
 from support.ports import free_port
@@ -51,6 +51,26 @@ class Witness(pl.Callback):
         content = {"weights": weights, "gates": self.gates, "rays": self.rays}
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.save(content, self.folder / f"rank{trainer.global_rank}.pt")
+
+
+class Validated(pl.Callback):
+    """Stores the names of the left-out views that a rank has rendered, in order.
+
+    Args:
+        folder: Where to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: list[str] = []
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, _: object, outputs: object, batch: View, *__: int
+    ) -> None:
+        """Notes a view, if it was this rank's."""
+        if outputs is not None:
+            self.names.append(batch.name)
+            (self.folder / f"validated{trainer.global_rank}.txt").write_text(" ".join(self.names))
 
 
 class Holder(pl.Callback):
