@@ -1,6 +1,6 @@
 """Count what a training step does: operations of matrix products, and bytes that move.
 
-Counted on tensors without content (`normnex_pl.training.memory.fake_step`), on PyTorch's plain path, without
+Counted on tensors without data (`normnex_pl.training.memory.fake_step`), on PyTorch's plain path, without
 kernels of our own: what these save shows as a larger share of the roofline. Bytes are those that an
 operation's inputs and outputs have; of a texture that is read at some places, those of the texels that are
 read.

@@ -21,7 +21,8 @@ from cli.helpers import EXPERIMENTS, failure, fit, scalars, small, tensors
 from cli.test_experiments import PRESETS, VARIANTS, build
 from normnex_pl.cli.main import main
 from normnex_pl.training.initialization import Initialization
-from normnex_pl.training.memory.count import Photos, training_need
+from normnex_pl.training.memory.count import Photos, estimate_training
+from normnex_pl.training.memory.fake_step import StepSettings
 from normnex_pl.training.memory.plan import MemoryPlan, MemorySettings
 
 sys.path.insert(0, str(EXPERIMENTS / "benchmarks"))
@@ -36,7 +37,7 @@ BYTES_A_STEP = 1024  # counts differ by a quarter of it, from small objects that
 def _counted(_quick_and_alone: None) -> Iterator[None]:
     """Memory is counted, other than in tests of other things."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normnex_pl.training.memory.plan.training_need", training_need)
+        patch.setattr("normnex_pl.training.memory.plan.estimate_training", estimate_training)
         yield
 
 
@@ -57,15 +58,16 @@ def test_what_is_counted_is_what_an_h100_measured(
     """At 1008x756 with 17 photos: `torch.cuda.max_memory_allocated`."""
     sizes = ["--data.width=1008", f"--data.planes.padding={padding}"]
     trainer, module, data = build(photos[1008], tmp_path, "nex_rgb", preset, *sizes)
-    need = training_need(module, Photos(17, 756, 1008), data.rays_per_step, str(trainer.precision))
-    assert need.total / GIB == pytest.approx(measured, rel=0.06)
+    settings = StepSettings(data.rays_per_step, module.train_chunk_size, str(trainer.precision))
+    estimate = estimate_training(module, Photos(17, 756, 1008), settings)
+    assert estimate.total / GIB == pytest.approx(measured, rel=0.06)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_can_be_counted(scene: Path, tmp_path: Path, variant: str) -> None:
     shrunk = ["--model.num_layers=4", "--model.sublayers=2", "--data.rays_per_step=60"]
     _, module, data = build(scene, tmp_path, variant, "fast", *shrunk)
-    assert training_need(module, Photos(8, 30, 40), data.rays_per_step).total > 0
+    assert estimate_training(module, Photos(8, 30, 40), StepSettings(data.rays_per_step)).total > 0
 
 
 def test_a_run_says_what_it_needs(scene: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -96,7 +98,8 @@ def taken(scene: Path, folder: Path, *more: str) -> float:
     )
     photos = Photos(8, data.geometry.height, data.geometry.width)
     precision = str(trainer.precision)
-    return training_need(module, photos, data.rays_per_step, precision, on_gpu=False).total / GIB
+    settings = StepSettings(data.rays_per_step, module.train_chunk_size, precision, on_gpu=False)
+    return estimate_training(module, photos, settings).total / GIB
 
 
 def test_rays_are_split_where_they_would_not_fit_and_the_result_stays(
@@ -300,5 +303,6 @@ def test_presets_for_cards_fit_them(
     sizes = [f"--data.width={width}", f"--data.planes.padding={round(200 / 1008 * width)}"]
     trainer, module, data = build(photos[width], tmp_path, "nex_rgb", preset, *sizes)
     taken = Photos(60, data.geometry.height, width)
-    need = training_need(module, taken, data.rays_per_step, str(trainer.precision))
-    assert need.total <= 0.9 * card * GIB
+    settings = StepSettings(data.rays_per_step, module.train_chunk_size, str(trainer.precision))
+    estimate = estimate_training(module, taken, settings)
+    assert estimate.total <= 0.9 * card * GIB

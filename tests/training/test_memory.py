@@ -21,7 +21,9 @@ from normnex_pl.model.appearance import (
 from normnex_pl.model.fields import GridField, MLPField
 from normnex_pl.normals import FilteredDepth, LossGradient, NormalEstimator, TransmittanceGradient
 from normnex_pl.training.losses import LossWeights
-from normnex_pl.training.memory.count import Photos, largest, rendering_need, training_need
+from normnex_pl.training.memory.count import Photos, estimate_rendering, estimate_training
+from normnex_pl.training.memory.fake_step import StepSettings
+from normnex_pl.training.memory.fitting import largest
 from normnex_pl.training.module import AdamSettings, NormNeXModule
 from normnex_pl.training.schedules import ExponentialDecay
 from support.small import GEOMETRY
@@ -94,13 +96,14 @@ def test_a_step_is_said_to_take_what_it_takes(
     field: str, precision: str, estimator: type[NormalEstimator] | type[None]
 ) -> None:
     module = make_module(field, estimator())
-    need = training_need(module, PHOTOS, RAYS, precision, on_gpu=False)
-    said = need.gradients + need.activations
+    settings = StepSettings(RAYS, precision=precision, on_gpu=False)
+    estimate = estimate_training(module, PHOTOS, settings)
+    said = estimate.gradients + estimate.activations
     assert said == pytest.approx(measured_peak(module, precision), rel=0.03)
     numbers = sum(parameter.numel() for parameter in module.parameters())
-    assert need.parameters == pytest.approx(4 * numbers, rel=0.01)
-    assert need.optimizer == pytest.approx(2 * 4 * numbers, rel=0.01)
-    assert need.photos == 3 * 150 * 200 * 3
+    assert estimate.parameters == pytest.approx(4 * numbers, rel=0.01)
+    assert estimate.optimizer == pytest.approx(2 * 4 * numbers, rel=0.01)
+    assert estimate.photos == 3 * 150 * 200 * 3
 
 
 def test_counting_changes_nothing() -> None:
@@ -109,8 +112,9 @@ def test_counting_changes_nothing() -> None:
         name: value.clone() for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)
     }
     random_state = torch.get_rng_state()
-    training_need(module, PHOTOS, RAYS)
-    rendering_need(module, RAYS)
+    estimate_training(module, PHOTOS, StepSettings(RAYS, train_chunk_size=RAYS // 2))
+    estimate_rendering(module, StepSettings(RAYS))
+    assert module.train_chunk_size is None
     assert torch.equal(torch.get_rng_state(), random_state)
     assert all(torch.equal(module.state_dict()[name], value) for name, value in before.items())
     assert all(parameter.grad is None for parameter in module.parameters())
@@ -129,7 +133,8 @@ def test_rendering_is_said_to_take_what_it_takes(field: str) -> None:
         torch.profiler.profile(activities=activities, profile_memory=True, acc_events=True) as profile,
     ):
         module.mpi.components(module.mpi.render(rays))
-    assert rendering_need(module, RAYS, on_gpu=False) == pytest.approx(peak_of(profile), rel=0.03)
+    said = estimate_rendering(module, StepSettings(RAYS, on_gpu=False))
+    assert said == pytest.approx(peak_of(profile), rel=0.03)
 
 
 def test_the_largest_number_of_rays_that_fits() -> None:

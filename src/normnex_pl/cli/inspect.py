@@ -17,7 +17,8 @@ from normnex_pl.data.scene.sidecars import PLANES_FILE, planes_text
 from normnex_pl.data.survey.concerns import concerns
 from normnex_pl.data.survey.diagram import write_diagram
 from normnex_pl.data.survey.survey import survey
-from normnex_pl.training.memory.count import MemoryNeed, Photos, training_need
+from normnex_pl.training.memory.count import MemoryEstimate, Photos, estimate_training
+from normnex_pl.training.memory.fake_step import StepSettings
 
 _LOG = logging.getLogger(__name__)
 _PICTURE = "inspect.png"
@@ -60,14 +61,15 @@ def inspect(args: Sequence[str]) -> None:
         print(f"Planes, to be changed by hand: {planes_file}")  # noqa: T201
 
 
-def _memory(settings: InspectionSettings, scene: Scene) -> MemoryNeed | None:
+def _memory(settings: InspectionSettings, scene: Scene) -> MemoryEstimate | None:
     """What the configured training takes; None without configuration."""
     module = settings.module(scene.geometry)
     if module is None:
         return None
     photos = Photos(len(scene.train), scene.geometry.height, scene.geometry.width)
     try:
-        return training_need(module, photos, settings.data.rays_per_step, settings.precision)
+        step = StepSettings(settings.data.rays_per_step, module.train_chunk_size, settings.precision)
+        return estimate_training(module, photos, step)
     except Exception as error:  # a part of the user's own may look at what tensors hold
         _LOG.warning(
             "Memory: not counted (%s: %s).", type(error).__name__, " ".join(str(error).split())[:200]

@@ -17,7 +17,7 @@ from normnex_pl.core.types import View
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.normals import NormalEstimator
 from normnex_pl.normals.targets import view_components
-from normnex_pl.training.memory.count import rays_in_pictures
+from normnex_pl.training.memory.count import eval_chunk_on
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.run_folder import RunFolder, check_geometry, run_label
 
@@ -91,7 +91,7 @@ def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedR
     data = _read_data(run.config, config, scene)
     check_geometry(checkpoint, data.geometry)
     module = NormNeXModule.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)
-    module.eval_chunk_size = rays_in_pictures(module.eval_chunk_size, device)
+    module.eval_chunk_size = eval_chunk_on(device, module.eval_chunk_size)
     variant, preset = (str(config["run"].get(name)) for name in ("variant", "preset"))
     return TrainedRun(folder, variant, preset, module.eval().requires_grad_(False), data)
 
