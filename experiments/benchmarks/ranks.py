@@ -19,6 +19,7 @@ from cases import EXPERIMENTS, VIEWS, names_of, preset_width
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
 from normnex_pl.studies.batch import visible_gpus
+from normnex_pl.training.run_folder import RunFolder
 from synthetic import write_scene
 
 Row = dict[str, Any]
@@ -179,7 +180,7 @@ class Bench:
         run = self._new("run")
         length = [f"--trainer.max_steps={steps}", "--trainer.max_epochs=-1"]
         printed = self._run(preset, [*words, *length], ranks, 0, run)
-        metrics = read(run / "metrics.json")
+        metrics = read(RunFolder(run).metrics)
         if not metrics:
             return {"failure": printed}
         return {"steps": steps, "psnr": metrics["test"]["psnr"], "seconds": metrics["train_seconds"]}

@@ -75,7 +75,7 @@ def run_folders(root: Path) -> list[Path]:
     Raises:
         UserError: There is none.
     """
-    found = sorted(path.parent for path in root.rglob("config.yaml"))
+    found = sorted(path.parent for path in root.rglob(RunFolder(root).config.name))
     if not found:
         raise UserError(f"{root}: expected run folders below it, found none. Name another one (RUNS=path).")
     return found
@@ -83,9 +83,9 @@ def run_folders(root: Path) -> list[Path]:
 
 def standing(folder: Path) -> Standing:
     """Read what a run has left behind so far; a run may write meanwhile."""
-    config = read(folder / "config.yaml", yaml.safe_load)
+    config = read(RunFolder(folder).config, yaml.safe_load)
     settings, trainer = config.get("run") or {}, config.get("trainer") or {}
-    metrics = read(folder / "metrics.json", json.loads)
+    metrics = read(RunFolder(folder).metrics, json.loads)
     steps = steps_done(folder)
     limit = trainer.get("max_steps")
     limit = limit if isinstance(limit, int) and limit > 0 else None
@@ -119,7 +119,7 @@ def steps_done(folder: Path) -> int:
 def files(folder: Path) -> list[Path]:
     """What a run writes while it trains, and at its end."""
     found = RunFolder(folder)
-    candidates = (found.config, found.checkpoint, found.metrics_csv, folder / "metrics.json")
+    candidates = (found.config, found.checkpoint, found.metrics_csv, found.metrics)
     return [path for path in candidates if path.exists()]
 
 

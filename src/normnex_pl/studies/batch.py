@@ -29,9 +29,6 @@ from normnex_pl.evaluation.report import format_value
 from normnex_pl.studies.comparison import Run, read_run
 from normnex_pl.training.run_folder import RunFolder
 
-_FINGERPRINT = "fingerprint.json"
-_LOG = "train.log"
-
 
 @dataclass(frozen=True)
 class Job:
@@ -96,7 +93,7 @@ class Batch:
         try:
             if isinstance(expected, str):
                 raise UserError(expected)
-            stored = read_fingerprint(job.folder / _FINGERPRINT)
+            stored = read_fingerprint(RunFolder(job.folder).fingerprint)
             changed = differences(stored, expected)
             if not changed:
                 run = read_run(job.row, job.seed, job.folder)
@@ -124,10 +121,11 @@ class Batch:
         """Remove what an earlier run left and say why the job trains."""
         if not folder.exists():
             return "trains"
-        if any(folder.iterdir()) and not (folder / _LOG).is_file():
+        log = RunFolder(folder).log
+        if any(folder.iterdir()) and not log.is_file():
             raise UserError(
-                f"{folder}: expected a run of an earlier comparison ({_LOG}), found something else. Choose "
-                "another folder for the comparison (OUT=...), or move this one away."
+                f"{folder}: expected a run of an earlier comparison ({log.name}), found something else. "
+                "Choose another folder for the comparison (OUT=...), or move this one away."
             )
         shutil.rmtree(folder)
         if changed:
@@ -141,7 +139,7 @@ class Batch:
         if changed:
             self.report(f"{job}: will not be kept, since this changed meanwhile: {', '.join(changed)}")
         else:
-            write_fingerprint(job.folder / _FINGERPRINT, expected)
+            write_fingerprint(RunFolder(job.folder).fingerprint, expected)
 
 
 def resolved_config(arguments: Sequence[str]) -> str:
@@ -184,7 +182,7 @@ def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
 
 def _train(job: Job, gpu: str | None) -> Run:
     job.folder.mkdir(parents=True)
-    log = job.folder / _LOG
+    log = RunFolder(job.folder).log
     status = launch(job.arguments, log, gpu)
     if status:
         raise UserError(failure_in(log, status))

@@ -13,6 +13,7 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.evaluation.pictures.colors import contact_sheet
 from normnex_pl.evaluation.report import Number, format_value
 from normnex_pl.studies.comparison import Run
+from normnex_pl.training.run_folder import RunFolder
 
 
 def comparison_sheet(runs: Sequence[Run]) -> UInt8[np.ndarray, "height width 3"] | None:
@@ -80,4 +81,4 @@ def view_psnr(run: Run, view: str) -> Number:
 
 
 def _picture(run: Run, view: str, component: str) -> Path:
-    return run.folder / "test" / f"{view}_{component}.png"
+    return RunFolder(run.folder).view_picture(view, component)

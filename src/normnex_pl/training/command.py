@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytorch_lightning as pl
-import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
 
@@ -37,7 +37,8 @@ from normnex_pl.training.loggers.metrics_csv import MetricsCSV
 from normnex_pl.training.loggers.weights_and_biases import ending_run
 from normnex_pl.training.memory.plan import MemoryPlan, MemorySettings
 from normnex_pl.training.module import NormNeXModule
-from normnex_pl.training.run_folder import RunFolder, RunSettings, check_geometry, identity
+from normnex_pl.training.run_folder import RunFolder, RunSettings
+from normnex_pl.training.run_identity import check_config_files, check_geometry, identity, parse_settings
 
 _OTHERS = "And `normnex inspect SCENE` looks at a scene before training on it."
 
@@ -95,7 +96,7 @@ class NormNeXCLI(LightningCLI):
         name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
         record = RecordKeeper()
         last = LastCheckpoint(self.run.checkpoint, config.checkpoint_every)
-        self.validation = ValidationWriter(self.run.path)
+        self.validation = ValidationWriter(self.run)
         callbacks = [
             MemoryPlan(config.memory),
             RunProgressBar(),
@@ -105,11 +106,11 @@ class NormNeXCLI(LightningCLI):
             last,
             StopOnSignal(last),
             # Behind the checkpoint: what goes wrong in drawing costs no training.
-            ComponentPictures(self.run.path, self._pictures(config), record),
+            ComponentPictures(self.run, self._pictures(config), record),
             self.validation,
         ]
         if not self._spares_test_views(config):
-            callbacks.append(EvaluationWriter(self.run.path, name))
+            callbacks.append(EvaluationWriter(self.run, name))
         if self.subcommand == "fit" and not self.run.checkpoint.exists():
             callbacks.append(InitialPlanes(config.initialization))
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
@@ -135,10 +136,11 @@ class NormNeXCLI(LightningCLI):
     def _loggers(self, config: Namespace) -> list[Logger]:
         """``metrics.csv``, and what was asked for beside it."""
         text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
+        settings = parse_settings(text)
         scene = self.datamodule.scene.name
         names = (scene, config.run.variant, config.run.preset, config.seed_everything)
-        run = RunIdentity(*names, self.run.path, identity(text))
-        resolved = yaml.safe_load(text) | {"geometry": asdict(self.datamodule.geometry)}
+        run = RunIdentity(*names, self.run.path, identity(settings))
+        resolved = settings | {"geometry": asdict(self.datamodule.geometry)}
         return [MetricsCSV(self.run.metrics_csv), *(kind.open(run, resolved) for kind in config.loggers)]
 
     def before_fit(self) -> None:
@@ -174,6 +176,7 @@ def run_command(args: Sequence[str] | None = None, kind: type[NormNeXCLI] = Norm
         kind: For programs that run it with more callbacks.
     """
     quieten_lightning()
+    check_config_files(sys.argv[1:] if args is None else args)
     with ending_run():
         kind(
             NormNeXModule,

@@ -13,12 +13,12 @@ import torch
 
 from normnex_pl.core.checkout import checkout_commit
 from normnex_pl.core.errors import UserError
-from normnex_pl.export.baked.manifest import FOLDER
 from normnex_pl.export.baked.renderers import Renderer, TorchRenderer, find_renderer
 from normnex_pl.export.baked.scores import judge_baked, report
 from normnex_pl.export.baked.tiled_texture import Encoding
 from normnex_pl.export.baked.writer import BakeSettings, bake
-from normnex_pl.training.scores_file import check_metrics, forget_scores, model_digest, store_scores
+from normnex_pl.training.run_folder import RunFolder
+from normnex_pl.training.run_identity import model_digest
 from normnex_pl.training.trained_run import TrainedRun, find_device, read_run
 
 
@@ -26,7 +26,8 @@ def bake_run(
     run: TrainedRun, settings: BakeSettings, device: torch.device, renderer: Renderer
 ) -> dict[str, Any]:
     """Bake a run into its folder, judge the files and add the scores to the run's."""
-    check_metrics(run.folder)
+    folder = RunFolder(run.folder)
+    folder.read_metrics()  # refused before the work, if they are damaged
     scene = run.data.scene
     cameras = [scene.views[i].to(device).camera for i in run.data.train_views]
     digest = model_digest(run.module.mpi)
@@ -38,11 +39,11 @@ def bake_run(
         "model": digest,
         "commit": checkout_commit(),
     }
-    bake(run.module.mpi, cameras, run.folder / FOLDER, settings, provenance)
-    forget_scores(run.folder)  # those of the files that are gone, should the judging be interrupted
+    bake(run.module.mpi, cameras, folder.baked, settings, provenance)
+    folder.forget_baked_scores()  # those of the files that are gone, should the judging be interrupted
     views = [scene.views[i].to(device) for i in scene.test]
-    scores = judge_baked(run.folder / FOLDER, views, run.module.mpi, device, renderer)
-    store_scores(run.folder, scores, digest)
+    scores = judge_baked(folder.baked, views, run.module.mpi, device, renderer)
+    folder.store_baked_scores(scores, digest)
     return scores
 
 

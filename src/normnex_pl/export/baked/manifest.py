@@ -57,7 +57,6 @@ from normnex_pl.core.errors import UserError
 
 FORMAT = "normnex-mpi"
 VERSION = 2
-FOLDER = "mpi"  # of a run
 MANIFEST = "manifest.json"
 AGAIN = "Bake the run again (make bake RUN=...)."
 

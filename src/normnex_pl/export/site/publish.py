@@ -11,8 +11,9 @@ from pathlib import Path
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing_folder
-from normnex_pl.export.baked.manifest import FOLDER, MANIFEST, files_of, read_file, read_manifest
+from normnex_pl.export.baked.manifest import MANIFEST, files_of, read_file, read_manifest
 from normnex_pl.export.site.server import ViewServer
+from normnex_pl.training.run_folder import RunFolder
 
 VIEWER = Path(__file__).parent.parent / "viewer"
 _LOOPBACK = "127.0.0.1"
@@ -30,7 +31,7 @@ def baked_folder(run: Path) -> Path:
     Raises:
         UserError: There is none, or it is damaged or of another version.
     """
-    folder = run / FOLDER
+    folder = RunFolder(run).baked
     if not (folder / MANIFEST).is_file():
         raise UserError(
             f"{folder}: expected a baked multiplane image, found none. Bake it first: make bake RUN={run}"

@@ -20,8 +20,8 @@ from normnex_pl.export.video.files import LARGEST_GIF_RATE, WRITERS, Encoding
 from normnex_pl.export.video.frames import PHOTO, FrameSource, available_components
 from normnex_pl.export.video.sheets import columns_for, sheet_for
 from normnex_pl.training.module import NormNeXModule
-from normnex_pl.training.trained_run import find_device
-from normnex_pl.training.video_run import load_alone, load_with_scene
+from normnex_pl.training.run_folder import RunFolder
+from normnex_pl.training.trained_run import find_device, load_module, read_run
 
 ALL = "all"
 COMPONENTS_HELP = (
@@ -100,7 +100,7 @@ def make_videos(options: argparse.Namespace) -> list[Path]:
     source = FrameSource(mpi, scene, width, height, module.eval_chunk_size)
     num_frames = options.frames or max(1, round(options.seconds * options.rate))
     path = PATHS[options.path](find_rig(scene, mpi.geometry).scaled(options.reach), num_frames)
-    folder, stem = options.out or options.run / "video", f"{options.path}_{'-'.join(names)}"
+    folder, stem = options.out or RunFolder(options.run).video, f"{options.path}_{'-'.join(names)}"
     files = {name: folder / f"{stem}.{name}" for name in options.formats}
     write_videos(files, source, path, names, columns, Encoding(options.rate, options.crf))
     return list(files.values())
@@ -110,8 +110,9 @@ def load(options: argparse.Namespace) -> tuple[NormNeXModule, Scene | None]:
     """Return the model of a run, and its scene unless the user does without."""
     device = find_device(options.device)
     if options.no_scene:
-        return load_alone(options.run, device), None
-    return load_with_scene(options.run, options.scene, device)
+        return load_module(options.run, device), None
+    run = read_run(options.run, options.scene, device)
+    return run.module, run.data.scene
 
 
 def write_videos(

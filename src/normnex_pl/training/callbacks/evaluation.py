@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor
 
 from normnex_pl.core.checkout import checkout_commit
-from normnex_pl.core.files import write_json
 from normnex_pl.core.types import View, ViewTruth
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.truth import read_truth
@@ -25,7 +23,7 @@ from normnex_pl.evaluation.report import mean_of, report, view_label
 from normnex_pl.training.loggers.sinks import log_picture, log_scores
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.ranks import gather
-from normnex_pl.training.scores_file import kept_scores
+from normnex_pl.training.run_folder import RunFolder
 
 METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal_target_deg")
 # Of what the test has means of, by name: where a view has the value. Normals matter most where the gloss is.
@@ -88,12 +86,12 @@ class EvaluationWriter(pl.Callback):
     first one writes the summary.
 
     Args:
-        folder: The run folder.
+        run: The run folder.
         name: What the run is called by.
     """
 
-    def __init__(self, folder: Path, name: RunName) -> None:
-        self.folder = folder
+    def __init__(self, run: RunFolder, name: RunName) -> None:
+        self.run = run
         self.name = name
         self._judged: list[_Judged] = []
 
@@ -128,7 +126,7 @@ class EvaluationWriter(pl.Callback):
         truth = batch.rgb
         pictures = [to_bytes(outputs["rgb"]), to_bytes(truth), error_map(outputs["rgb"], truth)]
         for component, picture in zip(_COLUMNS, pictures, strict=True):
-            write_png(self.folder / "test" / f"{batch.name}_{component}.png", picture)
+            write_png(self.run.view_picture(batch.name, component), picture)
         datamodule = _datamodule(trainer)
         known = read_truth(datamodule.scene.root, batch.name, batch.camera.height, batch.camera.width)
         scores = judge(outputs, batch, known, datamodule.scene)
@@ -147,18 +145,18 @@ class EvaluationWriter(pl.Callback):
         judged = sorted(everything, key=lambda view: view.position)
         views = [view.scores for view in judged]
         labels = [view_label(view) for view in views]
-        sheet = self.folder / "test" / "contact_sheet.png"
+        sheet = self.run.contact_sheet
         pictures = contact_sheet([view.pictures for view in judged], _COLUMNS, labels)
         write_png(sheet, pictures)
         summary = summarize(self.name, pl_module, views)
         speculars, truths = [view.specular for view in judged], [view.truth for view in judged]
         summary["specular_variation"] = judge_variation(speculars, truths, _datamodule(trainer).scene)
-        write_json(self.folder / "metrics.json", summary | kept_scores(self.folder, pl_module.mpi))
+        self.run.write_metrics(summary, pl_module.mpi)
         for logger in trainer.loggers:
             log_picture(logger, "test/contact_sheet", pictures, summary["steps"])
             log_scores(logger, summary)
         print(report(summary, [view.warp for view in judged]))  # noqa: T201
-        print(f"Scores: {self.folder / 'metrics.json'}\nPictures: {sheet}")  # noqa: T201
+        print(f"Scores: {self.run.metrics}\nPictures: {sheet}")  # noqa: T201
 
 
 def _datamodule(trainer: pl.Trainer) -> SceneDataModule:

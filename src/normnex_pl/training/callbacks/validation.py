@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,6 +11,7 @@ from normnex_pl.core.files import write_json
 from normnex_pl.core.types import View
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.ranks import all_gather
+from normnex_pl.training.run_folder import RunFolder
 
 
 class ValidationWriter(pl.Callback):
@@ -23,11 +23,11 @@ class ValidationWriter(pl.Callback):
     rank would log.
 
     Args:
-        folder: The run folder.
+        run: The run folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "validation.json"
+    def __init__(self, run: RunFolder) -> None:
+        self.path = run.validation
         self.validated_step = -1
         self._scores: list[tuple[int, dict[str, Any]]] = []  # of this rank, by position
         self._views: list[dict[str, Any]] = []  # of all ranks
