@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.core.types import MPIGeometry, RayBatch, Rays, RenderOutput, View
 from normnex_pl.evaluation.metrics import mse_to_psnr, psnr
@@ -56,15 +57,15 @@ class NormNeXModule(pl.LightningModule):
         geometry: The fields of `MPIGeometry`, which the command line takes from the scene. Plain scalars, so
             that a checkpoint can be loaded without executing anything.
         field: Makes the field.
-        color: What the field's features mean.
-        basis: Functions of a direction, and which one.
+        color: Turns the field's features into colours.
+        basis: Functions of a direction, and the choice of that direction.
         normals: Reads normals from the features.
         optimizer: Adam's settings.
         schedule: Of the learning rates.
-        background: What is behind the planes.
+        background: What lies behind the planes.
         weights: Of the losses.
-        estimator: Of the normals that predicted ones shall be like; there has to be one to train them.
-        execution: How the rays of a step are rendered and compared.
+        estimator: Of the normals that predicted ones learn from; training these needs one.
+        execution: Whether a step runs operation by operation, or as a recorded graph.
         num_layers: Layers that share textures.
         sublayers: Planes a layer.
         eval_chunk_size: Rays rendered at once in evaluation.
@@ -92,7 +93,7 @@ class NormNeXModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
-            # Loading passes modules; what checkpoints hold comes from the command line, and is plain.
+            # Loading passes modules; checkpoints hold plain values of the command line.
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`", UserWarning)
             self.save_hyperparameters()
         self.mpi = MPI(
@@ -117,6 +118,7 @@ class NormNeXModule(pl.LightningModule):
         self.train_chunk_size = train_chunk_size
         self.record = TrainingRecord()
 
+    @override
     def training_step(self, batch: RayBatch, batch_idx: int) -> dict[str, Tensor]:
         """Render the rays and compute their weighted losses."""
         self._refresh_targets()
@@ -142,6 +144,7 @@ class NormNeXModule(pl.LightningModule):
         target = self._target_normals(batch, rendered)
         return RayTerms(batch, rendered, self.mpi.layer_weights(rendered.weights), target, self.mpi.geometry)
 
+    @override
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Add the gradients of the losses on stored values, once those of the rays are summed over ranks."""
         regularizers = self.mpi.field.regularizers()
@@ -175,6 +178,7 @@ class NormNeXModule(pl.LightningModule):
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         return bool(every) and (self.trainer.global_step + 1) % every == 0
 
+    @override
     def configure_optimizers(self) -> Any:
         """Return one Adam over all groups; the schedule multiplies all their learning rates."""
         groups = self.mpi.parameter_groups()
@@ -191,6 +195,7 @@ class NormNeXModule(pl.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    @override
     def validation_step(self, batch: View, batch_idx: int) -> dict[str, float] | None:
         """Score a left-out training view; `ValidationWriter` logs the mean. Ranks share the views.
 
@@ -201,6 +206,7 @@ class NormNeXModule(pl.LightningModule):
             return None
         return {"psnr": psnr(self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"], batch.rgb)}
 
+    @override
     def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor] | None:
         """Render a held-out view; callbacks judge it. Ranks share the views.
 
@@ -216,10 +222,12 @@ class NormNeXModule(pl.LightningModule):
                 shown["rgb_flat_normals"] = self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"]
         return shown
 
+    @override
     def on_train_end(self) -> None:
         """Free what only training needs, for the evaluation that follows."""
         self.execution.release()
 
+    @override
     def on_test_start(self) -> None:
         """Bring the estimated normals up to date."""
         if self.estimator is not None:

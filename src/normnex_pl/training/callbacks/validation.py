@@ -6,6 +6,7 @@ import statistics
 from typing import Any
 
 import pytorch_lightning as pl
+from typing_extensions import override
 
 from normnex_pl.core.files import write_json
 from normnex_pl.core.types import View
@@ -32,10 +33,12 @@ class ValidationWriter(pl.Callback):
         self._scores: list[tuple[int, dict[str, Any]]] = []  # of this rank, by position
         self._views: list[dict[str, Any]] = []  # of all ranks
 
+    @override
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget an earlier validation."""
         self._scores = []
 
+    @override
     def on_validation_batch_end(
         self,
         trainer: pl.Trainer,
@@ -49,6 +52,7 @@ class ValidationWriter(pl.Callback):
         if outputs is not None:
             self._scores.append((batch_idx, {"name": batch.name, "psnr": outputs["psnr"]}))
 
+    @override
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the scores of all ranks and log their mean."""
         assert isinstance(pl_module, NormNeXModule)
@@ -57,6 +61,7 @@ class ValidationWriter(pl.Callback):
         scalars = {"val/psnr": self._mean, "val/train_seconds": pl_module.record.seconds}
         pl_module.log_dict(scalars, batch_size=1)
 
+    @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the scores."""
         assert isinstance(pl_module, NormNeXModule)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from typing_extensions import override
 
 # Blocks of PyTorch's allocator are multiples of this.
 _BLOCK = 512
@@ -38,6 +39,7 @@ class Allocations(TorchDispatchMode):
         for tensor in known:
             self._add(tensor)
 
+    @override
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(out):

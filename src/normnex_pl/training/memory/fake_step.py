@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from typing_extensions import override
 
 from normnex_pl.core.types import RayBatch, Rays
 from normnex_pl.kernels import pretending
@@ -112,6 +113,7 @@ class _Guesses(TorchDispatchMode):
     where the nonzero ones are asked for.
     """
 
+    @override
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten._local_scalar_dense.default:
             dtype = args[0].dtype

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytorch_lightning as pl
 import torch
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.datamodule import SceneDataModule
@@ -63,6 +64,7 @@ class MemoryPlan(pl.Callback):
         self.settings = settings
         self._usable: int | None = None
 
+    @override
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Estimate and choose before anything lies on the device."""
         assert isinstance(pl_module, NormNeXModule)
@@ -79,6 +81,7 @@ class MemoryPlan(pl.Callback):
         if trainer.is_global_zero:
             _LOG.info("Memory: %s", said)
 
+    @override
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
