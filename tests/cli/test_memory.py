@@ -1,4 +1,4 @@
-"""Memory: said before a run, fitted into what there is, advised about where it ends, and never growing."""
+"""Memory: estimated before a run, fitted into the device, advised about where it ends, and never growing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BYTES_A_STEP = 1024  # counts differ by a quarter of it, from small objects that
 
 @pytest.fixture(scope="module", autouse=True)
 def _counted(_quick_and_alone: None) -> Iterator[None]:
-    """Memory is counted, other than in tests of other things."""
+    """Estimate memory, unlike in tests of other things."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("normnex_pl.training.memory.plan.estimate_training", estimate_training)
         yield
@@ -43,7 +43,7 @@ def _counted(_quick_and_alone: None) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Scenes of two photos each that are as wide as presets ask for."""
+    """Write scenes of two photos each, as wide as presets ask for."""
     folder = tmp_path_factory.mktemp("photos")
     return {
         width: write_scene(folder / str(width), views=2, width=width, height=width * 3 // 4)
@@ -86,13 +86,13 @@ def test_a_run_says_what_it_needs(scene: Path, tmp_path: Path, caplog: pytest.Lo
 
 
 def arguments(scene: Path, folder: Path, *more: str) -> list[str]:
-    """A run whose rays take most of the memory: the paper's network."""
+    """Return the arguments of a run whose rays take most of the memory: the paper's network."""
     sizes = ["--data.rays_per_step=600", "--model.field.init_args.width=64", "--trainer.precision=32-true"]
     return small(scene, f"--run.folder={folder}", "--trainer.max_steps=2", *sizes, *more, preset="paper")
 
 
 def taken(scene: Path, folder: Path, *more: str) -> float:
-    """GiB that such a run is said to take, on a CPU."""
+    """Return the GiB that such a run takes on a CPU, by estimate."""
     trainer, module, data = build(
         scene, folder / "counted", "nex_rgb", "paper", *arguments(scene, folder, *more)[6:]
     )
@@ -172,7 +172,7 @@ def test_a_limit_of_nothing_is_refused(
 
 
 class HungryInitialization(Initialization):
-    """Asks for more than any device has, as a step on a full one does."""
+    """Ask for more than any device has, as a step on a full one does."""
 
     def __call__(self, mpi: Any, views: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total of")
@@ -197,7 +197,7 @@ class FullDevice(pl.Callback):
 
 
 def full(folder: Path, stage: str) -> list[str]:
-    """Arguments that bring the full device along."""
+    """Return the arguments that add the full device."""
     folder.mkdir()
     part = {"class_path": f"{__name__}.FullDevice", "init_args": {"stage": stage}}
     (folder / "full.yaml").write_text(yaml.safe_dump({"trainer": {"callbacks": [part]}}), encoding="utf-8")
@@ -238,7 +238,7 @@ def test_running_out_of_memory_before_the_first_step_is_a_message_too(
 
 
 class Census(pl.Callback):
-    """Counts at some steps what is alive: tensors, their bytes, and Python's own memory."""
+    """Count at some steps what is alive: tensors, their bytes, and Python's own memory."""
 
     steps: tuple[int, ...] = (14, 24, 34, 44, 54)
     counted: list[tuple[int, int, int]]
@@ -294,7 +294,7 @@ def test_presets_for_cards_differ_in_sizes_alone(preset: str) -> None:
 def test_presets_for_cards_fit_them(
     photos: dict[int, Path], tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With 60 photos, and a tenth of the card for others and for gaps."""
+    """With 60 photos, and a tenth of the card left for others and for gaps."""
     # Gigabytes take seconds to fill, and their sizes alone count.
     monkeypatch.setattr(torch.Tensor, "uniform_", lambda tensor, *_, **__: tensor)
     card = int(preset.rpartition("_")[2].removesuffix("gb"))

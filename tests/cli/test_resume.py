@@ -38,12 +38,12 @@ LENGTHS = {
 
 
 class PowerCutError(Exception):
-    """Ends a run from outside."""
+    """A run is ended from outside."""
 
 
 @pytest.fixture(params=list(LENGTHS.values()), ids=list(LENGTHS))
 def length(request: pytest.FixtureRequest) -> Sequence[str]:
-    """Arguments that say how long to train."""
+    """Return the arguments that say how long to train."""
     arguments: Sequence[str] = request.param
     return arguments
 
@@ -51,7 +51,7 @@ def length(request: pytest.FixtureRequest) -> Sequence[str]:
 def fit_until_stopped(
     scene: Path, folder: Path, *more: str, error: type[BaseException] = PowerCutError
 ) -> None:
-    """Starts a run that ends while it draws the rays of a step."""
+    """Start a run that ends while it draws the rays of a step."""
     draw = SceneDataModule.draw_rays
 
     def draw_or_stop(self: SceneDataModule, step: int, rank: int, device: torch.device) -> RayBatch:

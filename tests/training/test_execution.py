@@ -79,7 +79,7 @@ every_estimator = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def trainer(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """What a step asks its trainer for."""
+    """Return what a step needs of its trainer."""
     trainer = SimpleNamespace(global_step=0, log_every_n_steps=0)
     monkeypatch.setattr(NormNeXModule, "trainer", trainer)
     return trainer

@@ -1,4 +1,4 @@
-"""What a training is said to need is what PyTorch's profiler sees it allocate."""
+"""The estimate of a training's memory is what PyTorch's profiler sees it allocate."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ESTIMATORS = [type(None), LossGradient, FilteredDepth, TransmittanceGradient]
 
 
 def make_module(field: str, estimator: NormalEstimator | None = None) -> NormNeXModule:
-    """A model large enough for its tensors to outweigh the small change."""
+    """Build a model large enough for its tensors to outweigh small allocations."""
     torch.manual_seed(0)
     groups = {"grid": ("alpha", "features"), "mlp": ("network",)}[field]
     return NormNeXModule(
@@ -56,7 +56,7 @@ def make_module(field: str, estimator: NormalEstimator | None = None) -> NormNeX
 
 
 def peak_of(prof: torch.profiler.profile) -> int:
-    """Most bytes that lived at once of what was allocated while the profiler ran."""
+    """Return the most bytes that were alive at once, of those allocated while the profiler ran."""
     live = peak = 0
     events = [event for event in prof.profiler.kineto_results.events() if event.name() == "[memory]"]
     for event in sorted(events, key=lambda event: event.start_ns()):
@@ -66,7 +66,7 @@ def peak_of(prof: torch.profiler.profile) -> int:
 
 
 def measured_peak(module: NormNeXModule, precision: str) -> int:
-    """Bytes of a real step beside the parameters, the optimiser's state and the photos."""
+    """Return the bytes of a real step without the parameters, the optimiser's state and the photos."""
     module._trainer = SimpleNamespace(log_every_n_steps=0, global_step=0, estimated_stepping_batches=1)
     optimizer = module.configure_optimizers()["optimizer"]
     batch = RayBatch(Rays(*torch.rand(2, RAYS // 3, 3, 3)), torch.rand(RAYS // 3, 3, 3))
@@ -92,7 +92,7 @@ def measured_peak(module: NormNeXModule, precision: str) -> int:
 @pytest.mark.parametrize(
     ("field", "precision"), [("grid", "32-true"), ("mlp", "32-true"), ("mlp", "bf16-mixed")]
 )
-def test_a_step_is_said_to_take_what_it_takes(
+def test_the_estimate_of_a_step_is_what_it_takes(
     field: str, precision: str, estimator: type[NormalEstimator] | type[None]
 ) -> None:
     module = make_module(field, estimator())
@@ -124,7 +124,7 @@ def test_counting_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("field", list(FIELDS))
-def test_rendering_is_said_to_take_what_it_takes(field: str) -> None:
+def test_the_estimate_of_rendering_is_what_it_takes(field: str) -> None:
     module = make_module(field)
     rays = Rays(*torch.rand(2, RAYS, 3))
     activities = [torch.profiler.ProfilerActivity.CPU]

@@ -88,7 +88,7 @@ def test_the_first_rank_alone_says_what_a_step_is_and_writes(straight: Straight)
 
 
 def test_the_evaluation_of_two_ranks_is_that_of_one(straight: Straight, tmp_path: Path) -> None:
-    """Each has judged one of the two held-out views."""
+    """Each has evaluated one of the two held-out views."""
     run = straight.folder / "run"
     copy = shutil.copytree(run, tmp_path / "run")
     shutil.rmtree(copy / "test")
