@@ -62,7 +62,7 @@ class NormNeXModule(pl.LightningModule):
         normals: Reads normals from the features.
         optimizer: Adam's settings.
         schedule: Of the learning rates.
-        background: What lies behind the planes.
+        background: Behind the planes.
         weights: Of the losses.
         estimator: Of the normals that predicted ones learn from; training these needs one.
         execution: Whether a step runs operation by operation, or as a recorded graph.
@@ -208,7 +208,7 @@ class NormNeXModule(pl.LightningModule):
 
     @override
     def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor] | None:
-        """Render a held-out view; callbacks judge it. Ranks share the views.
+        """Render a held-out view; `EvaluationWriter` evaluates it. Ranks share the views.
 
         Returns:
             `view_components`; and where colours are looked up by normals, ``rgb_flat_normals``: the colours

@@ -19,13 +19,13 @@ _BAKED = "baked"  # the key of the baked files' scores in metrics.json
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is called, and where it goes.
+    """The names of a run, and its folder.
 
     Attributes:
         root: Folder of all runs.
         variant: Name of the model's variant; a variant's YAML sets it.
         preset: Name of the size and schedule; a preset's YAML sets it.
-        folder: The run folder, where it shall not be ``root/<scene>/<variant>-<preset>``.
+        folder: The run folder; None for ``root/<scene>/<variant>-<preset>``.
     """
 
     root: Path = Path("runs")
@@ -97,12 +97,12 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """What a run that a comparison or a sweep started has printed."""
+        """The output of a run that a comparison or a sweep started."""
         return self.path / "train.log"
 
     @property
     def fingerprint(self) -> Path:
-        """What a finished run of a comparison depends on."""
+        """Hashes of everything that a finished run of a comparison depends on."""
         return self.path / "fingerprint.json"
 
     def view_picture(self, view: str, kind: str) -> Path:

@@ -1,4 +1,4 @@
-"""Judge held-out views and write what the run folder holds of them."""
+"""Evaluate the held-out views, and write their scores and pictures into the run folder."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def weigh_losses(terms: RayTerms, weights: Mapping[str, float]) -> RayLosses:
     """Compute the losses of rays that have a weight, and their weighted sum.
 
     Args:
-        terms: What the step has rendered.
+        terms: Of the step.
         weights: By their names in `LossWeights`. The squared error is computed in any case, for the PSNR.
     """
     losses = {name: loss(terms) for name, loss in RAY_LOSSES.items() if name == "mse" or weights[name] > 0}

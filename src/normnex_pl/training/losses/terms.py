@@ -1,4 +1,4 @@
-"""What a training step hands to its losses, and what it gets back."""
+"""Records that a training step passes to its losses, and those that it gets back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ComparedNormals:
 
 @dataclass(frozen=True)
 class RayTerms:
-    """What a loss of rays may look at.
+    """The terms that losses of rays are made of.
 
     Attributes:
         batch: The rays and the colours of the photos.
@@ -80,7 +80,7 @@ class RayTerms:
 
 @dataclass(frozen=True)
 class RayLosses:
-    """What the rays of a step give.
+    """The losses of the rays of a step.
 
     Attributes:
         total: The weighted sum of the losses, to be differentiated.

@@ -1,4 +1,4 @@
-"""What to do where memory doesn't suffice, in words."""
+"""Estimates of memory in words, and advice where memory doesn't suffice."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class MemoryEstimate:
 
     @property
     def resident(self) -> int:
-        """What stays allocated between two steps, gradients included."""
+        """Bytes that stay allocated between two steps, gradients included."""
         return self.parameters + self.optimizer + self.photos + self.gradients
 
     @property

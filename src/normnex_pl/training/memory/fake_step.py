@@ -27,7 +27,7 @@ _AUTOCAST = {"bf16-mixed": torch.bfloat16}
 
 @dataclass(frozen=True)
 class StepSettings:
-    """What a step is, apart from its model.
+    """The settings of a training step, apart from its model.
 
     Attributes:
         rays: Of one device.
