@@ -24,7 +24,7 @@ from normnex_pl.core.types import Camera
 from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.renderers import Renderer, TorchRenderer
 from normnex_pl.export.baked.speed import allocated_bytes, frames_per_second, peak_megabytes, spiral_cameras
-from normnex_pl.training.scores_file import check_metrics
+from normnex_pl.training.run_folder import RunFolder
 from normnex_pl.training.trained_run import find_device
 
 MEGA = 1e6
@@ -141,7 +141,7 @@ def sweep(baked: BakedMPI, cameras: Sequence[Camera], renderer: Any) -> list[dic
 
 def stored_scores(run: Path) -> dict[str, Any] | None:
     """Return the quality scores that the bake has stored, if there are any."""
-    scores = check_metrics(run).get("baked")
+    scores = RunFolder(run).read_metrics().get("baked")
     names = ("psnr", "psnr_live", "psnr_to_live", "ssim", "lpips_vgg")
     return None if scores is None else {name: scores[name] for name in names}
 
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         device = find_device(options.device)
-        folders = [path / "mpi" if (path / "mpi").is_dir() else path for path in options.runs]
+        folders = [RunFolder(path).baked if RunFolder(path).baked.is_dir() else path for path in options.runs]
         result = {
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
             "torch": str(torch.__version__),

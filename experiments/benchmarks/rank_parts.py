@@ -14,7 +14,7 @@ from torch import Tensor, distributed
 
 from normnex_pl.core.files import write_json
 from normnex_pl.core.types import RayBatch
-from normnex_pl.training.execution import CudaGraph, _Flat
+from normnex_pl.training.execution import CudaGraph, FlatLosses
 
 
 class StepTimer(pl.Callback):
@@ -79,7 +79,7 @@ class GraphOnRanks(CudaGraph):
     def _can_record(self, batch: RayBatch) -> bool:
         return batch.rgb.is_cuda
 
-    def _record(self, graph: _Flat, inputs: tuple[Tensor, ...]) -> _Flat:
+    def _record(self, graph: FlatLosses, inputs: tuple[Tensor, ...]) -> FlatLosses:
         distributed.barrier()
         torch.cuda.synchronize()
         with patch("torch.cuda.graph", partial(torch.cuda.graph, capture_error_mode="thread_local")):

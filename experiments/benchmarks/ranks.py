@@ -19,6 +19,7 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
 from normnex_pl.studies.queue import visible_gpus
 from normnex_pl.training.configurations import config_files, config_words, known
+from normnex_pl.training.run_folder import RunFolder
 from rank_report import ALONE, Row, report, say
 from rank_ways import MEANINGS, WAYS, Way
 from synthetic import write_scene
@@ -151,7 +152,7 @@ class Bench:
         run = self._new("run")
         length = [f"--trainer.max_steps={steps}", "--trainer.max_epochs=-1"]
         printed = self._run(preset, [*words, *length], ranks, 0, run)
-        metrics = read(run / "metrics.json")
+        metrics = read(RunFolder(run).metrics)
         if not metrics:
             return {"failure": printed}
         return {"steps": steps, "psnr": metrics["test"]["psnr"], "seconds": metrics["train_seconds"]}

@@ -13,6 +13,7 @@ import gc
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -23,8 +24,8 @@ from normnex_pl.core.types import RayBatch, Rays
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.training.checkpointing import render_in_parts
 from normnex_pl.training.execution import CudaGraph
-from normnex_pl.training.memory.count import Photos, training_need
-from normnex_pl.training.memory.fake_step import hollow_training
+from normnex_pl.training.memory.count import Photos, estimate_training
+from normnex_pl.training.memory.fake_step import StepSettings, fake_training
 from normnex_pl.training.module import NormNeXModule
 from work import WorkCounter
 
@@ -94,17 +95,17 @@ def count(trainer: pl.Trainer, module: NormNeXModule) -> dict[str, Any]:
     """Count the memory, operations and bytes of a step, as far as possible."""
     data: SceneDataModule = trainer.datamodule  # type: ignore[attr-defined]
     photos = Photos(len(data.train_views), data.geometry.height, data.geometry.width)
-    step = (data.rays_per_step, str(trainer.precision))
     on_gpu = trainer.strategy.root_device.type == "cuda"
+    step = StepSettings(data.rays_per_step, module.train_chunk_size, str(trainer.precision), on_gpu)
     try:
-        need = training_need(module, photos, *step, on_gpu)
-        with hollow_training(module, *step, on_gpu=False) as training:
+        estimate = estimate_training(module, photos, step)
+        with fake_training(module, replace(step, on_gpu=False)) as training:
             training.step()
             with WorkCounter() as counter:
                 training.step()
     except Exception as error:  # operations that depend on values can't be counted; the times still count
         return {"uncounted": f"{type(error).__name__}: {error}"}
-    return {"need_gib": need.total / GIB, "work": counter.work}
+    return {"need_gib": estimate.total / GIB, "work": counter.work}
 
 
 def step_parts(trainer: pl.Trainer, module: NormNeXModule, repeats: int) -> dict[str, Any]:

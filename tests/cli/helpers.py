@@ -20,7 +20,7 @@ from PIL import Image
 
 from normnex_pl.cli.main import main
 from normnex_pl.training.configurations import config_files, config_words
-from normnex_pl.training.memory.count import MemoryNeed
+from normnex_pl.training.memory.count import MemoryEstimate
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = ROOT / "experiments"
@@ -42,7 +42,9 @@ def quick_and_alone() -> Iterator[pytest.MonkeyPatch]:
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("normnex_pl.evaluation.metrics._lpips_network", lambda device: None)
-        patch.setattr("normnex_pl.training.memory.plan.training_need", lambda *_: MemoryNeed(0, 0, 0, 0, 0))
+        patch.setattr(
+            "normnex_pl.training.memory.plan.estimate_training", lambda *_: MemoryEstimate(0, 0, 0, 0, 0)
+        )
         patch.setattr("sys.argv", ["normnex"])  # Lightning warns of arguments in two places
         for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
             patch.setenv(name, "0")

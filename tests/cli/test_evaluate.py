@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cli.helpers import HEIGHT, HELD_OUT, ROOT, WIDTH, evaluate, failure, metrics, scalars, small
 from normnex_pl.cli.main import main
+from normnex_pl.core.errors import UserError
+from normnex_pl.training.trained_run import load_module, read_run
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +179,52 @@ def test_truth_about_larger_photos_is_left_out_with_a_warning(
     [warning] = [record.message for record in caplog.records if "truth" in record.message]
     assert "expected the truth about photos of 40x30 pixels" in warning
     assert "found 504x378" in warning
+
+
+def older(run: Path, folder: Path) -> Path:
+    """A copy of a run as an older version left it: other names in the configuration and in the checkpoint."""
+    shutil.copytree(run, folder)
+    config = folder / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    assert "eval_chunk_size" in text
+    config.write_text(text.replace("eval_chunk_size", "chunk"), encoding="utf-8")
+    path = folder / "checkpoints" / "last.ckpt"
+    content = torch.load(path, weights_only=True)
+    content["hyper_parameters"]["chunk"] = content["hyper_parameters"].pop("eval_chunk_size")
+    torch.save(content, path)
+    return folder
+
+
+def test_a_run_of_an_older_version_ends_every_command_with_one_message(
+    run: Path, scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = older(run, tmp_path / "old")
+    said = "found those of another version (model.chunk is now model.eval_chunk_size). Train again"
+    stored = ["-c", str(folder / "config.yaml"), f"--run.folder={folder}"]
+    for words in (["test", *stored], ["fit", *stored], ["fit", *small(scene, f"--run.folder={folder}")]):
+        message = failure(capsys, *words)
+        assert message.startswith(f"{folder / 'config.yaml'}: expected settings of normnex_pl")
+        assert said in message
+        assert "\n" not in message
+    for read in (partial(read_run, folder, None), partial(load_module, folder)):
+        with pytest.raises(UserError, match=re.escape(said)):
+            read(torch.device("cpu"))
+
+
+def test_settings_that_only_another_version_has_are_named_when_a_run_is_read(
+    run: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(run, tmp_path / "old")
+    path = folder / "config.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("\ndata:\n", "\ndata:\n  shutter: 1\n"), encoding="utf-8"
+    )
+    with pytest.raises(UserError, match=r"config.yaml: expected settings of normnex_pl .*shutter"):
+        read_run(folder, None, torch.device("cpu"))
+    shutil.copy(run / "config.yaml", path)
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    for part, name in (("hyper_parameters", "shutter"), ("state_dict", "mpi.shutter")):
+        torch.save(content | {part: content[part] | {name: 1}}, checkpoint)
+        with pytest.raises(UserError, match=r"last.ckpt: expected settings of normnex_pl .*shutter"):
+            read_run(folder, None, torch.device("cpu"))

@@ -236,7 +236,7 @@ def test_memory_that_cannot_be_counted_is_left_out(
         raise RuntimeError("it looks at\nwhat tensors hold")
 
     root = write_llff(tmp_path / "desk", captured())
-    monkeypatch.setattr("normnex_pl.cli.inspect.training_need", refuse)
+    monkeypatch.setattr("normnex_pl.cli.inspect.estimate_training", refuse)
     main(["inspect", str(root), *configs(), f"--out={tmp_path / 'x.png'}", "--json"])
     assert json.loads(capsys.readouterr().out)["memory"] is None
     assert "Memory: not counted (RuntimeError: it looks at what tensors hold)" in caplog.text

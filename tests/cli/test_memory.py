@@ -1,4 +1,4 @@
-"""Memory: said before a run, fitted into what there is, advised about where it ends, and never growing."""
+"""Memory: estimated before a run, fitted into the device, advised about where it ends, and never growing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from cli.test_experiments import PRESETS, VARIANTS, build
 from normnex_pl.cli.main import main
 from normnex_pl.training.configurations import config_file, read_settings
 from normnex_pl.training.initialization import Initialization
-from normnex_pl.training.memory.count import Photos, training_need
+from normnex_pl.training.memory.count import Photos, estimate_training
+from normnex_pl.training.memory.fake_step import StepSettings
 from normnex_pl.training.memory.plan import MemoryPlan, MemorySettings
 
 sys.path.insert(0, str(EXPERIMENTS / "benchmarks"))
@@ -35,15 +36,15 @@ BYTES_A_STEP = 1024  # counts differ by a quarter of it, from small objects that
 
 @pytest.fixture(scope="module", autouse=True)
 def _counted(_quick_and_alone: None) -> Iterator[None]:
-    """Memory is counted, other than in tests of other things."""
+    """Estimate memory, unlike in tests of other things."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("normnex_pl.training.memory.plan.training_need", training_need)
+        patch.setattr("normnex_pl.training.memory.plan.estimate_training", estimate_training)
         yield
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Scenes of two photos each that are as wide as presets ask for."""
+    """Write scenes of two photos each, as wide as presets ask for."""
     folder = tmp_path_factory.mktemp("photos")
     return {
         width: write_scene(folder / str(width), views=2, width=width, height=width * 3 // 4)
@@ -58,15 +59,16 @@ def test_what_is_counted_is_what_an_h100_measured(
     """At 1008x756 with 17 photos: `torch.cuda.max_memory_allocated`."""
     sizes = ["--data.width=1008", f"--data.planes.padding={padding}"]
     trainer, module, data = build(photos[1008], tmp_path, "nex_rgb", preset, *sizes)
-    need = training_need(module, Photos(17, 756, 1008), data.rays_per_step, str(trainer.precision))
-    assert need.total / GIB == pytest.approx(measured, rel=0.06)
+    settings = StepSettings(data.rays_per_step, module.train_chunk_size, str(trainer.precision))
+    estimate = estimate_training(module, Photos(17, 756, 1008), settings)
+    assert estimate.total / GIB == pytest.approx(measured, rel=0.06)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_can_be_counted(scene: Path, tmp_path: Path, variant: str) -> None:
     shrunk = ["--model.num_layers=4", "--model.sublayers=2", "--data.rays_per_step=60"]
     _, module, data = build(scene, tmp_path, variant, "fast", *shrunk)
-    assert training_need(module, Photos(8, 30, 40), data.rays_per_step).total > 0
+    assert estimate_training(module, Photos(8, 30, 40), StepSettings(data.rays_per_step)).total > 0
 
 
 def test_a_run_says_what_it_needs(scene: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -85,19 +87,20 @@ def test_a_run_says_what_it_needs(scene: Path, tmp_path: Path, caplog: pytest.Lo
 
 
 def arguments(scene: Path, folder: Path, *more: str) -> list[str]:
-    """A run whose rays take most of the memory: the paper's network."""
+    """Return the arguments of a run whose rays take most of the memory: the paper's network."""
     sizes = ["--data.rays_per_step=600", "--model.field.init_args.width=64", "--trainer.precision=32-true"]
     return small(scene, f"--run.folder={folder}", "--trainer.max_steps=2", *sizes, *more, preset="paper")
 
 
 def taken(scene: Path, folder: Path, *more: str) -> float:
-    """GiB that such a run is said to take, on a CPU."""
+    """Return the GiB that such a run takes on a CPU, by estimate."""
     trainer, module, data = build(
         scene, folder / "counted", "nex_rgb", "paper", *arguments(scene, folder, *more)[6:]
     )
     photos = Photos(8, data.geometry.height, data.geometry.width)
     precision = str(trainer.precision)
-    return training_need(module, photos, data.rays_per_step, precision, on_gpu=False).total / GIB
+    settings = StepSettings(data.rays_per_step, module.train_chunk_size, precision, on_gpu=False)
+    return estimate_training(module, photos, settings).total / GIB
 
 
 def test_rays_are_split_where_they_would_not_fit_and_the_result_stays(
@@ -170,7 +173,7 @@ def test_a_limit_of_nothing_is_refused(
 
 
 class HungryInitialization(Initialization):
-    """Asks for more than any device has, as a step on a full one does."""
+    """Ask for more than any device has, as a step on a full one does."""
 
     def __call__(self, mpi: Any, views: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total of")
@@ -195,7 +198,7 @@ class FullDevice(pl.Callback):
 
 
 def full(folder: Path, stage: str) -> list[str]:
-    """Arguments that bring the full device along."""
+    """Return the arguments that add the full device."""
     folder.mkdir()
     part = {"class_path": f"{__name__}.FullDevice", "init_args": {"stage": stage}}
     (folder / "full.yaml").write_text(yaml.safe_dump({"trainer": {"callbacks": [part]}}), encoding="utf-8")
@@ -236,7 +239,7 @@ def test_running_out_of_memory_before_the_first_step_is_a_message_too(
 
 
 class Census(pl.Callback):
-    """Counts at some steps what is alive: tensors, their bytes, and Python's own memory."""
+    """Count at some steps what is alive: tensors, their bytes, and Python's own memory."""
 
     steps: tuple[int, ...] = (14, 24, 34, 44, 54)
     counted: list[tuple[int, int, int]]
@@ -288,7 +291,7 @@ def test_presets_for_cards_differ_in_sizes_alone(preset: str) -> None:
 def test_presets_for_cards_fit_them(
     photos: dict[int, Path], tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With 60 photos, and a tenth of the card for others and for gaps."""
+    """With 60 photos, and a tenth of the card left for others and for gaps."""
     # Gigabytes take seconds to fill, and their sizes alone count.
     monkeypatch.setattr(torch.Tensor, "uniform_", lambda tensor, *_, **__: tensor)
     card = int(preset.rpartition("_")[2].removesuffix("gb"))
@@ -296,5 +299,6 @@ def test_presets_for_cards_fit_them(
     sizes = [f"--data.width={width}", f"--data.planes.padding={round(200 / 1008 * width)}"]
     trainer, module, data = build(photos[width], tmp_path, "nex_rgb", preset, *sizes)
     taken = Photos(60, data.geometry.height, width)
-    need = training_need(module, taken, data.rays_per_step, str(trainer.precision))
-    assert need.total <= 0.9 * card * GIB
+    settings = StepSettings(data.rays_per_step, module.train_chunk_size, str(trainer.precision))
+    estimate = estimate_training(module, taken, settings)
+    assert estimate.total <= 0.9 * card * GIB

@@ -12,7 +12,7 @@ from cli.helpers import HEIGHT, WIDTH, failure, fit, small
 from data.layouts import LAYOUTS, Captured, captured, write_colmap_text, write_llff, write_nerfstudio
 from data.synthetic import write_photos
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.training.run_folder import first_difference
+from normnex_pl.training.run_identity import first_difference
 
 READERS = "normnex_pl.data.readers.auto"
 

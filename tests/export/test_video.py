@@ -21,7 +21,7 @@ from normnex_pl.evaluation.pictures.sheet import Panel, in_rows, lay_out
 from normnex_pl.export.paths import PATHS, CameraPath
 from normnex_pl.export.video.frames import FrameSource
 from normnex_pl.export.video.make import find_rig
-from normnex_pl.training.video_run import load_with_scene
+from normnex_pl.training.trained_run import read_run
 
 NUM_VIEWS = 6
 COMPONENTS = [
@@ -80,7 +80,8 @@ def test_a_grid_is_written_as_it_is_rendered(run: Path, tmp_path: Path) -> None:
     made(run, *words, "--frames=3", "--rate=12.5", "--crf=4", "--width=64")
     stem = tmp_path / "spiral_render-photo-disparity"
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{stem.name}.gif", f"{stem.name}.mp4"]
-    module, scene = load_with_scene(run, None, torch.device("cpu"))
+    trained = read_run(run, None, torch.device("cpu"))
+    module, scene = trained.module, trained.data.scene
     path = PATHS["spiral"](find_rig(scene, module.mpi.geometry), 3)
     names = ["render", "photo", "disparity"]
     rendered = list(FrameSource(module.mpi, scene, 64, 48, module.eval_chunk_size).panels(path, names))
@@ -172,7 +173,8 @@ def test_another_scene_is_refused(
 
 
 def test_photos_taken_from_one_place_make_no_path(run: Path) -> None:
-    module, known = load_with_scene(run, None, torch.device("cpu"))
+    trained = read_run(run, None, torch.device("cpu"))
+    module, known = trained.module, trained.data.scene
     with pytest.raises(UserError, match=r"found one place.*--no-scene"):
         find_rig(replace(known, train=known.train[:1]), module.mpi.geometry)
 

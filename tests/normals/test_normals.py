@@ -37,7 +37,7 @@ from normnex_pl.normals import (
 )
 from normnex_pl.normals.base import composite_on_layers, first_of_triplets, unit_normals
 from normnex_pl.normals.density_difference import solve3
-from normnex_pl.training.losses import LossWeights
+from normnex_pl.training.losses import RAY_LOSSES, LossWeights
 from normnex_pl.training.module import AdamSettings, NormNeXModule
 from normnex_pl.training.schedules import ExponentialDecay
 from support.small import FIELDS, GEOMETRY, LAYERS, SUBLAYERS, excite, few, make_mpi, some_batch
@@ -138,11 +138,7 @@ class TestWhatAllPromise:
         mpi, batch = make_mpi("grid"), some_batch()
         estimator = make()
         before = estimated(estimator, mpi, batch)
-        assert isinstance(mpi.field, GridField)
-        with torch.no_grad():
-            mpi.field.alpha[2].copy_(
-                4 * torch.randn(mpi.field.alpha[2].shape, generator=torch.Generator().manual_seed(5))
-            )
+        excite_again(mpi)
         assert torch.equal(estimated(estimator, mpi, batch), before)
         estimator.refresh(mpi)
         after = estimated(estimator, mpi, batch)
@@ -150,22 +146,46 @@ class TestWhatAllPromise:
         assert torch.equal(after, estimated(make(), mpi, batch))
 
     @of_volumes
-    def test_a_volume_is_not_part_of_the_state(self, make: Callable[[], NormalEstimator]) -> None:
-        """A checkpoint that holds it would not load into a model that hasn't made it yet."""
-        estimator = make()
-        estimator.refresh(make_mpi("grid"))
-        assert estimator.state_dict() == {}
-        assert list(estimator.buffers()) == []
+    def test_a_volume_survives_a_round_trip_through_the_state(
+        self, make: Callable[[], NormalEstimator]
+    ) -> None:
+        """Into an estimator that has made none yet, or one of another size; and none takes one's place."""
+        mpi, batch = make_mpi("grid"), some_batch()
+        estimator, other = make(), make()
+        fresh = other.state_dict()
+        assert fresh == {}
+        assert list(other.buffers()) == []
+        before = estimated(estimator, mpi, batch)
+        excite_again(mpi)
+        for room in (None, torch.zeros(1, 3, 1, 1), torch.ones_like(estimator.state_dict()["kept"])):
+            other.kept = room
+            other.load_state_dict(estimator.state_dict())
+            assert torch.equal(estimated(other, mpi, batch), before)
+        other.load_state_dict(fresh)
+        assert other.kept is None
+
+    @of_volumes
+    def test_a_refresh_writes_where_the_last_one_did(self, make: Callable[[], NormalEstimator]) -> None:
+        """A recorded graph goes on reading there."""
+        mpi, estimator = make_mpi("grid"), make()
+        estimator.refresh(mpi)
+        assert estimator.kept is not None
+        address = estimator.kept.data_ptr()
+        excite_again(mpi)
+        estimator.refresh(mpi)
+        assert estimator.kept.data_ptr() == address
 
 
-def losses_of(module: NormNeXModule, batch: RayBatch) -> dict[str, Callable[[], Tensor]]:
-    """The losses that a module offers of some rays."""
-    rendered = rendered_of(module.mpi, batch)
-    return module._losses(batch, rendered, module._compared_normals(batch, rendered))
+def excite_again(mpi: MPI) -> None:
+    """Gives the finest opacities other values."""
+    assert isinstance(mpi.field, GridField)
+    with torch.no_grad():
+        level = mpi.field.alpha[2]
+        level.copy_(4 * torch.randn(level.shape, generator=torch.Generator().manual_seed(5)))
 
 
 class TestConsistency:
-    def module(self, estimator: NormalEstimator, attached: bool, patch: pytest.MonkeyPatch) -> NormNeXModule:
+    def module(self, estimator: NormalEstimator, patch: pytest.MonkeyPatch) -> NormNeXModule:
         torch.manual_seed(0)
         module = NormNeXModule(
             vars(GEOMETRY),
@@ -177,7 +197,6 @@ class TestConsistency:
             ExponentialDecay(),
             weights=LossWeights(consistency=1.0),
             estimator=estimator,
-            attached_targets=attached,
             num_layers=LAYERS,
             sublayers=SUBLAYERS,
         )
@@ -189,26 +208,14 @@ class TestConsistency:
     def test_targets_are_not_pulled_towards_predictions(
         self, make: Callable[[], NormalEstimator], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        module = self.module(make(), False, monkeypatch)
-        batch = some_batch()
-        losses = losses_of(module, batch)
-        losses["consistency"]().backward()
+        module = self.module(make(), monkeypatch)
+        RAY_LOSSES["consistency"](module.ray_terms(some_batch())).backward()
         assert isinstance(module.mpi.field, GridField)
         grad = module.mpi.field.features.grad
         assert grad is not None
         assert grad[:, -3:].abs().max() > 0
         assert (grad[:, :-3] == 0).all()
         assert all(level.grad is None for level in module.mpi.field.alpha)
-
-    def test_targets_move_the_opacity_if_they_are_attached(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        module = self.module(DensityDifference(), True, monkeypatch)
-        batch = some_batch()
-        losses_of(module, batch)["consistency"]().backward()
-        assert isinstance(module.mpi.field, GridField)
-        for level in module.mpi.field.alpha:
-            assert level.grad is not None
-            assert level.grad.isfinite().all()
-            assert level.grad.abs().max() > 0
 
 
 class TestVectors:

@@ -1,4 +1,4 @@
-"""What the planes start from, on photos of one painted plane."""
+"""The initialisation of the planes, on photos of one painted plane."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.model.fields.texture import BaseColorTexture
 from normnex_pl.model.fields.variation import total_variation, volume_variation
 from normnex_pl.training.losses import (
+    RAY_LOSSES,
+    LossWeights,
+    RayTerms,
     consistency_loss,
     disparity_smoothness_loss,
     distortion_loss,
@@ -24,8 +28,18 @@ from normnex_pl.training.losses import (
     orientation_loss,
     specular_loss,
     tangent_disparity,
+    weigh_losses,
 )
-from support.small import cameras, few, numpy64, reference_camera
+from support.small import (
+    FIELDS,
+    cameras,
+    few,
+    make_field,
+    make_mpi,
+    numpy64,
+    reference_camera,
+    some_batch,
+)
 
 
 def triplets(count: int, seed: int = 0) -> Tensor:
@@ -286,3 +300,41 @@ def test_gradients_of_the_losses_on_normals_and_weights_are_right() -> None:
     assert torch.autograd.gradcheck(orientation_loss, (weights, normals, viewdirs))
     assert torch.autograd.gradcheck(distortion_loss, (weights,))
     assert torch.autograd.gradcheck(specular_loss, (weights, normals))
+
+
+def terms_of(seed: int = 0) -> RayTerms:
+    """What a step of a model without normals renders."""
+    mpi, batch = make_mpi("grid"), some_batch(seed=seed)
+    rendered = mpi.render(Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1)))
+    return RayTerms(batch, rendered, mpi.layer_weights(rendered.weights), None, mpi.geometry)
+
+
+@few
+@given(st.lists(st.sampled_from([0.0, 0.01, 0.7]), min_size=4, max_size=4))
+def test_the_total_is_the_weighted_sum_of_the_losses_that_have_a_weight(values: list[float]) -> None:
+    names = ("gradient", "disparity_smoothness", "distortion", "specular")
+    weights = asdict(LossWeights(mse=0.5, **dict(zip(names, values, strict=True))))
+    terms = terms_of()
+    found = weigh_losses(terms, weights)
+    assert list(found.losses) == [name for name in RAY_LOSSES if name == "mse" or weights[name] > 0]
+    expected = sum(weights[name] * RAY_LOSSES[name](terms) for name in found.losses)
+    torch.testing.assert_close(found.total, expected)
+    assert found.total.requires_grad
+    assert not any(loss.requires_grad for loss in found.losses.values())
+    assert found.normals is None
+
+
+def test_the_error_of_the_colours_is_always_known() -> None:
+    """Without a weight too: the PSNR is made of it."""
+    terms = terms_of()
+    found = weigh_losses(terms, dict.fromkeys(asdict(LossWeights()), 0.0))
+    assert found.total == 0
+    assert found.losses.keys() == {"mse"}
+    assert found.losses["mse"] == mse_loss(terms.rgb, terms.batch.rgb)
+
+
+def test_each_weight_is_of_one_loss() -> None:
+    """Of rays, or of what a field stores: a name that nothing computes would be ignored without a word."""
+    stored = {name for kind in FIELDS for name in make_field(kind).regularizers()}
+    assert set(asdict(LossWeights())) == stored | set(RAY_LOSSES)
+    assert not stored & set(RAY_LOSSES)

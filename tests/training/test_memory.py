@@ -1,4 +1,4 @@
-"""What a training is said to need is what PyTorch's profiler sees it allocate."""
+"""The estimate of a training's memory is what PyTorch's profiler sees it allocate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from normnex_pl.model.appearance import (
 from normnex_pl.model.fields import GridField, MLPField
 from normnex_pl.normals import FilteredDepth, LossGradient, NormalEstimator, TransmittanceGradient
 from normnex_pl.training.losses import LossWeights
-from normnex_pl.training.memory.count import Photos, largest, rendering_need, training_need
+from normnex_pl.training.memory.count import Photos, estimate_rendering, estimate_training
+from normnex_pl.training.memory.fake_step import StepSettings
+from normnex_pl.training.memory.fitting import largest
 from normnex_pl.training.module import AdamSettings, NormNeXModule
 from normnex_pl.training.schedules import ExponentialDecay
 from support.small import GEOMETRY
@@ -30,11 +32,11 @@ LARGER = replace(GEOMETRY, fx=200.0, fy=200.0, cx=100.0, cy=75.0, width=200, hei
 FIELDS = {"grid": GridField, "mlp": partial(MLPField, width=64, hidden_layers=2)}
 PHOTOS = Photos(count=3, height=150, width=200)
 RAYS = 600
-ESTIMATORS: list[NormalEstimator | None] = [None, LossGradient(), FilteredDepth(), TransmittanceGradient()]
+ESTIMATORS = [type(None), LossGradient, FilteredDepth, TransmittanceGradient]
 
 
 def make_module(field: str, estimator: NormalEstimator | None = None) -> NormNeXModule:
-    """A model large enough for its tensors to outweigh the small change."""
+    """Build a model large enough for its tensors to outweigh small allocations."""
     torch.manual_seed(0)
     groups = {"grid": ("alpha", "features"), "mlp": ("network",)}[field]
     return NormNeXModule(
@@ -54,7 +56,7 @@ def make_module(field: str, estimator: NormalEstimator | None = None) -> NormNeX
 
 
 def peak_of(prof: torch.profiler.profile) -> int:
-    """Most bytes that lived at once of what was allocated while the profiler ran."""
+    """Return the most bytes that were alive at once, of those allocated while the profiler ran."""
     live = peak = 0
     events = [event for event in prof.profiler.kineto_results.events() if event.name() == "[memory]"]
     for event in sorted(events, key=lambda event: event.start_ns()):
@@ -64,13 +66,12 @@ def peak_of(prof: torch.profiler.profile) -> int:
 
 
 def measured_peak(module: NormNeXModule, precision: str) -> int:
-    """Bytes of a real step beside the parameters, the optimiser's state and the photos."""
+    """Return the bytes of a real step without the parameters, the optimiser's state and the photos."""
     module._trainer = SimpleNamespace(log_every_n_steps=0, global_step=0, estimated_stepping_batches=1)
     optimizer = module.configure_optimizers()["optimizer"]
     batch = RayBatch(Rays(*torch.rand(2, RAYS // 3, 3, 3)), torch.rand(RAYS // 3, 3, 3))
 
     def step() -> None:
-        module._targets_are_stale = True
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
             loss = module.training_step(batch, 0)["loss"]
         optimizer.zero_grad()
@@ -87,21 +88,22 @@ def measured_peak(module: NormNeXModule, precision: str) -> int:
     return peak_of(profile)
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda part: type(part).__name__)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(
     ("field", "precision"), [("grid", "32-true"), ("mlp", "32-true"), ("mlp", "bf16-mixed")]
 )
-def test_a_step_is_said_to_take_what_it_takes(
-    field: str, precision: str, estimator: NormalEstimator | None
+def test_the_estimate_of_a_step_is_what_it_takes(
+    field: str, precision: str, estimator: type[NormalEstimator] | type[None]
 ) -> None:
-    module = make_module(field, estimator)
-    need = training_need(module, PHOTOS, RAYS, precision, on_gpu=False)
-    said = need.gradients + need.activations
+    module = make_module(field, estimator())
+    settings = StepSettings(RAYS, precision=precision, on_gpu=False)
+    estimate = estimate_training(module, PHOTOS, settings)
+    said = estimate.gradients + estimate.activations
     assert said == pytest.approx(measured_peak(module, precision), rel=0.03)
     numbers = sum(parameter.numel() for parameter in module.parameters())
-    assert need.parameters == pytest.approx(4 * numbers, rel=0.01)
-    assert need.optimizer == pytest.approx(2 * 4 * numbers, rel=0.01)
-    assert need.photos == 3 * 150 * 200 * 3
+    assert estimate.parameters == pytest.approx(4 * numbers, rel=0.01)
+    assert estimate.optimizer == pytest.approx(2 * 4 * numbers, rel=0.01)
+    assert estimate.photos == 3 * 150 * 200 * 3
 
 
 def test_counting_changes_nothing() -> None:
@@ -110,18 +112,19 @@ def test_counting_changes_nothing() -> None:
         name: value.clone() for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)
     }
     random_state = torch.get_rng_state()
-    training_need(module, PHOTOS, RAYS)
-    rendering_need(module, RAYS)
+    estimate_training(module, PHOTOS, StepSettings(RAYS, train_chunk_size=RAYS // 2))
+    estimate_rendering(module, StepSettings(RAYS))
+    assert module.train_chunk_size is None
     assert torch.equal(torch.get_rng_state(), random_state)
     assert all(torch.equal(module.state_dict()[name], value) for name, value in before.items())
     assert all(parameter.grad is None for parameter in module.parameters())
     assert module.estimator is not None
-    assert module.estimator._normals is None
+    assert module.estimator.kept is None
     assert module._trainer is None
 
 
 @pytest.mark.parametrize("field", list(FIELDS))
-def test_rendering_is_said_to_take_what_it_takes(field: str) -> None:
+def test_the_estimate_of_rendering_is_what_it_takes(field: str) -> None:
     module = make_module(field)
     rays = Rays(*torch.rand(2, RAYS, 3))
     activities = [torch.profiler.ProfilerActivity.CPU]
@@ -130,7 +133,8 @@ def test_rendering_is_said_to_take_what_it_takes(field: str) -> None:
         torch.profiler.profile(activities=activities, profile_memory=True, acc_events=True) as profile,
     ):
         module.mpi.components(module.mpi.render(rays))
-    assert rendering_need(module, RAYS, on_gpu=False) == pytest.approx(peak_of(profile), rel=0.03)
+    said = estimate_rendering(module, StepSettings(RAYS, on_gpu=False))
+    assert said == pytest.approx(peak_of(profile), rel=0.03)
 
 
 def test_the_largest_number_of_rays_that_fits() -> None:

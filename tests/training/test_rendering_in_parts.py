@@ -16,7 +16,7 @@ from support.small import few, forward_rays, make_mpi
 
 
 def rendered(kind: str, rays: Rays, train_chunk_size: int | None) -> tuple[RenderOutput, list[torch.Tensor]]:
-    """What is rendered, and the gradients of something that depends on all of it."""
+    """Return what is rendered, and the gradients of something that depends on all of it."""
     mpi = make_mpi(kind)
     result = render_in_parts(mpi, rays, train_chunk_size)
     (result.rgb.square().sum() + result.depth.sum() + result.weights.square().sum()).backward()

@@ -19,7 +19,8 @@ from normnex_pl.data.survey.diagnosis import diagnose
 from normnex_pl.data.survey.diagram import write_diagram
 from normnex_pl.data.survey.survey import survey
 from normnex_pl.training.configurations import DEFAULT_PRESET, DEFAULT_VARIANT, config_files
-from normnex_pl.training.memory.count import MemoryNeed, Photos, training_need
+from normnex_pl.training.memory.count import MemoryEstimate, Photos, estimate_training
+from normnex_pl.training.memory.fake_step import StepSettings
 
 _LOG = logging.getLogger(__name__)
 _PICTURE = "inspect.png"
@@ -92,14 +93,15 @@ def run(options: Options) -> None:
         print(f"Planes, to be changed by hand: {planes_file}")  # noqa: T201
 
 
-def _memory(training: ConfiguredTraining, scene: Scene) -> MemoryNeed | None:
+def _memory(training: ConfiguredTraining, scene: Scene) -> MemoryEstimate | None:
     """Return what the configured training takes; None without configuration."""
     module = training.module(scene.geometry)
     if module is None:
         return None
     photos = Photos(len(scene.train), scene.geometry.height, scene.geometry.width)
     try:
-        return training_need(module, photos, training.data.rays_per_step, training.precision)
+        step = StepSettings(training.data.rays_per_step, module.train_chunk_size, training.precision)
+        return estimate_training(module, photos, step)
     except Exception as error:  # a part of the user's own may look at what tensors hold
         _LOG.warning(
             "Memory: not counted (%s: %s).", type(error).__name__, " ".join(str(error).split())[:200]

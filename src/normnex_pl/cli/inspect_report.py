@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from normnex_pl.data.survey.survey import Survey, ViewSurvey
 from normnex_pl.training.memory.advice import GIB
-from normnex_pl.training.memory.count import MemoryNeed
+from normnex_pl.training.memory.count import MemoryEstimate
 
 _WIDTH = 100
 _TITLE = 12
 _NAMED = 6
 
 
-def report(survey: Survey, warnings: Sequence[str], memory: MemoryNeed | None) -> str:
+def report(survey: Survey, warnings: Sequence[str], memory: MemoryEstimate | None) -> str:
     """Return a report of a scene.
 
     Args:
@@ -93,7 +93,7 @@ def _padding(survey: Survey) -> str:
     return f"{survey.padding} pixels on each side, a canvas of {canvas[0]}x{canvas[1]}"
 
 
-def _memory(need: MemoryNeed) -> str:
+def _memory(need: MemoryEstimate) -> str:
     return (
         f"{need.total / GIB:.1f} GiB: {need.parameters / GIB:.1f} parameters, "
         f"{(need.gradients + need.optimizer) / GIB:.1f} gradients and optimiser, {need.photos / GIB:.1f} "

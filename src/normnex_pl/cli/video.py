@@ -9,8 +9,8 @@ from pathlib import Path
 from normnex_pl.core.errors import UserError
 from normnex_pl.export.video.make import make_videos
 from normnex_pl.export.video.settings import VideoSettings
-from normnex_pl.training.trained_run import find_device
-from normnex_pl.training.video_run import load_alone, load_with_scene
+from normnex_pl.training.run_folder import RunFolder
+from normnex_pl.training.trained_run import find_device, load_module, read_run
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,9 +45,10 @@ def run(options: Options) -> None:
     """Load the model, and its scene unless the user does without; render and write."""
     device = find_device(options.device)
     if options.no_scene:
-        module, scene = load_alone(options.run, device), None
+        module, scene = load_module(options.run, device), None
     else:
-        module, scene = load_with_scene(options.run, options.scene, device)
-    folder = options.out or options.run / "video"
+        trained = read_run(options.run, options.scene, device)
+        module, scene = trained.module, trained.data.scene
+    folder = options.out or RunFolder(options.run).video
     for path in make_videos(options.run, module, scene, options.settings, folder):
         _LOG.info("wrote %s", path)

@@ -7,11 +7,13 @@ camera: n . viewdir < 0 for a visible surface. Where it can't be estimated, it i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
 from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import RayBatch
@@ -26,13 +28,39 @@ class NormalEstimator(nn.Module, ABC):
 
     Attributes:
         every: Steps between two calls of `refresh`.
+        kept: Normals that are used until the next refresh; None before the first one, and in estimators that
+            start afresh in each step. A buffer: it moves with the model, and a checkpoint between two
+            refreshes holds it, so that a resumed run goes on with the same targets.
     """
 
     every: int = 1
+    kept: Float[Tensor, "layer 3 height width"] | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kept", None)
 
     def refresh(self, mpi: MPI) -> None:
-        """Bring up to date what is kept from one step to the next. Most estimators keep nothing."""
+        """Bring `kept` up to date. Most estimators keep nothing."""
         return
+
+    def keep(self, normals: Float[Tensor, "layer 3 height width"]) -> None:
+        """Replace `kept`, in its own memory if the values fit there.
+
+        A recorded graph (`normnex_pl.training.execution.CudaGraph`) goes on reading where it read when it was
+        recorded.
+        """
+        if self.kept is None or self.kept.shape != normals.shape or self.kept.device != normals.device:
+            self.kept = normals.contiguous()
+        else:
+            self.kept.copy_(normals)
+
+    @override
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        # The size follows from the scene: an estimator that hasn't been refreshed has no place for it yet.
+        stored = state_dict.get(f"{prefix}kept")
+        self.kept = None if stored is None else torch.empty_like(stored)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     @abstractmethod
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:

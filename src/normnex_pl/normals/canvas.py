@@ -87,14 +87,3 @@ def median_depth_index(weights: Float[Tensor, "plane *image"]) -> Float[Tensor, 
     share = ((half - before) / here.clamp(min=1e-12)).clamp(0, 1)
     exact = index[0] + share - 0.5
     return torch.where(passed[-1] > 1e-6, exact, float(len(weights) - 1)).clamp(0, len(weights) - 1)
-
-
-def refill(kept: Tensor | None, values: Tensor) -> Tensor:
-    """New values for what is kept from one step to the next, in the old ones' memory where they fit.
-
-    A recorded graph (`normnex_pl.training.execution.CudaGraph`) goes on reading where it read when it was
-    recorded.
-    """
-    if kept is None or kept.shape != values.shape or kept.device != values.device:
-        return values.contiguous()
-    return kept.copy_(values)

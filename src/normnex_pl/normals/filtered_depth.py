@@ -17,7 +17,7 @@ from normnex_pl.model.compositing import composite_weights
 from normnex_pl.model.fields.texture import sample_layers
 from normnex_pl.model.mpi import MPI
 from normnex_pl.normals.base import NormalEstimator, unit_normals
-from normnex_pl.normals.canvas import bake_alpha, check_cells, exact_filters, median_depth_index, refill
+from normnex_pl.normals.canvas import bake_alpha, check_cells, exact_filters, median_depth_index
 
 
 class FilteredDepth(NormalEstimator):
@@ -36,8 +36,6 @@ class FilteredDepth(NormalEstimator):
         UserError: An argument is out of range.
     """
 
-    _normals: Float[Tensor, "1 3 height width"] | None
-
     def __init__(self, divisor: int = 2, median: int = 5, blur: float = 2.0, every: int = 100) -> None:
         super().__init__()
         check_cells(divisor, every)
@@ -47,7 +45,6 @@ class FilteredDepth(NormalEstimator):
         self.median = median
         self.blur = blur
         self.every = every
-        self._normals = None
 
     @override
     @torch.no_grad()
@@ -57,16 +54,16 @@ class FilteredDepth(NormalEstimator):
         with exact_filters(depth.device):
             disparity = filter_disparity(1 / depth, self.median, self.blur)
         normals = depth_normals(1 / disparity, mpi.geometry).movedim(-1, 0)[None]
-        self._normals = refill(self._normals, normals)
+        self.keep(normals)
 
     @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        if self._normals is None:
+        if self.kept is None:
             self.refresh(mpi)
-        assert self._normals is not None
+        assert self.kept is not None
         first = batch.first_rays()
         layers = mpi.intersect(first).layers
-        return unit_normals(sample_layers(self._normals, layers))
+        return unit_normals(sample_layers(self.kept, layers))
 
 
 def filter_disparity(

@@ -22,7 +22,6 @@ from normnex_pl.normals.canvas import (
     check_cells,
     exact_filters,
     gaussian_blur,
-    refill,
 )
 
 
@@ -42,8 +41,6 @@ class TransmittanceGradient(NormalEstimator):
         UserError: An argument is out of range.
     """
 
-    _normals: Float[Tensor, "layer 3 height width"] | None
-
     def __init__(
         self, divisor: int = 4, blur: float = 1.0, plane_blur: float = 1.0, every: int = 100
     ) -> None:
@@ -53,7 +50,6 @@ class TransmittanceGradient(NormalEstimator):
         self.blur = blur
         self.plane_blur = plane_blur
         self.every = every
-        self._normals = None
 
     @override
     @torch.no_grad()
@@ -69,15 +65,15 @@ class TransmittanceGradient(NormalEstimator):
         with exact_filters(alpha.device):
             on_layers = gaussian_blur(on_layers.movedim(0, -1), 0.5).movedim(-1, 0)
         normals = unit_normals(on_layers.movedim(1, -1)).movedim(-1, 1)
-        self._normals = refill(self._normals, normals)
+        self.keep(normals)
 
     @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        if self._normals is None:
+        if self.kept is None:
             self.refresh(mpi)
-        assert self._normals is not None
+        assert self.kept is not None
         layers = mpi.intersect(batch.first_rays()).layers
-        return unit_normals(sample_layers(self._normals, layers))
+        return unit_normals(sample_layers(self.kept, layers))
 
 
 def transmittance_gradient(

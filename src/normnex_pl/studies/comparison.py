@@ -13,6 +13,7 @@ from typing import Any
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.evaluation.report import Number, format_value
+from normnex_pl.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def read_run(row: str, seed: int, folder: Path) -> Run:
     Raises:
         UserError: There is no readable ``metrics.json``.
     """
-    path = folder / "metrics.json"
+    path = RunFolder(folder).metrics
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -14,6 +14,7 @@ from normnex_pl.evaluation.pictures.components import error_legend
 from normnex_pl.evaluation.pictures.sheet import Panel, panel_table
 from normnex_pl.evaluation.report import Number, format_value
 from normnex_pl.studies.comparison import Run
+from normnex_pl.training.run_folder import RunFolder
 
 
 def comparison_sheet(runs: Sequence[Run]) -> UInt8[np.ndarray, "height width 3"] | None:
@@ -89,4 +90,4 @@ def view_psnr(run: Run, view: str) -> Number:
 
 
 def _picture(run: Run, view: str, component: str) -> Path:
-    return run.folder / "test" / f"{view}_{component}.png"
+    return RunFolder(run.folder).view_picture(view, component)

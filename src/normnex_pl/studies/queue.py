@@ -28,9 +28,6 @@ from normnex_pl.studies.comparison import Run, read_run
 from normnex_pl.training.command import resolved_config
 from normnex_pl.training.run_folder import RunFolder
 
-_FINGERPRINT = "fingerprint.json"
-_LOG = "train.log"
-
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -94,7 +91,7 @@ class RunQueue:
         try:
             if isinstance(expected, str):
                 raise UserError(expected)
-            stored = read_fingerprint(spec.folder / _FINGERPRINT)
+            stored = read_fingerprint(RunFolder(spec.folder).fingerprint)
             changed = differences(stored, expected)
             if not changed:
                 run = read_run(spec.row, spec.seed, spec.folder)
@@ -122,10 +119,11 @@ class RunQueue:
         """Remove what an earlier run left and say why the run trains."""
         if not folder.exists():
             return "trains"
-        if any(folder.iterdir()) and not (folder / _LOG).is_file():
+        log = RunFolder(folder).log
+        if any(folder.iterdir()) and not log.is_file():
             raise UserError(
-                f"{folder}: expected a run of an earlier comparison ({_LOG}), found something else. Choose "
-                "another folder for the comparison (--out), or move this one away."
+                f"{folder}: expected a run of an earlier comparison ({log.name}), found something else. "
+                "Choose another folder for the comparison (--out), or move this one away."
             )
         shutil.rmtree(folder)
         if changed:
@@ -139,7 +137,7 @@ class RunQueue:
         if changed:
             self.report(f"{spec}: will not be kept, since this changed meanwhile: {', '.join(changed)}")
         else:
-            write_fingerprint(spec.folder / _FINGERPRINT, expected)
+            write_fingerprint(RunFolder(spec.folder).fingerprint, expected)
 
 
 def visible_gpus() -> list[str]:
@@ -166,7 +164,7 @@ def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
 
 def _train(spec: RunSpec, gpu: str | None) -> Run:
     spec.folder.mkdir(parents=True)
-    log = spec.folder / _LOG
+    log = RunFolder(spec.folder).log
     status = launch(spec.arguments, log, gpu)
     if status:
         raise UserError(failure_in(log, status))

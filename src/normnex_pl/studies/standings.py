@@ -49,7 +49,7 @@ def run_folders(root: Path) -> list[Path]:
     Raises:
         UserError: There is none.
     """
-    found = sorted(path.parent for path in root.rglob("config.yaml"))
+    found = sorted(path.parent for path in root.rglob(RunFolder(root).config.name))
     if not found:
         raise UserError(f"{root}: expected run folders below it, found none. Name another one.")
     return found
@@ -57,9 +57,9 @@ def run_folders(root: Path) -> list[Path]:
 
 def standing(folder: Path) -> Standing:
     """Read what a run has left behind so far; a run may write meanwhile."""
-    config = _read(folder / "config.yaml", yaml.safe_load)
+    config = _read(RunFolder(folder).config, yaml.safe_load)
     settings, trainer = config.get("run") or {}, config.get("trainer") or {}
-    metrics = _read(folder / "metrics.json", json.loads)
+    metrics = _read(RunFolder(folder).metrics, json.loads)
     steps = _steps_done(folder)
     limit = trainer.get("max_steps")
     limit = limit if isinstance(limit, int) and limit > 0 else None
@@ -97,7 +97,7 @@ def _steps_done(folder: Path) -> int:
 def _files(folder: Path) -> list[Path]:
     """Return the files that a run writes while it trains, and at its end."""
     found = RunFolder(folder)
-    candidates = (found.config, found.checkpoint, found.metrics_csv, folder / "metrics.json")
+    candidates = (found.config, found.checkpoint, found.metrics_csv, found.metrics)
     return [path for path in candidates if path.exists()]
 
 

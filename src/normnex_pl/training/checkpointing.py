@@ -1,4 +1,4 @@
-"""Rendering for training in less memory, at the price of time."""
+"""Gradient checkpointing: rendering for training in less memory, at the cost of time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from normnex_pl.model.mpi import MPI
 
 
 def render_in_parts(mpi: MPI, rays: Rays, train_chunk_size: int | None) -> RenderOutput:
-    """Render rays part by part, and each part once more when its gradients are computed.
+    """Render rays chunk by chunk, and each chunk once more when its gradients are computed.
 
-    What lies between a part's rays and its result is forgotten until then, so that one part at a time takes
-    memory (Chen et al., Training deep nets with sublinear memory cost, 2016). Values and gradients are those
-    of `MPI.render`, up to the order of sums.
+    The activations of a chunk are dropped in between, so that only one chunk at a time takes memory (Chen et
+    al., Training deep nets with sublinear memory cost, 2016). Values and gradients are those of `MPI.render`,
+    up to the order of sums.
 
     Args:
         mpi: The model.
         rays: In the reference frame.
-        train_chunk_size: Most rays of a part; None for one part, of which nothing is forgotten.
+        train_chunk_size: Most rays of a chunk; None for all rays at once, without checkpointing.
     """
     if train_chunk_size is None or len(rays.origins) <= train_chunk_size:
         return mpi.render(rays)

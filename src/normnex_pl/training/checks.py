@@ -1,4 +1,4 @@
-"""Settings of the LightningModule that don't fit together, refused with what would."""
+"""Settings of the LightningModule that don't fit together, refused with what would fit."""
 
 from __future__ import annotations
 
@@ -8,34 +8,49 @@ from typing import Any
 from normnex_pl.core.errors import UserError
 from normnex_pl.model.mpi import MPI
 from normnex_pl.normals import NormalEstimator
+from normnex_pl.training.losses.ray_losses import ESTIMATOR, NEEDS, NORMALS
+
+_FIELD = ("a field that stores such values",)
 
 
 def check_weights(weights: Mapping[str, float], mpi: MPI, estimator: NormalEstimator | None) -> None:
-    """Raise a UserError if a loss has a weight that no part of the model can compute."""
-    missing = set()
-    if not mpi.normals.num_features:
-        missing |= {"orientation", "consistency"}
-    if estimator is None:
-        missing.add("consistency")
-    missing |= {name for name in weights if name.startswith("tv_")} - set(mpi.field.regularizers())
-    asked = sorted(name for name in missing if weights[name] > 0)
+    """Refuse a weight of a loss that no part of the model can compute.
+
+    Raises:
+        UserError: There is such a weight.
+    """
+    parts = {NORMALS: bool(mpi.normals.num_features), ESTIMATOR: estimator is not None}
+    stored = mpi.field.regularizers()
+    possible = {
+        name: all(parts[part] for part in NEEDS[name]) if name in NEEDS else name in stored
+        for name in weights
+    }
+    asked = sorted(name for name, weight in weights.items() if weight > 0 and not possible[name])
     if asked:
         raise UserError(
             f"model.weights: expected zero for {', '.join(asked)}, since this model has no part for it, "
-            f"found {', '.join(str(weights[name]) for name in asked)}. orientation needs model.normals, "
-            "consistency model.estimator too, and tv_alpha a field that stores opacities."
+            f"found {', '.join(str(weights[name]) for name in asked)}. "
+            + " ".join(f"{name} needs {' and '.join(NEEDS.get(name, _FIELD))}." for name in asked)
         )
 
 
 def check_rays(eval_chunk_size: int, train_chunk_size: int | None) -> None:
-    """Raise a UserError unless both are at least 1."""
+    """Refuse chunks of less than one ray.
+
+    Raises:
+        UserError: One of them is smaller.
+    """
     for name, rays in (("eval_chunk_size", eval_chunk_size), ("train_chunk_size", train_chunk_size)):
         if rays is not None and rays < 1:
             raise UserError(f"model.{name}: expected at least 1 ray, found {rays}.")
 
 
 def check_learning_rates(rates: Mapping[str, float], groups: Mapping[str, Any]) -> None:
-    """Raise a UserError unless each group of parameters has a learning rate, and each rate a group."""
+    """Refuse learning rates that don't belong to the groups of parameters one to one.
+
+    Raises:
+        UserError: A group has no rate, or a rate no group.
+    """
     if set(rates) != set(groups):
         raise UserError(
             f"model.optimizer.learning_rates: expected one for each of {sorted(groups)}, "

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytorch_lightning as pl
-import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
@@ -40,7 +39,8 @@ from normnex_pl.training.loggers.metrics_csv import MetricsCSV
 from normnex_pl.training.loggers.weights_and_biases import ending_run
 from normnex_pl.training.memory.plan import MemoryPlan, MemorySettings
 from normnex_pl.training.module import NormNeXModule
-from normnex_pl.training.run_folder import RunFolder, RunSettings, check_geometry, identity
+from normnex_pl.training.run_folder import RunFolder, RunSettings
+from normnex_pl.training.run_identity import check_config_files, check_geometry, identity, parse_settings
 
 _FIT = "fit"
 
@@ -107,7 +107,7 @@ class NormNeXCLI(LightningCLI):
         name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
         record = RecordKeeper()
         last = LastCheckpoint(self.run.checkpoint, config.checkpoint_every)
-        self.validation = ValidationWriter(self.run.path)
+        self.validation = ValidationWriter(self.run)
         callbacks = [
             MemoryPlan(config.memory),
             RunProgressBar(),
@@ -117,11 +117,11 @@ class NormNeXCLI(LightningCLI):
             last,
             StopOnSignal(last),
             # After the checkpoint: an error in drawing costs no training.
-            ComponentPictures(self.run.path, self._pictures(config), record),
+            ComponentPictures(self.run, self._pictures(config), record),
             self.validation,
         ]
         if not self._spares_test_views(config):
-            callbacks.append(EvaluationWriter(self.run.path, name))
+            callbacks.append(EvaluationWriter(self.run, name))
         if self.subcommand == "fit" and not self.run.checkpoint.exists():
             callbacks.append(InitialPlanes(config.initialization))
         trainer_config = {**config.trainer, "callbacks": [*(config.trainer.callbacks or []), *callbacks]}
@@ -147,10 +147,11 @@ class NormNeXCLI(LightningCLI):
     def _loggers(self, config: Namespace) -> list[Logger]:
         """Return the loggers: ``metrics.csv``, and those of the settings."""
         text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
+        settings = parse_settings(text)
         scene = self.datamodule.scene.name
         names = (scene, config.run.variant, config.run.preset, config.seed_everything)
-        run = RunIdentity(*names, self.run.path, identity(text))
-        resolved = yaml.safe_load(text) | {"geometry": asdict(self.datamodule.geometry)}
+        run = RunIdentity(*names, self.run.path, identity(settings))
+        resolved = settings | {"geometry": asdict(self.datamodule.geometry)}
         return [MetricsCSV(self.run.metrics_csv), *(kind.open(run, resolved) for kind in config.loggers)]
 
     def before_fit(self) -> None:
@@ -204,6 +205,7 @@ def run_command(args: Sequence[str], kind: type[NormNeXCLI] = NormNeXCLI) -> Non
         RunStoppedError: The training was asked to stop, and saved its checkpoint.
     """
     quieten_lightning()
+    check_config_files(args)
     try:
         with ending_run():
             kind(

@@ -1,40 +1,23 @@
-"""How a training step renders and compares rays: operation by operation, or as one recorded graph."""
+"""How a training step is executed: operation by operation, or as one recorded graph."""
 
 from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 from typing_extensions import override
 
 from normnex_pl.core.types import RayBatch, Rays
+from normnex_pl.training.losses.terms import RayLosses
 
-# Weights of the layers; predicted normals; target normals.
-ComparedNormals = tuple[Tensor, Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class RayLosses:
-    """What a batch of rays gives.
-
-    Attributes:
-        total: The sum of the losses by weight, to be differentiated.
-        losses: Unweighted and detached, by their names in `LossWeights`.
-        normals: Of the triplets' first rays, detached; None where normals aren't learned.
-    """
-
-    total: Tensor
-    losses: dict[str, Tensor]
-    normals: ComparedNormals | None
-
-
-# Renders and compares a batch. It depends on the batch, on parameters and buffers alone, and always in the
-# same way.
+# Renders a batch and computes its losses: a function of the batch, the parameters and the buffers, which runs
+# the same operations each time.
 LossFunction = Callable[[RayBatch], RayLosses]
 
 
@@ -42,14 +25,14 @@ class Execution(ABC):
     """Evaluate the losses of a batch, so that ``total.backward()`` gives the gradients.
 
     Attributes:
-        keeps_memory: Whether what a step takes stays taken until `release`.
+        keeps_memory: Whether the memory of a step stays allocated until `release`.
     """
 
     keeps_memory: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, function: LossFunction, parameters: nn.Module, batch: RayBatch) -> RayLosses:
-        """Evaluate.
+        """Evaluate the losses.
 
         Args:
             function: The losses.
@@ -58,7 +41,7 @@ class Execution(ABC):
         """
 
     def release(self) -> None:
-        """Forget what was kept from one step to the next."""
+        """Free what was kept from one step to the next."""
         return
 
 
@@ -74,15 +57,15 @@ class CudaGraph(Execution):
     """Record the first step's kernels, forward and backward, and replay them.
 
     A step of the fast preset is hundreds of small kernels, and launching them one by one takes longer than
-    running them. On other devices than CUDA's, and with several processes, this is `Eager`: while one thread
-    records, no other may ask the device anything, as the processes' communication does. Each backward pass
-    writes its gradients where the last one's were: they can't be summed over batches.
+    running them. On a CPU, and with several processes, this is `Eager`: while one thread records, no other
+    may use the device, as the communication of the processes does. Each backward pass writes its gradients
+    over those of the last one: they can't be accumulated over batches.
     """
 
     keeps_memory = True
 
     def __init__(self) -> None:
-        self._graph: _Flat | None = None
+        self._graph: FlatLosses | None = None
 
     @override
     def __call__(self, function: LossFunction, parameters: nn.Module, batch: RayBatch) -> RayLosses:
@@ -90,16 +73,16 @@ class CudaGraph(Execution):
             return function(batch)
         inputs = (batch.rays.origins, batch.rays.directions, batch.rgb)
         if self._graph is None:
-            self._graph = self._record(_Flat(function, parameters), inputs)
+            self._graph = self._record(FlatLosses(function, parameters), inputs)
         return self._graph.result(self._graph(*inputs))
 
     def _can_record(self, batch: RayBatch) -> bool:
         return batch.rgb.is_cuda and not torch.distributed.is_initialized()
 
-    def _record(self, graph: _Flat, inputs: tuple[Tensor, ...]) -> _Flat:
+    def _record(self, graph: FlatLosses, inputs: tuple[Tensor, ...]) -> FlatLosses:
         samples = tuple(values.clone() for values in inputs)
         with warnings.catch_warnings():
-            # torch 2.11 warms up on another stream than it records on, and warns of that itself.
+            # torch 2.11 warms up on another stream than it records on, and warns about its own choice.
             warnings.filterwarnings("ignore", "The AccumulateGrad node's stream", UserWarning)
             # Replaces the module's `forward` by the replay.
             torch.cuda.make_graphed_callables(graph, samples, allow_unused_input=True)
@@ -116,30 +99,30 @@ class CudaGraph(Execution):
         return CudaGraph, ()
 
 
-class _Flat(nn.Module):
-    """The losses as tuples of tensors, which is what a graph can be made of."""
+class FlatLosses(nn.Module):
+    """Losses as a function from tensors to tuples of tensors, which is what a graph can be made of.
+
+    Args:
+        function: The losses.
+        parameters: The module whose parameters learn.
+    """
 
     def __init__(self, function: LossFunction, parameters: nn.Module) -> None:
         super().__init__()
         self.parameters_of = parameters
         self.function = function
-        self.names: tuple[str, ...] = ()
+        self._structure: TreeSpec | None = None  # of `RayLosses`, known once the function has run
 
+    @override
     def forward(self, origins: Tensor, directions: Tensor, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return the total, the losses, the normals."""
-        result = self.function(RayBatch(Rays(origins, directions), rgb))
-        self.names = tuple(result.losses)
-        return result.total, *result.losses.values(), *(result.normals or ())
+        leaves, self._structure = tree_flatten(self.function(RayBatch(Rays(origins, directions), rgb)))
+        return tuple(leaves)
 
     def result(self, values: tuple[Tensor, ...]) -> RayLosses:
-        """What the tuple means.
+        """Return the losses that a tuple of `forward` stands for.
 
-        Losses are copied, since they are read later, and the next step writes to the graph's own memory.
+        They are copied, since they are read later, and the next step writes to the graph's own memory.
         """
-        total, *rest = values
-        count = len(self.names)
-        losses = {name: value.clone() for name, value in zip(self.names, rest[:count], strict=True)}
-        if len(rest) == count:
-            return RayLosses(total, losses, None)
-        weights, predicted, target = rest[count:]
-        return RayLosses(total, losses, (weights, predicted, target))
+        assert self._structure is not None
+        result: RayLosses = tree_unflatten(values, self._structure)
+        return replace(result, losses={name: value.clone() for name, value in result.losses.items()})

@@ -1,4 +1,4 @@
-"""What the planes show before the first step."""
+"""Initialise the MPI from the training images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from normnex_pl.model.mpi import MPI
 
 
 class Initialization(ABC):
-    """Give a multiplane image something to start from."""
+    """Initialise a multiplane image."""
 
     @abstractmethod
     def __call__(self, mpi: MPI, views: Sequence[View]) -> None:
-        """Change the parameters of a multiplane image that has not learned anything yet.
+        """Set the parameters of a multiplane image that has not been trained yet.
 
         Args:
             mpi: On any device.
@@ -27,22 +27,23 @@ class Initialization(ABC):
 
 
 class RandomStart(Initialization):
-    """As the field makes itself: random base colours around grey. The paper's way."""
+    """Keep the field's own initialisation, random base colours around grey, as in the NeX paper."""
 
+    @override
     def __call__(self, mpi: MPI, views: Sequence[View]) -> None:
-        """See the base class."""
+        return
 
 
 class PlaneSweep(Initialization):
-    """Each layer starts with what the photos show if all they see lay on it: a plane sweep.
+    """Project all photos onto the plane of each layer, and start with a statistic of their colours.
 
-    Where there is a surface the photos agree, and the layer at its depth starts with its colours; elsewhere
-    they blur. From grey, in a short training, textures of many pixels stay grey: each texel is looked at a
+    At the depth of a surface the photos agree, and the layer there starts with its colours; elsewhere they
+    blur. In a short training from grey, textures of many pixels stay grey, since rays read each texel only a
     few dozen times. Coefficients of coarse textures then learn the colours instead, and with a specular part
     that can't darken, planes near the camera become fog.
 
     Args:
-        statistic: Makes one colour out of those of the photos.
+        statistic: Reduces the photos' colours of a texel to one.
     """
 
     def __init__(self, statistic: PhotoStatistic = MeanOfPhotos()) -> None:  # noqa: B008 (it has no state)

@@ -1,4 +1,4 @@
-"""What of Lightning is refused, and what of its talk is left out."""
+"""Settings of Lightning that are refused, and messages of Lightning that are suppressed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SCALED_GRADIENTS = ("16", "16-mixed")
 
 
 def check_trainer(config: Namespace) -> None:
-    """Refuse settings of Lightning's trainer that mean something else here, or nothing.
+    """Refuse settings of Lightning's trainer that mean something else here, or have no effect.
 
     Args:
         config: The configuration's part ``trainer``.
@@ -30,7 +30,7 @@ def check_trainer(config: Namespace) -> None:
     if str(config.precision) in _SCALED_GRADIENTS:
         raise UserError(
             f"trainer.precision: expected 32-true or bf16-mixed, found {config.precision}. It scales the "
-            "gradients of rays, to which those of stored textures are added as they are. Take bf16-mixed."
+            "gradients of rays, but not those of stored textures that are added to them. Use bf16-mixed."
         )
     if config.max_steps == -1 and config.max_epochs == -1:
         raise UserError(
@@ -40,17 +40,19 @@ def check_trainer(config: Namespace) -> None:
 
 
 def quieten_lightning() -> None:
-    """Leave out what Lightning says of itself: nothing that a user could act on."""
-    # "GPU available", advertisements, "max_steps reached", where checkpoints are read; warnings still come.
+    """Suppress messages of Lightning that a user can't act on."""
+    # "GPU available", advertisements, "max_steps reached", paths of checkpoints; warnings are still shown.
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Lightning 2.6 with torch 2.14.
     warnings.filterwarnings("ignore", r".isinstance\(treespec, LeafSpec\)", FutureWarning)
-    # It counts the steps of one epoch; rows are written by the step of the whole training.
+    # It counts the steps of one epoch; rows are logged by the step of the whole training.
     warnings.filterwarnings("ignore", "The number of training batches", PossibleUserWarning)
-    # Torch 2.14 has another name for it, which older ones don't know.
+    # What is logged after a validation is the same on all ranks already.
+    warnings.filterwarnings("ignore", "It is recommended to use `self.log", PossibleUserWarning)
+    # Torch 2.14 has another name for it, which older versions don't know.
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     # Arguments of a run follow from those of the command, which Lightning also finds in sys.argv.
     warnings.filterwarnings("ignore", "LightningCLI's args parameter is intended to run", UserWarning)
-    # One process is right on a cluster too, on its login node or within an allocation.
+    # A single process is fine on a cluster too, on its login node or within an allocation.
     warnings.filterwarnings("ignore", "The `srun` command is available", PossibleUserWarning)

@@ -1,16 +1,16 @@
-"""The LightningModule: steps, losses, optimisers, logging. It names no concrete variant."""
+"""The LightningModule: a step, its losses, the optimiser, evaluation. It names no concrete variant."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from einops import rearrange
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import MPIGeometry, RayBatch, Rays, View
@@ -25,23 +25,13 @@ from normnex_pl.model.appearance import (
     NormalModel,
 )
 from normnex_pl.model.fields import FieldFactory
-from normnex_pl.model.mpi import MPI, RenderOptions, composite_normals
+from normnex_pl.model.mpi import MPI, RenderOptions
 from normnex_pl.normals import NormalEstimator
 from normnex_pl.normals.targets import normal_diagnostics, view_components
 from normnex_pl.training.checkpointing import render_in_parts
 from normnex_pl.training.checks import check_learning_rates, check_rays, check_weights
-from normnex_pl.training.execution import ComparedNormals, Eager, Execution, RayLosses
-from normnex_pl.training.losses import (
-    LossWeights,
-    consistency_loss,
-    disparity_smoothness_loss,
-    distortion_loss,
-    gradient_loss,
-    mse_loss,
-    orientation_loss,
-    specular_loss,
-    tangent_disparity,
-)
+from normnex_pl.training.execution import Eager, Execution
+from normnex_pl.training.losses import LossWeights, RayLosses, RayTerms, weigh_losses
 from normnex_pl.training.ranks import is_mine
 from normnex_pl.training.record import TrainingRecord
 from normnex_pl.training.schedules import Schedule
@@ -69,17 +59,15 @@ class NormNeXModule(pl.LightningModule):
         geometry: The fields of `MPIGeometry`, which the command line takes from the scene. Plain scalars, so
             that a checkpoint can be loaded without executing anything.
         field: Makes the field.
-        color: What the field's features mean.
-        basis: Functions of a direction, and which one.
+        color: Turns the field's features into colours.
+        basis: Functions of a direction, and the choice of that direction.
         normals: Reads normals from the features.
         optimizer: Adam's settings.
         schedule: Of the learning rates.
-        background: What is behind the planes.
+        background: Behind the planes.
         weights: Of the losses.
-        estimator: Of the normals that predicted ones shall be like; there has to be one to train them.
-        attached_targets: Whether the consistency loss also moves the geometry: by the weights, and by the
-            targets of estimators that are made of the rendered rays (`DensityDifference`, `RenderedDepth`).
-        execution: How the rays of a step are rendered and compared.
+        estimator: Of the normals that predicted ones learn from; training these needs one.
+        execution: Whether a step runs operation by operation, or as a recorded graph.
         num_layers: Layers that share textures.
         sublayers: Planes a layer.
         eval_chunk_size: Rays rendered at once in evaluation.
@@ -99,7 +87,6 @@ class NormNeXModule(pl.LightningModule):
         background: Background = ClearBackground(),  # noqa: B008 (it has no state)
         weights: LossWeights = LossWeights(),  # noqa: B008 (frozen)
         estimator: NormalEstimator | None = None,
-        attached_targets: bool = False,
         execution: Execution = Eager(),  # noqa: B008 (it has no state)
         num_layers: int = 16,
         sublayers: int = 12,
@@ -108,7 +95,7 @@ class NormNeXModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
-            # Loading passes modules; what checkpoints hold comes from the command line, and is plain.
+            # Loading passes modules; checkpoints hold plain values of the command line.
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`", UserWarning)
             self.save_hyperparameters()
         self.mpi = MPI(
@@ -120,9 +107,7 @@ class NormNeXModule(pl.LightningModule):
             background,
         )
         self.estimator = estimator
-        self.attached_targets = attached_targets
         self.execution = execution
-        self._targets_are_stale = True
         check_learning_rates(optimizer.learning_rates, self.mpi.parameter_groups())
         self.weights = asdict(weights)
         check_weights(self.weights, self.mpi, estimator)
@@ -133,21 +118,35 @@ class NormNeXModule(pl.LightningModule):
         self.train_chunk_size = train_chunk_size
         self.record = TrainingRecord()
 
+    @override
     def training_step(self, batch: RayBatch, batch_idx: int) -> dict[str, Tensor]:
-        """Render the rays and sums the weighted losses, but for those of `on_before_optimizer_step`."""
+        """Render the rays and compute their weighted losses."""
         self._refresh_targets()
-        step = self.execution(self._ray_losses, self.mpi, batch)
+        step = self.execution(self.ray_losses, self.mpi, batch)
         train_psnr = mse_to_psnr(step.losses["mse"])
         self._total = step.total.detach()
         if self._logs_now():
             scalars = {f"loss/{name}": loss for name, loss in step.losses.items()}
             if step.normals is not None:
-                scalars |= normal_diagnostics(*step.normals)
+                compared = step.normals
+                scalars |= normal_diagnostics(compared.weights, compared.predicted, compared.target)
             self.log_dict(scalars | {"train/psnr": train_psnr}, batch_size=1)
         return {"loss": step.total, "psnr": train_psnr}
 
+    def ray_losses(self, batch: RayBatch) -> RayLosses:
+        """Render rays and compute their losses: tensors in, tensors out, and no side effect."""
+        return weigh_losses(self.ray_terms(batch), self.weights)
+
+    def ray_terms(self, batch: RayBatch) -> RayTerms:
+        """Render rays, and estimate the normals that predicted ones learn from."""
+        flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
+        rendered = render_in_parts(self.mpi, flat, self.train_chunk_size)
+        target = self._target_normals(batch, rendered)
+        return RayTerms(batch, rendered, self.mpi.layer_weights(rendered.weights), target, self.mpi.geometry)
+
+    @override
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Add the gradients of the losses on stored values alone, behind those of the rays on all ranks."""
+        """Add the gradients of the losses on stored values, once those of the rays are summed over ranks."""
         regularizers = self.mpi.field.regularizers()
         values = {
             name: regularizer.add_gradient(self.weights[name])
@@ -159,115 +158,27 @@ class NormNeXModule(pl.LightningModule):
             scalars = {f"loss/{name}": value for name, value in values.items()}
             self.log_dict(scalars | {"loss/total": total}, batch_size=1)
 
-    def _ray_losses(self, batch: RayBatch) -> RayLosses:
-        """Render rays and compare them: tensors in, tensors out, and nothing else that changes."""
-        flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
-        rendered = render_in_parts(self.mpi, flat, self.train_chunk_size)
-        compared = self._compared_normals(batch, rendered)
-        losses = {
-            name: loss()
-            for name, loss in self._losses(batch, rendered, compared).items()
-            if name == "mse" or self.weights[name] > 0
-        }
-        total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
-        return RayLosses(
-            total,
-            {name: loss.detach() for name, loss in losses.items()},
-            compared and (compared[0].detach(), compared[1].detach(), compared[2].detach()),
-        )
-
-    def _losses(
-        self, batch: RayBatch, rendered: RenderOutput, compared: ComparedNormals | None
-    ) -> dict[str, Callable[[], Tensor]]:
-        """Return the losses of rays that the parts of this model offer, by their names in `LossWeights`."""
-        rgb = rearrange(rendered.rgb, "(triplet pixel) rgb -> triplet pixel rgb", pixel=3)
-        layers = self.mpi.layer_weights(rendered.weights)
-        offered: dict[str, Callable[[], Tensor]] = {
-            "mse": lambda: mse_loss(rgb, batch.rgb),
-            "gradient": lambda: gradient_loss(rgb, batch.rgb),
-            "disparity_smoothness": lambda: self._smoothness(batch, rendered, layers),
-            "distortion": lambda: distortion_loss(rendered.weights),
-            "specular": lambda: specular_loss(layers.detach(), rendered.specular),
-        }
-        if rendered.normals is not None:
-            first, viewdirs = rendered.normals[::3], batch.first_rays().viewdirs
-            weights = layers[::3].detach()
-            offered["orientation"] = lambda: orientation_loss(weights, first, viewdirs)
-        if compared is not None:
-            offered["consistency"] = lambda: consistency_loss(*compared)
-        return offered
-
-    def _smoothness(self, batch: RayBatch, rendered: RenderOutput, layers: Tensor) -> Tensor:
-        near = self.mpi.geometry.near
-        disparity = rearrange(rendered.disparity, "(triplet pixel) -> triplet pixel", pixel=3)
-        expected = disparity[:, :1].expand(-1, 2)
-        if rendered.normals is not None:
-            # Detached: normals learn from their targets alone, whatever estimates these.
-            normals = composite_normals(layers[::3], rendered.normals[::3]).detach()
-            expected = tangent_disparity(batch.rays, disparity, normals, 1 / near)
-        return disparity_smoothness_loss(near * disparity, near * expected, batch.rgb)
+    def _target_normals(self, batch: RayBatch, rendered: RenderOutput) -> Tensor | None:
+        """Estimate normals, detached, if anything learns from them."""
+        if self.estimator is None or self.weights["consistency"] == 0:
+            return None
+        with torch.no_grad():
+            target: Tensor = self.estimator(self.mpi, batch, rendered)
+        return target
 
     def _refresh_targets(self) -> None:
-        """Bring the estimated normals up to date, where they teach anything."""
+        """Refresh the estimator on the step's number alone: a resumed run refreshes in the same steps."""
         if self.estimator is None or self.weights["consistency"] == 0:
             return
-        if self._targets_are_stale or self.trainer.global_step % self.estimator.every == 0:
+        if self.trainer.global_step % self.estimator.every == 0:
             self.estimator.refresh(self.mpi)
-            self._targets_are_stale = False
-
-    def _compared_normals(self, batch: RayBatch, rendered: RenderOutput) -> ComparedNormals | None:
-        """Where predicted normals learn from estimated ones."""
-        if self.estimator is None or rendered.normals is None or self.weights["consistency"] == 0:
-            return None
-        weights = self.mpi.layer_weights(rendered.weights[::3])
-        with torch.set_grad_enabled(self.attached_targets):
-            target = self.estimator(self.mpi, batch, rendered)
-        return weights if self.attached_targets else weights.detach(), rendered.normals[::3], target
 
     def _logs_now(self) -> bool:
-        """Return whether the loggers listen: gathering scalars costs more time than a small step takes."""
+        """Return whether this step is logged: gathering scalars takes longer than a small step does."""
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         return bool(every) and (self.trainer.global_step + 1) % every == 0
 
-    def validation_step(self, batch: View, batch_idx: int) -> dict[str, float]:
-        """Log how well a left-out training view is rendered, and after how many seconds of training.
-
-        Returns:
-            ``psnr``; the log has its mean over the views.
-        """
-        score = psnr(self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"], batch.rgb)
-        seconds = self.record.seconds  # of training until now: it gives the score a place in time
-        self.log_dict({"val/psnr": score, "val/train_seconds": seconds}, batch_size=1)
-        return {"psnr": score}
-
-    def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor] | None:
-        """Render a held-out view; callbacks judge it. Of several ranks one renders it, the others pass.
-
-        Returns:
-            `view_components`; and where colours are looked up by normals, ``rgb_flat_normals``: the colours
-            if all normals were (0, 0, -1). None where another rank renders the view.
-        """
-        if not is_mine(self.trainer, batch_idx):
-            return None
-        shown = view_components(self.mpi, self.estimator, batch, self.eval_chunk_size)
-        if self.mpi.basis.query.needs_normals:
-            flat = self.mpi.render_image(batch.camera, self.eval_chunk_size, RenderOptions(FlatNormals()))
-            shown["rgb_flat_normals"] = flat["rgb"]
-        return shown
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Have the targets estimated anew in the next step, as in a run that goes on from this checkpoint."""
-        self._targets_are_stale = True
-
-    def on_train_end(self) -> None:
-        """Free what only training needs, for the evaluation that follows."""
-        self.execution.release()
-
-    def on_test_start(self) -> None:
-        """Bring the estimated normals up to date."""
-        if self.estimator is not None:
-            self.estimator.refresh(self.mpi)
-
+    @override
     def configure_optimizers(self) -> Any:
         """Return one Adam over all groups; the schedule multiplies all their learning rates."""
         groups = self.mpi.parameter_groups()
@@ -283,3 +194,41 @@ class NormNeXModule(pl.LightningModule):
             optimizer, lambda step: self.schedule(min(step / total, 1.0))
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    @override
+    def validation_step(self, batch: View, batch_idx: int) -> dict[str, float] | None:
+        """Score a left-out training view; `ValidationWriter` logs the mean. Ranks share the views.
+
+        Returns:
+            ``psnr``; None where another rank renders the view.
+        """
+        if not is_mine(self.trainer, batch_idx):
+            return None
+        return {"psnr": psnr(self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"], batch.rgb)}
+
+    @override
+    def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor] | None:
+        """Render a held-out view; `EvaluationWriter` evaluates it. Ranks share the views.
+
+        Returns:
+            `view_components`; and where colours are looked up by normals, ``rgb_flat_normals``: the colours
+            if all normals were (0, 0, -1). None where another rank renders the view.
+        """
+        if not is_mine(self.trainer, batch_idx):
+            return None
+        shown = view_components(self.mpi, self.estimator, batch, self.eval_chunk_size)
+        if self.mpi.basis.query.needs_normals:
+            flat = self.mpi.render_image(batch.camera, self.eval_chunk_size, RenderOptions(FlatNormals()))
+            shown["rgb_flat_normals"] = flat["rgb"]
+        return shown
+
+    @override
+    def on_train_end(self) -> None:
+        """Free what only training needs, for the evaluation that follows."""
+        self.execution.release()
+
+    @override
+    def on_test_start(self) -> None:
+        """Bring the estimated normals up to date."""
+        if self.estimator is not None:
+            self.estimator.refresh(self.mpi)

@@ -1,6 +1,6 @@
-"""What the processes of one run tell each other: digests of what they hold, results, and when to stop.
+"""Communication between the processes of one run: digests of their models, results, and when to stop.
 
-A rank is one process with one device. Each call here is one for all ranks, in the same order.
+A rank is one process with one device. All ranks have to make the calls that communicate, in the same order.
 """
 
 from __future__ import annotations
@@ -13,23 +13,22 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor, nn
 
-from normnex_pl.normals import NormalEstimator
-
 T = TypeVar("T")
 
-# The integer type that shows the bits of a value, by the value's size in bytes.
+# The integer type with the same bits as a value, by the value's size in bytes.
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-# Values at once: their products with the weights take 16 bytes each.
+# Values per chunk: their products with the weights take 16 bytes each.
 _CHUNK = 2**22
 # Odd, so that no bit of a value is lost; any large ones would do (those of splitmix64).
 _STEP, _MIX = 0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9
 
 
 def digest(tensor: Shaped[Tensor, "..."]) -> Int64[Tensor, ""]:
-    """Return a number that stands for all bits of a tensor, computed on its device.
+    """Return a hash of all bits of a tensor, computed on its device.
 
-    The sum of all values, taken as integers and each times an odd number of its place, modulo 2^64: a single
-    value that differs always changes it, several that differ do not with a chance of about 2^-64.
+    It is the sum over all values, taken as integers and each multiplied by an odd number that depends on its
+    place, modulo 2^64. A single different value always changes it; several leave it unchanged with a
+    probability of about 2^-64.
 
     Args:
         tensor: Of any type whose values take 1, 2, 4 or 8 bytes.
@@ -45,25 +44,21 @@ def digest(tensor: Shaped[Tensor, "..."]) -> Int64[Tensor, ""]:
     return total
 
 
-def held_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """What all ranks have to agree on: buffers, parameters, and what estimators keep from step to step."""
+def replicated_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield what all ranks have to agree on: buffers (kept targets of estimators among them), parameters."""
     yield from module.named_buffers()
     yield from module.named_parameters()
-    for path, part in module.named_modules():
-        if isinstance(part, NormalEstimator):
-            kept = ((name, value) for name, value in vars(part).items() if isinstance(value, Tensor))
-            yield from ((f"{path}.{name}" if path else name, value) for name, value in kept)
 
 
 def digests(module: nn.Module) -> dict[str, int]:
-    """Return the digests of `held_tensors` by name; waits for the device once."""
-    named = dict(held_tensors(module))
+    """Return the digests of `replicated_tensors` by name, synchronising with the device once."""
+    named = dict(replicated_tensors(module))
     values = [digest(tensor) for tensor in named.values()]
     return dict(zip(named, torch.stack(values).tolist(), strict=True)) if values else {}
 
 
 def disagreements(of_ranks: list[Mapping[str, Any]]) -> dict[str, list[int]]:
-    """Name what isn't the same on all ranks, and the ranks on which it isn't as on the first."""
+    """Name the values that differ between ranks, and the ranks where they differ from the first one's."""
     names = dict.fromkeys(name for values in of_ranks for name in values)
     first = of_ranks[0]
     found = {
@@ -92,12 +87,12 @@ def gather(trainer: pl.Trainer, value: T) -> list[T]:
 
 
 def is_mine(trainer: pl.Trainer, index: int) -> bool:
-    """Return whether this rank does the piece of work of this index, which one rank alone does."""
+    """Return whether this rank does the work item of this index; the ranks take turns."""
     return index % trainer.world_size == trainer.global_rank
 
 
 def stop_all(trainer: pl.Trainer, error: Exception) -> NoReturn:
-    """End a run that all ranks know has to end: the first one says why, and the others leave quietly.
+    """End a run that all ranks have agreed to end: the first one says why, and the others exit quietly.
 
     Raises:
         Exception: ``error``, on the first rank.

@@ -1,29 +1,31 @@
-"""Run folders: ``runs/<scene>/<variant>-<preset>/``, one a run; resuming goes on in it."""
+"""Run folders: ``runs/<scene>/<variant>-<preset>/``, one per run; a resumed run goes on in its folder."""
 
 from __future__ import annotations
 
+import json
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-import yaml
+from torch import nn
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.files import write_text
-from normnex_pl.core.types import MPIGeometry
+from normnex_pl.core.files import write_json, write_text
+from normnex_pl.training.run_identity import check_version, identity_difference, model_digest, parse_settings
+
+_BAKED = "baked"  # the key of the baked files' scores in metrics.json
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is called, and where it goes.
+    """The names of a run, and its folder.
 
     Attributes:
         root: Folder of all runs.
         variant: Name of the model's variant; a variant's YAML sets it.
         preset: Name of the size and schedule; a preset's YAML sets it.
-        folder: The run folder itself, if it shall be another one than ``root/<scene>/<variant>-<preset>``.
+        folder: The run folder; None for ``root/<scene>/<variant>-<preset>``.
     """
 
     root: Path = Path("runs")
@@ -34,7 +36,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of a run folder.
+    """All paths of a run folder, and how its files are read and written.
 
     Attributes:
         path: The folder.
@@ -65,13 +67,56 @@ class RunFolder:
 
     @property
     def metrics_csv(self) -> Path:
-        """Logged scalars."""
+        """Scalars logged in training."""
         return self.path / "metrics.csv"
 
     @property
+    def metrics(self) -> Path:
+        """Scores of the held-out views, the cost of the training, scores of the baked files."""
+        return self.path / "metrics.json"
+
+    @property
+    def validation(self) -> Path:
+        """Scores of the left-out training views at the newest validated step."""
+        return self.path / "validation.json"
+
+    @property
+    def contact_sheet(self) -> Path:
+        """All held-out views beside their photos."""
+        return self.path / "test" / "contact_sheet.png"
+
+    @property
     def baked(self) -> Path:
-        """The baked multiplane image."""
+        """Folder of the baked multiplane image."""
         return self.path / "mpi"
+
+    @property
+    def video(self) -> Path:
+        """Folder of the videos."""
+        return self.path / "video"
+
+    @property
+    def log(self) -> Path:
+        """The output of a run that a comparison or a sweep started."""
+        return self.path / "train.log"
+
+    @property
+    def fingerprint(self) -> Path:
+        """Hashes of everything that a finished run of a comparison depends on."""
+        return self.path / "fingerprint.json"
+
+    def view_picture(self, view: str, kind: str) -> Path:
+        """Return the file of a picture of a held-out view.
+
+        Args:
+            view: Its name.
+            kind: ``render``, ``truth`` (the photo), ``error`` or ``baked``.
+        """
+        return self.path / "test" / f"{view}_{kind}.png"
+
+    def components(self, step: int) -> Path:
+        """Return the folder of the pictures of a step's components."""
+        return self.path / "components" / f"step_{step:06d}"
 
     def existing_checkpoint(self) -> Path:
         """Return the newest checkpoint.
@@ -90,6 +135,31 @@ class RunFolder:
             )
         return self.checkpoint
 
+    def read_config(self) -> dict[str, Any]:
+        """Read the configuration.
+
+        Raises:
+            UserError: There is none, it is damaged, or an older version wrote it.
+        """
+        if not self.config.is_file():
+            raise UserError(
+                f"{self.config}: expected the configuration of a run, found none. RUN is the folder of a "
+                "run, such as runs/demo/nex_rgb-tiny."
+            )
+        try:
+            config = parse_settings(self.config.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{self.config}: expected YAML, found a damaged file ({error}). Train again."
+            ) from None
+        if not all(isinstance(config.get(name), dict) for name in ("run", "data")):
+            raise UserError(
+                f"{self.config}: expected the configuration of a run, with run and data, found something "
+                "else. Name the folder of a run (RUN=...), or train again."
+            )
+        check_version(self.config, config)
+        return config
+
     def check(self, config: str) -> None:
         """Check that a run which is to be resumed has this configuration.
 
@@ -97,10 +167,11 @@ class RunFolder:
             config: As YAML.
 
         Raises:
-            UserError: The folder holds a run with another model or other data.
+            UserError: The folder holds a run of another model, of other data, or of an older version.
         """
         if self.checkpoint.exists() and self.config.exists():
-            difference = first_difference(identity(self.config.read_text(encoding="utf-8")), identity(config))
+            stored = self.read_config()
+            difference = identity_difference(stored, parse_settings(config))
             if difference:
                 raise UserError(
                     f"{self.path}: expected a new folder or a part of the same run, found another "
@@ -108,44 +179,52 @@ class RunFolder:
                 )
 
     def store(self, config: str, planes: str) -> None:
-        """Store the configuration of a run that starts or go on, and where its planes stand and why."""
+        """Store the configuration of a run that starts or goes on, and where its planes stand and why."""
         write_text(self.config, config)
         write_text(self.planes, planes)
 
+    def read_metrics(self) -> dict[str, Any]:
+        """Read the scores; empty if the run wasn't evaluated.
 
-def run_label(variant: str, preset: str, steps: int) -> str:
-    """What stands above a figure of a run."""
-    return f"{variant}, preset {preset}, {steps:,} steps"
+        Raises:
+            UserError: They are damaged.
+        """
+        try:
+            content = json.loads(self.metrics.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise UserError(
+                f"{self.metrics}: expected JSON, found a damaged file ({error}). Evaluate again "
+                "(make eval RUN=...)."
+            ) from None
+        if not isinstance(content, dict):
+            raise UserError(
+                f"{self.metrics}: expected the scores of a run, found something else. Evaluate it again "
+                "(make eval RUN=...)."
+            )
+        return content
 
+    def write_metrics(self, summary: dict[str, Any], model: nn.Module) -> None:
+        """Write the scores of an evaluation, and keep those of files that were baked from this very model."""
+        try:
+            baked = self.read_metrics().get(_BAKED)
+        except UserError:  # replaced by the scores of this evaluation
+            baked = None
+        kept = isinstance(baked, dict) and self.baked.is_dir() and baked.get("model") == model_digest(model)
+        write_json(self.metrics, summary | ({_BAKED: baked} if kept else {}))
 
-def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
-    """Check that a checkpoint was trained on the scene at hand.
+    def store_baked_scores(self, scores: dict[str, Any], model: str) -> None:
+        """Add the scores of baked files to those of the run, which may have been evaluated meanwhile.
 
-    Raises:
-        UserError: It was trained with another reference camera, canvas or depth range.
-    """
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    difference = first_difference(content["hyper_parameters"]["geometry"], asdict(geometry), "geometry")
-    if difference:
-        raise UserError(
-            f"{checkpoint}: expected weights that were trained on this scene, found those of another one, or "
-            f"of other planes ({difference}). Name the scene of the run (SCENE=...), or another run folder."
-        )
+        Args:
+            scores: Of the baked files.
+            model: `model_digest` of the weights that they were baked from.
+        """
+        write_json(self.metrics, self.read_metrics() | {_BAKED: scores | {"model": model}})
 
-
-def identity(config: str) -> dict[str, Any]:
-    """What makes two configurations the same run: neither paths nor the machine."""
-    parsed = yaml.safe_load(config)
-    data = {key: value for key, value in parsed["data"].items() if key != "scene"}
-    return {"model": parsed["model"], "data": data, "seed_everything": parsed["seed_everything"]}
-
-
-def first_difference(before: Any, now: Any, key: str = "") -> str | None:
-    """Name the first value in which two nested dictionaries differ, or None."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for name in sorted({*before, *now}):
-            difference = first_difference(before.get(name), now.get(name), f"{key}.{name}" if key else name)
-            if difference:
-                return difference
-        return None
-    return None if before == now else f"{key}: {before} there, {now} now"
+    def forget_baked_scores(self) -> None:
+        """Remove the scores of baked files from those of the run, if there are any."""
+        content = self.read_metrics()
+        if content.pop(_BAKED, None) is not None:
+            write_json(self.metrics, content)

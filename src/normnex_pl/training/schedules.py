@@ -1,4 +1,4 @@
-"""Learning-rate schedules: functions of the share of training that is done, so that they fit any length."""
+"""Learning-rate schedules: functions of the completed fraction of training, so that they fit any length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def __call__(self, progress: float) -> float:
-        """Return the factor after the share ``progress`` in [0, 1] of all steps."""
+        """Return the factor after the fraction ``progress`` in [0, 1] of all steps."""
 
 
 class StepDecay(Schedule):
@@ -28,7 +28,7 @@ class StepDecay(Schedule):
 
 
 class ExponentialDecay(Schedule):
-    """Falls exponentially from 1 to ``final``."""
+    """Decay exponentially from 1 to ``final``."""
 
     def __init__(self, final: float = 1e-3) -> None:
         self.final = final

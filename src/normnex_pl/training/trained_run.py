@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 from torch import Tensor
 
@@ -17,9 +16,10 @@ from normnex_pl.core.types import View
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.normals import NormalEstimator
 from normnex_pl.normals.targets import view_components
-from normnex_pl.training.memory.count import rays_in_pictures
+from normnex_pl.training.memory.count import eval_chunk_on
 from normnex_pl.training.module import NormNeXModule
-from normnex_pl.training.run_folder import RunFolder, check_geometry, run_label
+from normnex_pl.training.run_folder import RunFolder
+from normnex_pl.training.run_identity import check_geometry, check_version, other_version
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class TrainedRun:
 
     @property
     def label(self) -> str:
-        """Scene, variant, preset and steps, to stand above figures."""
-        return f"{self.data.scene.name}: {run_label(self.variant, self.preset, self.module.record.steps)}"
+        """Scene, variant, preset and steps, for the heading of a figure."""
+        steps = self.module.record.steps
+        return f"{self.data.scene.name}: {self.variant}, preset {self.preset}, {steps:,} steps"
 
     def view(self, name: str | None = None) -> View:
         """Return a view of the scene by its name, on the model's device; the first held-out one for None.
@@ -78,22 +79,45 @@ def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedR
         device: For the model.
 
     Raises:
-        UserError: There is no run, it has no checkpoint, or the scene is another one or can't be read.
+        UserError: There is no run, it has no checkpoint, an older version wrote it, or the scene is missing,
+            another one, or unreadable.
     """
     run = RunFolder(folder)
-    if not run.config.is_file():
-        raise UserError(
-            f"{run.config}: expected the configuration of a run, found none. RUN is the folder of a run, "
-            "such as runs/demo/nex_rgb-tiny."
-        )
+    config = run.read_config()
     checkpoint = run.existing_checkpoint()
-    config = _read_config(run.config)
-    data = _read_data(run.config, config, scene)
+    data = _read_data(run.config, config["data"], scene)
     check_geometry(checkpoint, data.geometry)
-    module = NormNeXModule.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)
-    module.eval_chunk_size = rays_in_pictures(module.eval_chunk_size, device)
+    module = load_module(folder, device).requires_grad_(False)
+    module.eval_chunk_size = eval_chunk_on(device, module.eval_chunk_size)
     variant, preset = (str(config["run"].get(name)) for name in ("variant", "preset"))
-    return TrainedRun(folder, variant, preset, module.eval().requires_grad_(False), data)
+    return TrainedRun(folder, variant, preset, module, data)
+
+
+def load_module(folder: Path, device: torch.device) -> NormNeXModule:
+    """Load a run's model, which the checkpoint holds completely: the scene isn't needed.
+
+    Args:
+        folder: Of the run.
+        device: For the model.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        UserError: There is no checkpoint, or an older version wrote it.
+    """
+    checkpoint = RunFolder(folder).existing_checkpoint()
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    check_version(checkpoint, {"model": content["hyper_parameters"]})
+    try:
+        module = NormNeXModule.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)
+    except ArgumentError as error:
+        raise other_version(checkpoint, " ".join(str(error).split())) from None
+    except RuntimeError as error:
+        if "state_dict" not in str(error):
+            raise
+        raise other_version(checkpoint, " ".join(str(error).split())) from None
+    return module.eval()
 
 
 def find_device(name: str | None = None) -> torch.device:
@@ -118,27 +142,20 @@ def find_device(name: str | None = None) -> torch.device:
     return device
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: expected YAML, found a damaged file ({error}). Train again.") from None
-    if not isinstance(config, dict) or not all(
-        isinstance(config.get(name), dict) for name in ("run", "data")
-    ):
+def _read_data(path: Path, stored: dict[str, Any], scene: Path | None) -> SceneDataModule:
+    """Load the scene of a run by the settings in its configuration."""
+    settings = stored if scene is None else stored | {"scene": str(scene)}
+    named = Path(str(settings.get("scene")))
+    if not named.exists():
         raise UserError(
-            f"{path}: expected the configuration of a run, with run and data, found something else."
+            f"{path}: expected the scene of the run in {named}, found nothing there. Say where it is "
+            "(SCENE=...); a video can also do without its photos (ARGS=--no-scene)."
         )
-    return config
-
-
-def _read_data(path: Path, config: dict[str, Any], scene: Path | None) -> SceneDataModule:
-    settings = config["data"] if scene is None else config["data"] | {"scene": str(scene)}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(SceneDataModule, "data")
     try:
         data = parser.instantiate_classes(parser.parse_object({"data": settings})).data
     except ArgumentError as error:
-        raise UserError(f"{path}: expected settings of this version's data, found: {error}") from None
+        raise other_version(path, " ".join(str(error).split())) from None
     assert isinstance(data, SceneDataModule)
     return data

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import pytorch_lightning as pl
 import torch
 
-from normnex_pl.core.types import RayBatch
+from normnex_pl.core.types import RayBatch, View
 from normnex_pl.training.callbacks import StopOnSignal
 from normnex_pl.training.ranks import digest
 from support.ports import free_port
@@ -27,7 +27,7 @@ THEN = "then"
 
 
 class Witness(pl.Callback):
-    """Stores what a rank has trained: its weights, and of each step the gate and a digest of the rays.
+    """Store what a rank has trained: its weights, and of each step the gate and a digest of the rays.
 
     Args:
         folder: Where to.
@@ -41,20 +41,40 @@ class Witness(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: RayBatch, _: int
     ) -> None:
-        """Notes a step."""
+        """Note a step."""
         self.gates[trainer.global_step] = float(pl_module.mpi.gate)  # type: ignore[arg-type, union-attr]
         self.rays[trainer.global_step] = int(digest(batch.rays.directions))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stores everything."""
+        """Store everything."""
         weights = pl_module.mpi.state_dict()  # type: ignore[union-attr]
         content = {"weights": weights, "gates": self.gates, "rays": self.rays}
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.save(content, self.folder / f"rank{trainer.global_rank}.pt")
 
 
+class Validated(pl.Callback):
+    """Store the names of the left-out views that a rank has rendered, in order.
+
+    Args:
+        folder: Where to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: list[str] = []
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, _: object, outputs: object, batch: View, *__: int
+    ) -> None:
+        """Note a view, if it was this rank's."""
+        if outputs is not None:
+            self.names.append(batch.name)
+            (self.folder / f"validated{trainer.global_rank}.txt").write_text(" ".join(self.names))
+
+
 class Holder(pl.Callback):
-    """Waits in some steps until the process is told to stop, and tells who asks that it waits.
+    """Wait in some steps until the process receives a signal, and leave a file that says so.
 
     Args:
         folder: Gets a file ``step<n>`` when the first rank waits in step n.
@@ -68,7 +88,7 @@ class Holder(pl.Callback):
         self.seconds = seconds
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
-        """Waits."""
+        """Wait."""
         if trainer.global_step not in self.steps:
             return
         if trainer.is_global_zero:
@@ -80,7 +100,7 @@ class Holder(pl.Callback):
 
 
 class Signaller(pl.Callback):
-    """Has one rank get a signal in the middle of a step.
+    """Send a signal to one rank in the middle of a step.
 
     Args:
         rank: Which one.
@@ -92,13 +112,13 @@ class Signaller(pl.Callback):
         self.step = step
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
-        """Sends it."""
+        """Send it."""
         if (trainer.global_rank, trainer.global_step) == (self.rank, self.step):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Disturber(pl.Callback):
-    """Changes the last bit of a weight, and the gate from then on, on one rank.
+    """Change the last bit of a weight, and the gate from then on, on one rank.
 
     Args:
         rank: Which one.
@@ -110,7 +130,7 @@ class Disturber(pl.Callback):
         self.step = step
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
-        """Does it."""
+        """Change them."""
         if trainer.global_rank != self.rank or trainer.global_step < self.step:
             return
         pl_module.mpi.gate.fill_(0.5)  # type: ignore[union-attr, operator]
@@ -121,12 +141,12 @@ class Disturber(pl.Callback):
 
 
 def callback(kind: type[pl.Callback], **arguments: object) -> dict[str, object]:
-    """An entry of ``trainer.callbacks``."""
+    """Return an entry of ``trainer.callbacks``."""
     return {"class_path": f"training.ranks.ranks.{kind.__name__}", "init_args": arguments}
 
 
 def environment() -> dict[str, str]:
-    """For processes that shall find the tests' callbacks, and nothing that other runs have left behind."""
+    """Return the environment of processes that find the tests' callbacks, and nothing of other runs."""
     left = ("PL_", "PYTEST_", "SLURM_", "MASTER_", "TORCHELASTIC_", "WANDB_SERVICE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left)}
     path = os.pathsep.join(filter(None, [str(TESTS), kept.get("PYTHONPATH")]))
@@ -134,7 +154,7 @@ def environment() -> dict[str, str]:
 
 
 def run_on_ranks(arguments: list[str], timeout: float = 240) -> subprocess.CompletedProcess[str]:
-    """Runs the command line on the ranks that its arguments ask for, started by Lightning.
+    """Run the command line on the ranks that its arguments ask for, launched by Lightning.
 
     It returns when all processes have ended: each of them holds the pipes.
 

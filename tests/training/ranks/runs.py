@@ -31,7 +31,7 @@ class Straight:
 
 
 def options(folder: Path, *callbacks: dict[str, object]) -> list[str]:
-    """What makes the run last seconds on a CPU, behind variant, preset and scene.
+    """Return the arguments after variant, preset and scene that make the run last seconds on a CPU.
 
     Args:
         folder: Gets ``run/``, the run folder.
@@ -58,7 +58,7 @@ def options(folder: Path, *callbacks: dict[str, object]) -> list[str]:
 
 
 def arguments(scene: Path, folder: Path, *callbacks: dict[str, object]) -> list[str]:
-    """The same with variant, preset and scene: all behind ``fit``."""
+    """Return all arguments after ``fit``: variant, preset, scene and `options`."""
     return [
         *configs(VARIANT, PRESET),
         *("-c", str(EXPERIMENTS / "ddp.yaml")),
@@ -68,13 +68,13 @@ def arguments(scene: Path, folder: Path, *callbacks: dict[str, object]) -> list[
 
 
 def witnessed(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the witnesses of both ranks have stored."""
+    """Read what the witnesses of both ranks have stored."""
     first, second = (torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
     return first, second
 
 
 def assert_same_weights(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
-    """To the last bit."""
+    """Compare weights to the last bit."""
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert torch.equal(found[name], value), name

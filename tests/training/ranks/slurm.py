@@ -58,7 +58,7 @@ PartitionName=urgent Nodes=localhost PriorityTier=10 PreemptMode=OFF State=UP
 
 
 def missing() -> str | None:
-    """What keeps this machine from running a cluster, or None."""
+    """Return what keeps this machine from running a cluster, or None."""
     absent = [name for name in PROGRAMS if _find(name) is None]
     if absent:
         return f"needs {', '.join(absent)}: apt-get install slurm-wlm munge"
@@ -66,7 +66,7 @@ def missing() -> str | None:
 
 
 class Cluster:
-    """Runs from entering to leaving the context, whatever happens in between."""
+    """Run from entering to leaving the context, whatever happens in between."""
 
     def __init__(self) -> None:
         self._exits = ExitStack()
@@ -87,7 +87,7 @@ class Cluster:
         self._exits.close()
 
     def call(self, *command: str, cwd: Path | None = None, **environment: str) -> str:
-        """Runs one of SLURM's programs and returns what it prints."""
+        """Run one of SLURM's programs and return what it prints."""
         done = subprocess.run(
             command,
             env=self._environment | environment,
@@ -101,16 +101,16 @@ class Cluster:
         return done.stdout.strip()
 
     def state(self, job: str) -> str:
-        """Such as PENDING, RUNNING, COMPLETED."""
+        """Return the state, such as PENDING, RUNNING, COMPLETED."""
         return self.field(job, "JobState")
 
     def field(self, job: str, name: str) -> str:
-        """A value of ``scontrol show job``."""
+        """Return a value of ``scontrol show job``."""
         words = self.call("scontrol", "show", "job", job).split()
         return next(word.partition("=")[2] for word in words if word.startswith(f"{name}="))
 
     def logs(self) -> str:
-        """The ends of what the daemons print."""
+        """Return the last lines that the daemons have printed."""
         parts = []
         for path in sorted(self.folder.glob("*.log")):
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
@@ -155,7 +155,7 @@ class Cluster:
         self._exits.callback(_end, process)
 
     def _end_jobs(self) -> None:
-        """Ends what still runs, as SLURM does it."""
+        """Cancel all jobs, as SLURM does it."""
         self._run("scancel", "--user=root", "--full", "--signal=KILL")
         self._run("scancel", "--user=root")
         limit = time.monotonic() + 20
@@ -163,7 +163,7 @@ class Cluster:
             time.sleep(0.2)
 
     def _end_leftovers(self) -> None:
-        """Kills what has survived the daemons: all have this cluster's configuration in their environment."""
+        """Kill what has survived the daemons: all have this cluster's configuration in their environment."""
         mark = f"SLURM_CONF={self.folder}/".encode()
         for path in Path("/proc").glob("[0-9]*"):
             try:
@@ -173,7 +173,7 @@ class Cluster:
                 continue
 
     def _run(self, *command: str) -> str:
-        """Runs one of SLURM's programs, whether it works or not."""
+        """Run one of SLURM's programs, and ignore its failure."""
         try:
             done = subprocess.run(
                 command, env=self._environment, capture_output=True, text=True, timeout=20, check=False
@@ -187,7 +187,7 @@ class Cluster:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, explain: Callable[[], str] = str) -> None:
-    """Waits until something holds, and fails if that takes too long."""
+    """Wait until something holds, and fail if that takes too long."""
     limit = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < limit, f"not within {seconds} s: {condition}\n{explain()}"

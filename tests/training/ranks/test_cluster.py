@@ -24,7 +24,7 @@ PATIENCE = 200.0  # seconds, of machines that have other things to do
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Lives as long as this file's tests."""
+    """A cluster that lives as long as this file's tests."""
     if reason := missing():
         pytest.skip(reason)
     with Cluster() as running:

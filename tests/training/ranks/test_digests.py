@@ -73,6 +73,6 @@ def test_a_model_is_known_by_its_parameters_its_buffers_and_what_estimators_keep
     mpi.of_this_rank = torch.ones(3)  # type: ignore[assignment]
     both["estimator"].refresh(mpi)  # type: ignore[operator]
     now = digests(both)
-    assert disagreements([before, now, before]) == {"mpi.gate": [1], "estimator._normals": [1]}
+    assert disagreements([before, now, before]) == {"mpi.gate": [1], "estimator.kept": [1]}
     assert disagreements([before, dict(before)]) == {}
     assert digests(nn.Identity()) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -28,12 +29,13 @@ from cli.helpers import (
     tensors,
 )
 from cli.wandb_files import offline_runs
+from normnex_pl.cli.main import main
 from normnex_pl.core.errors import STOPPED
 from normnex_pl.core.types import RayBatch
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.training.ranks import digest
 from support.ports import free_port
-from training.ranks.ranks import THEN, Disturber, Signaller, callback, environment, run_on_ranks
+from training.ranks.ranks import THEN, Disturber, Signaller, Validated, callback, environment, run_on_ranks
 from training.ranks.runs import (
     DIFFUSE,
     PRESET,
@@ -86,7 +88,7 @@ def test_the_first_rank_alone_says_what_a_step_is_and_writes(straight: Straight)
 
 
 def test_the_evaluation_of_two_ranks_is_that_of_one(straight: Straight, tmp_path: Path) -> None:
-    """Each has judged one of the two held-out views."""
+    """Each has evaluated one of the two held-out views."""
     run = straight.folder / "run"
     copy = shutil.copytree(run, tmp_path / "run")
     shutil.rmtree(copy / "test")
@@ -97,6 +99,32 @@ def test_the_evaluation_of_two_ranks_is_that_of_one(straight: Straight, tmp_path
     assert {**again, "commit": None} == {**before, "commit": None}
     pictures = {path.name: path.read_bytes() for path in (copy / "test").iterdir()}
     assert pictures == {path.name: path.read_bytes() for path in (run / "test").iterdir()}
+
+
+def test_two_ranks_share_the_validation_views_and_say_what_one_says(scene: Path, tmp_path: Path) -> None:
+    """Of three views, one rank renders two; of a single one, the second rank renders none."""
+    words = arguments(scene, tmp_path, callback(Validated, folder=str(tmp_path)))
+    words += ["--after_fit=validate", "--trainer.max_steps=4", "--data.num_validation_views=3"]
+    (tmp_path / "single").mkdir()
+    single = arguments(scene, tmp_path / "single", callback(Validated, folder=str(tmp_path / "single")))
+    single += ["--after_fit=validate", "--trainer.max_steps=4", "--data.num_validation_views=1"]
+    both = ["--trainer.devices=2"]
+    done = run_on_ranks(["fit", *words, *both, THEN, "fit", *single, *both])
+    assert done.returncode == 0, done.stderr
+    for folder, count in ((tmp_path, 3), (tmp_path / "single", 1)):
+        path = folder / "run" / "validation.json"
+        of_two = path.read_bytes()
+        names = [view["name"] for view in json.loads(of_two)["views"]]
+        assert len(names) == count
+        for rank in range(min(2, count)):
+            assert (folder / f"validated{rank}.txt").read_text().split() == names[rank::2]
+        (row,) = [row for row in scalars(folder / "run") if row["val/psnr"]]
+        assert float(row["val/psnr"]) == pytest.approx(json.loads(of_two)["psnr"], rel=1e-6)
+        path.unlink()
+        config = ["-c", str(folder / "run" / "config.yaml"), "--trainer.callbacks=null"]
+        main(["validate", *config, "--trainer.devices=1", "--trainer.strategy=auto"])
+        assert path.read_bytes() == of_two
+    assert not (tmp_path / "single" / "validated1.txt").exists()
 
 
 def test_a_run_stopped_on_one_rank_goes_on_as_if_nothing_had_happened(

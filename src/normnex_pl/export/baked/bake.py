@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from normnex_pl.core.checkout import checkout_commit
-from normnex_pl.export.baked.files import FOLDER
 from normnex_pl.export.baked.pipeline import BakeSettings, bake
 from normnex_pl.export.baked.renderers import Renderer
 from normnex_pl.export.baked.scores import score_baked
-from normnex_pl.training.scores_file import check_metrics, forget_scores, model_digest, store_scores
+from normnex_pl.training.run_folder import RunFolder
+from normnex_pl.training.run_identity import model_digest
 from normnex_pl.training.trained_run import TrainedRun
 
 
@@ -29,15 +29,16 @@ def bake_run(
     Returns:
         The scores, as ``metrics.json`` holds them under ``baked``.
     """
-    check_metrics(run.folder)
-    scene, mpi, folder = run.data.scene, run.module.mpi, run.folder / FOLDER
+    folder = RunFolder(run.folder)
+    folder.read_metrics()  # damaged scores are refused before the work
+    scene, mpi = run.data.scene, run.module.mpi
     cameras = [scene.views[i].to(device).camera for i in run.data.train_views]
     digest = model_digest(mpi)
-    bake(mpi, cameras, folder, settings, _provenance(run, digest))
-    forget_scores(run.folder)  # of the older files, in case the scoring is interrupted
+    bake(mpi, cameras, folder.baked, settings, _provenance(run, digest))
+    folder.forget_baked_scores()  # of the older files, in case the scoring is interrupted
     views = [scene.views[i].to(device) for i in scene.test]
-    scores = score_baked(folder, views, mpi, device, renderer)
-    store_scores(run.folder, scores, digest)
+    scores = score_baked(folder.baked, views, mpi, device, renderer)
+    folder.store_baked_scores(scores, digest)
     return scores
 
 

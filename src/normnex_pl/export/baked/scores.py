@@ -21,6 +21,7 @@ from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.renderers import Renderer, render_image
 from normnex_pl.export.baked.speed import allocated_bytes, frames_per_second, peak_megabytes, spiral_cameras
 from normnex_pl.model.mpi import MPI
+from normnex_pl.training.run_folder import RunFolder
 
 _METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_to_live", "psnr_live")
 _MEGA = 1e6
@@ -46,7 +47,7 @@ def score_baked(
     scored = []
     for view in views:
         rgb = render_image(baked, view.camera, renderer)["rgb"]
-        write_png(folder.parent / "test" / f"{view.name}_baked.png", to_bytes(rgb))
+        write_png(RunFolder(folder.parent).view_picture(view.name, "baked"), to_bytes(rgb))
         scored.append(score_view(rgb, mpi.render_image(view.camera)["rgb"], view))
     on_disk = sum(path.stat().st_size for path in folder.iterdir())
     return {

@@ -18,8 +18,8 @@ from normnex_pl.studies.queue import failure_in, visible_gpus
 from normnex_pl.studies.sweeps.config import command_line
 from normnex_pl.studies.sweeps.engine import Engine
 from normnex_pl.studies.sweeps.state import SweepRun, SweepState
+from normnex_pl.training.run_folder import RunFolder
 
-LOG = "train.log"
 _PATIENCE = 60.0  # seconds that a run may take to save and leave
 
 
@@ -109,7 +109,7 @@ class LocalSweep:
         folder.mkdir(parents=True, exist_ok=True)
         words = [*command_line(self.state.config, run.values), f"--folder={folder}"]
         environment = os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
-        with (folder / LOG).open("ab") as output:
+        with RunFolder(folder).log.open("ab") as output:
             process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
@@ -143,7 +143,7 @@ class LocalSweep:
             self.report(f"{run.name}: interrupted")
             return
         else:
-            log = self.state.folder_of(run) / LOG
+            log = RunFolder(self.state.folder_of(run)).log
             name = self.state.config["metric"]["name"]
             run.failure = f"no {name} in metrics.csv (see {log})" if status == 0 else failure_in(log, status)
             run.state = "failed"

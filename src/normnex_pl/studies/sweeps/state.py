@@ -11,7 +11,8 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
 from normnex_pl.studies.sweeps.config import Config
 from normnex_pl.training.loggers.metrics_csv import read_history
-from normnex_pl.training.run_folder import first_difference
+from normnex_pl.training.run_folder import RunFolder
+from normnex_pl.training.run_identity import first_difference
 
 State = Literal["running", "finished", "stopped", "failed"]
 
@@ -82,7 +83,7 @@ class SweepState:
 
     def history(self, run: SweepRun) -> list[tuple[int, float]]:
         """Return steps and scores of a run so far."""
-        return read_history(self.folder_of(run) / "metrics.csv", self.config["metric"]["name"])
+        return read_history(RunFolder(self.folder_of(run)).metrics_csv, self.config["metric"]["name"])
 
     def for_engine(self) -> list[dict[str, Any]]:
         """Return the runs as W&B's engine takes them; those stopped early count with their scores so far."""

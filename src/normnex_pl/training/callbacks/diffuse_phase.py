@@ -1,24 +1,25 @@
-"""The diffuse phase: at first nothing depends on the view."""
+"""The diffuse phase: at first no colour depends on the viewing direction."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytorch_lightning as pl
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.training.module import NormNeXModule
 
 
 class DiffusePhase(pl.Callback):
-    """Close the gate of the specular part for the first steps, so that the base colour learns all it can.
+    """Switch the specular part off for the first steps, so that the base colour explains as much as it can.
 
     The gate depends on the global step alone: it is the same on all ranks, and after resuming. It is a
     buffer of the model, so that a checkpoint from within the phase renders what was trained.
 
     Args:
         epochs: Length in epochs (of as many steps as training views); 50 of 2000 is usual.
-        fraction: Length as a share of the training, for presets of any length.
+        fraction: Length as a fraction of the training, for presets of any length.
 
     Raises:
         UserError: Not exactly one of the two is given, or it is out of range.
@@ -39,16 +40,18 @@ class DiffusePhase(pl.Callback):
         self.fraction = fraction
 
     def length(self, trainer: pl.Trainer) -> int:
-        """Steps of the phase."""
+        """Return the number of steps of the phase."""
         if self.epochs is not None:
             return self.epochs * int(trainer.num_training_batches)
         assert self.fraction is not None
         return round(self.fraction * trainer.estimated_stepping_batches)
 
+    @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Compute the length once."""
         self._steps = self.length(trainer)
 
+    @override
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:

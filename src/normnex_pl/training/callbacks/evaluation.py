@@ -6,7 +6,6 @@ import importlib.metadata
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,7 +13,6 @@ import torch
 from typing_extensions import override
 
 from normnex_pl.core.checkout import checkout_commit
-from normnex_pl.core.files import write_json
 from normnex_pl.core.types import Scene, View, ViewTruth
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.truth import read_truth
@@ -25,7 +23,7 @@ from normnex_pl.evaluation.view_scores import ViewResult, evaluate_view
 from normnex_pl.training.loggers.sinks import log_picture, log_scores
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.ranks import gather
-from normnex_pl.training.scores_file import kept_scores
+from normnex_pl.training.run_folder import RunFolder
 
 _VERSIONED = ("normnex_pl", "torch", "pytorch-lightning", "torchmetrics", "numpy")
 
@@ -51,12 +49,12 @@ class EvaluationWriter(pl.Callback):
     Each rank evaluates the views that it has rendered, and the first one writes the summary.
 
     Args:
-        folder: The run folder.
+        run: The run folder.
         name: The name of the run.
     """
 
-    def __init__(self, folder: Path, name: RunName) -> None:
-        self.folder = folder
+    def __init__(self, run: RunFolder, name: RunName) -> None:
+        self.run = run
         self.name = name
         self._results: dict[int, ViewResult] = {}
 
@@ -88,7 +86,7 @@ class EvaluationWriter(pl.Callback):
         scene, geometry = _datamodule(trainer).scene, _datamodule(trainer).geometry
         result = evaluate_view(outputs, batch, _read_truth(scene, batch), scene, geometry)
         for panel in result.panels:
-            write_png(self.folder / "test" / f"{batch.name}_{panel.name}.png", panel.picture)
+            write_png(self.run.view_picture(batch.name, panel.name), panel.picture)
         self._results[batch_idx] = result
 
     @override
@@ -105,15 +103,14 @@ class EvaluationWriter(pl.Callback):
         """Write, log and print the scores and the contact sheet of all held-out views."""
         summary = run_facts(self.name, module) | summarise(results) | versions()
         summary["specular_variation"] = summarise_variation(results, _datamodule(trainer).scene)
-        scores, sheet = self.folder / "metrics.json", self.folder / "test" / "contact_sheet.png"
         pictures = contact_sheet(results)
-        write_png(sheet, pictures)
-        write_json(scores, summary | kept_scores(self.folder, module.mpi))
+        write_png(self.run.contact_sheet, pictures)
+        self.run.write_metrics(summary, module.mpi)
         for logger in trainer.loggers:
             log_picture(logger, "test/contact_sheet", pictures, summary["steps"])
             log_scores(logger, summary)
         print(report(summary, [result.warp for result in results]))  # noqa: T201
-        print(f"Scores: {scores}\nPictures: {sheet}")  # noqa: T201
+        print(f"Scores: {self.run.metrics}\nPictures: {self.run.contact_sheet}")  # noqa: T201
 
 
 def run_facts(name: RunName, module: NormNeXModule) -> dict[str, Any]:

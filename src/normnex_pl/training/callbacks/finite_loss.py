@@ -1,4 +1,4 @@
-"""Stop a run whose loss is no longer a number, before a checkpoint is overwritten by it."""
+"""Stop a run whose loss is no longer finite, before it overwrites a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.training.ranks import stop_all
 
 
 class FiniteLossGuard(pl.Callback):
-    """Look at the loss every few steps, and before each checkpoint.
+    """Check the loss every few steps, and loss and weights before each checkpoint.
 
-    Reading a number off the device waits for it, so the steps only leave a mark there.
+    Reading a number from the device synchronises with it, so that each step only updates a flag there.
 
     Args:
         checkpoint: The file that would be overwritten.
-        every_n_steps: How often to look.
+        every_n_steps: Steps between two checks.
     """
 
     def __init__(self, checkpoint: Path, every_n_steps: int = 50) -> None:
@@ -28,20 +29,22 @@ class FiniteLossGuard(pl.Callback):
         self.every_n_steps = every_n_steps
         self._all_finite: Tensor | None = None
 
+    @override
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any, **__: Any
     ) -> None:
-        """Mark a loss that isn't finite."""
+        """Note on the device whether the loss is finite."""
         finite = torch.isfinite(outputs["loss"].detach())
         self._all_finite = finite if self._all_finite is None else self._all_finite & finite
         if trainer.global_step % self.every_n_steps == 0:
             self._raise_unless_finite(trainer)
 
+    @override
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Refuse to save weights that aren't finite: the last step can spoil them behind a finite loss."""
-        # By their extremes, which NaN passes through: `isfinite` would copy each texture.
+        """Refuse to save weights that aren't finite: the last update can spoil them after a finite loss."""
+        # By their extremes, which propagate NaN: `isfinite` would copy each texture.
         values = [value.detach() for value in pl_module.parameters() if value.numel()]
         extremes = [torch.stack(torch.aminmax(value)) for value in values]
         weights_finite = [pair.isfinite().all() for pair in extremes]
@@ -60,7 +63,7 @@ class FiniteLossGuard(pl.Callback):
             else "No checkpoint had been written yet"
         )
         message = (
-            f"The loss or a weight is not a finite number (found at step {trainer.global_step}, looked at "
+            f"The loss or a weight is not a finite number (found at step {trainer.global_step}, checked "
             f"every {self.every_n_steps} steps). {kept}. Lower the learning rates "
             "(model.optimizer.learning_rates) or train in full precision (trainer.precision=32-true)."
         )

@@ -1,10 +1,11 @@
-"""Give the planes their first colours, before training starts."""
+"""Initialise the multiplane image before the first step."""
 
 from __future__ import annotations
 
 import time
 
 import pytorch_lightning as pl
+from typing_extensions import override
 
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.training.initialization import Initialization
@@ -12,20 +13,21 @@ from normnex_pl.training.module import NormNeXModule
 
 
 class InitialPlanes(pl.Callback):
-    """Initialises the multiplane image from the training views; the time counts as training.
+    """Initialise the multiplane image from the training views; the time counts as training.
 
-    Before Lightning restores a checkpoint and before DDP spreads the first rank's parameters: a resumed run
-    goes on with its own, and all ranks start with the same.
+    It runs before Lightning restores a checkpoint and before DDP broadcasts the first rank's parameters: a
+    resumed run goes on with its own, and all ranks start with the same.
 
     Args:
-        initialization: How.
+        initialization: Sets the parameters.
     """
 
     def __init__(self, initialization: Initialization) -> None:
         self.initialization = initialization
 
+    @override
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Run once, on the device that training will use."""
+        """Compute on the device that training will use."""
         if stage != "fit":
             return
         assert isinstance(pl_module, NormNeXModule)
@@ -34,5 +36,5 @@ class InitialPlanes(pl.Callback):
         device = trainer.strategy.root_device
         views = [data.scene.views[i].to(device) for i in data.train_views]
         self.initialization(pl_module.mpi, views)
-        # The parameters lie on the host: they have been waited for.
+        # The parameters lie on the host: copying them there has synchronised with the device.
         pl_module.record.seconds += time.perf_counter() - start

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytorch_lightning as pl
@@ -24,6 +23,7 @@ from normnex_pl.normals.targets import view_components
 from normnex_pl.training.callbacks.record import RecordKeeper
 from normnex_pl.training.loggers.sinks import log_picture
 from normnex_pl.training.module import NormNeXModule
+from normnex_pl.training.run_folder import RunFolder
 
 _COLUMNS = 4
 
@@ -51,20 +51,20 @@ class ComponentPictures(pl.Callback):
     training isn't affected: no gradient, no state of an estimator and no random number changes.
 
     Args:
-        folder: The run folder.
+        run: The run folder.
         settings: When to write which pictures.
         record: Its clock is paused meanwhile.
     """
 
     def __init__(
         self,
-        folder: Path,
+        run: RunFolder,
         settings: PictureSettings = PictureSettings(),
         record: RecordKeeper | None = None,
     ) -> None:
         if settings.every_n_epochs < 0:
             raise UserError(f"pictures.every_n_epochs: expected at least 0, found {settings.every_n_epochs}.")
-        self.folder = folder / "components"
+        self.run = run
         self.settings = settings
         self.record = record
         self._written_step = -1
@@ -100,7 +100,7 @@ class ComponentPictures(pl.Callback):
         if not trainer.is_global_zero or step == self._written_step:
             return
         self._written_step = step
-        folder = self.folder / f"step_{step:06d}"
+        folder = self.run.components(step)
         cuda = [pl_module.device] if pl_module.device.type == "cuda" else []
         with torch.no_grad(), torch.random.fork_rng(devices=cuda):
             for name, picture in _pictures(pl_module, self._views, self.settings.layers):

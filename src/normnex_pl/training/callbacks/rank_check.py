@@ -1,4 +1,4 @@
-"""Several ranks: says what a step then is, and watches that all of them train the same model."""
+"""Several ranks: report what a step is then, and check that all of them train the same model."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.datamodule import SceneDataModule
@@ -23,17 +24,17 @@ _PATIENCE = 5.0  # seconds
 
 
 class RankCheck(pl.Callback):
-    """Compare what the ranks hold, and stop the run if it isn't the same to the last bit.
+    """Compare the ranks' models, and stop the run unless they are equal to the last bit.
 
-    Each rank applies the same mean gradient to its own copy of the model, and nothing brings copies together
-    again that once differ: a gate that opens a step late, another layer drawn for a regulariser, a card that
-    computes wrongly. Compared are digests of all parameters and buffers (the diffuse gate is one), of what
-    estimators keep, of the random numbers' state, and the step; at the start, every few steps, and before
-    each checkpoint, so that none is written behind a drift.
+    Each rank applies the same mean gradient to its own copy of the model, and copies that differ once never
+    converge again: a gate that opens a step late, another layer drawn for a regulariser, a faulty GPU. The
+    check compares digests of all parameters and buffers (the diffuse gate and the kept targets of estimators
+    are buffers), the state of the random number generator, and the step; at the start, every few steps, and
+    before each checkpoint, so that none is written after the ranks have diverged.
 
     Args:
         checkpoint: The newest checkpoint, which the message names.
-        every_n_steps: How often to look.
+        every_n_steps: Steps between two checks.
     """
 
     def __init__(self, checkpoint: Path, every_n_steps: int = 500) -> None:
@@ -41,8 +42,9 @@ class RankCheck(pl.Callback):
         self.every_n_steps = every_n_steps
         self._checked_step = -1
 
+    @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say how many rays a step has, and compare the ranks where they start or go on."""
+        """Report how many rays a step has, and compare the ranks as they start or go on."""
         if trainer.world_size == 1:
             return
         data: SceneDataModule = trainer.datamodule  # type: ignore[attr-defined]
@@ -50,6 +52,7 @@ class RankCheck(pl.Callback):
             _LOG.info(rays_in_words(trainer.world_size, data.rays_per_step // 3 * 3))
         self._compare(trainer, pl_module)
 
+    @override
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any, **__: Any
     ) -> None:
@@ -57,6 +60,7 @@ class RankCheck(pl.Callback):
         if trainer.world_size > 1 and trainer.global_step % self.every_n_steps == 0:
             self._compare(trainer, pl_module)
 
+    @override
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
@@ -64,10 +68,11 @@ class RankCheck(pl.Callback):
         if trainer.world_size > 1 and trainer.global_step != self._checked_step:
             self._compare(trainer, pl_module)
 
+    @override
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Have the first rank take those along that it started, which might wait for it for half an hour."""
+        """Terminate the workers that rank 0 launched: they might wait for it for half an hour."""
         launcher = trainer.strategy.launcher
         if isinstance(launcher, _SubprocessScriptLauncher):
             atexit.register(_end, launcher.procs)
@@ -96,15 +101,15 @@ class RankCheck(pl.Callback):
             else "No checkpoint had been written yet: start again"
         )
         return (
-            f"The ranks train different models (found at step {step}, looked at every {self.every_n_steps} "
+            f"The ranks train different models (found at step {step}, checked every {self.every_n_steps} "
             f"steps): expected what rank 0 has, found something else in {names}{more} on rank {ranks}. All "
             "ranks need the same software, kind of device, scene and configuration, and the same files of "
-            f"the run folder. {kept}; if it comes again, leave the machine out."
+            f"the run folder. {kept}; if it happens again, exclude the machine."
         )
 
 
 def _end(processes: Sequence[subprocess.Popen[Any]]) -> None:
-    """Give processes time to leave by themselves, and then kills them."""
+    """Wait for processes to exit, then kill those that are left."""
     for process in processes:
         try:
             process.wait(_PATIENCE)
@@ -113,7 +118,7 @@ def _end(processes: Sequence[subprocess.Popen[Any]]) -> None:
 
 
 def rays_in_words(ranks: int, rays: int) -> str:
-    """What ``data.rays_per_step`` and the learning rates mean on several ranks."""
+    """Return what ``data.rays_per_step`` and the learning rates mean on several ranks."""
     return (
         f"{ranks} ranks: {rays} rays a step on each, {ranks * rays} in all. Learning rates and steps are as "
         "on one rank: gradients are means over all rays."

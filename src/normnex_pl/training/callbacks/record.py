@@ -1,4 +1,4 @@
-"""Keep the training record: steps, seconds, rays, memory."""
+"""Keep the training record up to date: steps, seconds, rays, memory."""
 
 from __future__ import annotations
 
@@ -11,34 +11,38 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.training.module import NormNeXModule
 
 _LOG = logging.getLogger(__name__)
-_PEAK_EVERY = 100  # steps between two looks at the memory's peak, which a checkpoint then holds
+_PEAK_EVERY = 100  # steps between two readings of the peak memory, which a checkpoint then holds
 
 
 class RecordKeeper(pl.Callback):
-    """Update ``module.record`` after each step; a resumed run goes on counting, and drawing."""
+    """Update ``module.record`` after each step; a resumed run goes on where its checkpoint was."""
 
     def __init__(self) -> None:
         self._last = 0.0
 
+    @override
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the state of the random numbers: a resumed run draws what an uninterrupted one would."""
+        """Return the random number generator's state: a resumed run draws what an uninterrupted one would."""
         return {"random_state": torch.get_rng_state()}
 
+    @override
     def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """See `state_dict`."""
+        """Restore the random number generator."""
         torch.set_rng_state(state_dict["random_state"].cpu())
 
+    @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         assert isinstance(pl_module, NormNeXModule)
         record = pl_module.record
         if record.steps and record.ranks != trainer.world_size:
             _LOG.warning(
-                "The run was on %d ranks until step %d and goes on with %d: a step has other rays.",
+                "The run was on %d ranks until step %d and goes on with %d: its steps have other rays now.",
                 record.ranks,
                 record.steps,
                 trainer.world_size,
@@ -46,6 +50,7 @@ class RecordKeeper(pl.Callback):
         record.ranks = trainer.world_size
         self.resume(pl_module)
 
+    @override
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -57,23 +62,26 @@ class RecordKeeper(pl.Callback):
         if trainer.global_step % _PEAK_EVERY == 0:
             _record_peak(pl_module)
 
+    @override
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock of the training."""
         if trainer.state.fn == "fit":
             self.pause(pl_module)
 
+    @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start it again."""
+        """Restart the clock."""
         if trainer.state.fn == "fit":
             self.resume(pl_module)
 
+    @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock for good."""
         self.pause(pl_module)
 
     @contextmanager
     def paused(self, module: pl.LightningModule) -> Iterator[None]:
-        """Count neither the time nor the memory of what is done meanwhile: it is no part of the training."""
+        """Count neither time nor memory while the context lasts: it is no part of the training."""
         self.pause(module)
         try:
             yield
@@ -81,7 +89,7 @@ class RecordKeeper(pl.Callback):
             self.resume(module)
 
     def pause(self, module: pl.LightningModule) -> None:
-        """Stop the clock, behind the steps that the device still works on: they count too."""
+        """Stop the clock, after the steps that the device is still executing: they count too."""
         assert isinstance(module, NormNeXModule)
         if module.device.type == "cuda":
             torch.cuda.synchronize(module.device)
@@ -101,7 +109,7 @@ class RecordKeeper(pl.Callback):
 
 
 def _record_peak(module: NormNeXModule) -> None:
-    """Keep the largest allocation of all parts of a resumed run."""
+    """Keep the largest allocation over all parts of a resumed run."""
     if module.device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(module.device) / 2**30
         module.record.peak_gpu_gib = max(peak, module.record.peak_gpu_gib or 0.0)

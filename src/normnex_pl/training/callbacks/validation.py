@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import statistics
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from typing_extensions import override
 
 from normnex_pl.core.files import write_json
 from normnex_pl.core.types import View
 from normnex_pl.training.module import NormNeXModule
+from normnex_pl.training.ranks import all_gather
+from normnex_pl.training.run_folder import RunFolder
 
 
 class ValidationWriter(pl.Callback):
-    """Write ``validation.json``: the PSNR of each left-out training view at the newest validated step.
+    """Log the mean PSNR of the left-out training views, and write the PSNR of each to ``validation.json``.
 
-    The history of their mean is ``val/psnr`` in ``metrics.csv``, which is brought up to date too, so that who
-    watches a run from outside sees it.
+    The mean is ``val/psnr`` in ``metrics.csv``, beside ``val/train_seconds``, the seconds of training until
+    then, which give the score a place in time. That file is written too after each validation, so that those
+    who watch a run from outside see the score. Several ranks share the views; what is logged is what one
+    rank would log.
 
     Args:
-        folder: The run folder.
+        run: The run folder.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "validation.json"
+    def __init__(self, run: RunFolder) -> None:
+        self.path = run.validation
         self.validated_step = -1
-        self._views: list[dict[str, Any]] = []
+        self._scores: list[tuple[int, dict[str, Any]]] = []  # of this rank, by position
+        self._views: list[dict[str, Any]] = []  # of all ranks
 
+    @override
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget an earlier validation."""
-        self._views = []
+        self._scores = []
 
+    @override
     def on_validation_batch_end(
         self,
         trainer: pl.Trainer,
@@ -41,15 +48,29 @@ class ValidationWriter(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Notes a view's score."""
-        self._views.append({"name": batch.name, "psnr": outputs["psnr"]})
+        """Note the score of a view that this rank has rendered."""
+        if outputs is not None:
+            self._scores.append((batch_idx, {"name": batch.name, "psnr": outputs["psnr"]}))
 
+    @override
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Gather the scores of all ranks and log their mean."""
+        assert isinstance(pl_module, NormNeXModule)
+        gathered = dict(score for scores in all_gather(trainer, self._scores) for score in scores)
+        self._views = [gathered[position] for position in sorted(gathered)]
+        scalars = {"val/psnr": self._mean, "val/train_seconds": pl_module.record.seconds}
+        pl_module.log_dict(scalars, batch_size=1)
+
+    @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the scores; one rank does, since all have seen all views."""
+        """Write the scores."""
         assert isinstance(pl_module, NormNeXModule)
         self.validated_step = pl_module.record.steps
         if trainer.is_global_zero:
-            mean = statistics.fmean(view["psnr"] for view in self._views)
-            write_json(self.path, {"steps": self.validated_step, "psnr": mean, "views": self._views})
+            write_json(self.path, {"steps": self.validated_step, "psnr": self._mean, "views": self._views})
         for logger in trainer.loggers:
             logger.save()
+
+    @property
+    def _mean(self) -> float:
+        return statistics.fmean(view["psnr"] for view in self._views)

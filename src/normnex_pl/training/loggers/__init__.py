@@ -1,4 +1,4 @@
-"""Where a run's scalars, pictures and scores go beside its folder; the command line's ``loggers``."""
+"""Logs of many runs that take a run's scalars, pictures and scores too; the setting ``loggers``."""
 
 from normnex_pl.training.loggers.base import RunIdentity, RunLogger
 from normnex_pl.training.loggers.tensorboard import TensorBoard

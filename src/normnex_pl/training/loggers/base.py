@@ -1,4 +1,4 @@
-"""What a run is called in a log of many runs, and what opens such a log for it."""
+"""The name of a run in a log of many runs, and the factories of such logs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST = 48  # of an id's readable part: W&B takes 64 characters in all
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """Names of a run that follow from what it is: who starts it again, also elsewhere, find the same ones.
+    """Names of a run that follow from what it is: starting it again, also elsewhere, gives the same ones.
 
     Attributes:
         scene: The scene folder's name.
@@ -26,7 +26,7 @@ class RunIdentity:
         preset: Of its size and schedule.
         seed: Of its random numbers.
         folder: The run folder.
-        settings: What makes two runs the same one beside these: model, data and seed, as plain values.
+        settings: The other settings that make two runs the same: model, data and seed, as plain values.
     """
 
     scene: str
@@ -38,24 +38,24 @@ class RunIdentity:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The run's name for people."""
         return f"{self.group}-{self.seed}"
 
     @property
     def group(self) -> str:
-        """Of the runs that differ in their seeds, so that means over these can be shown."""
+        """The name that runs with different seeds share, so that their means can be shown."""
         return f"{self.scene}-{self.variant}-{self.preset}"
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """To filter by."""
+        """Labels to filter by."""
         return (self.scene, self.variant, self.preset, f"seed {self.seed}")
 
     @property
     def id(self) -> str:
-        """One a run folder and configuration: a run that goes on keeps it, and no two runs share it.
+        """Unique to a run folder and configuration: a resumed run keeps it, and no two runs share it.
 
-        How long the run is, what it runs on and what it draws are no part of it, as in `RunFolder.check`.
+        The length of the run, the hardware and the pictures are no part of it, as in `RunFolder.check`.
         """
         content = json.dumps(
             [str(self.folder.resolve()), self.settings, self.name], sort_keys=True, default=str
@@ -65,13 +65,13 @@ class RunIdentity:
 
 
 class RunLogger(ABC):
-    """Open a logger for a run; one a kind of log, named in the configuration's list ``loggers``."""
+    """Open a logger for a run. The setting ``loggers`` lists the kinds of logs."""
 
     @abstractmethod
     def open(self, run: RunIdentity, config: Mapping[str, Any]) -> Logger:
-        """Make the logger; nothing is asked, and nothing waited for.
+        """Create the logger, without asking or waiting for anything.
 
         Args:
-            run: What it shall be called.
+            run: The names that it gets.
             config: The resolved configuration, as plain values.
         """

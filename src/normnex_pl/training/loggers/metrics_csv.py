@@ -10,12 +10,13 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
+from typing_extensions import override
 
 from normnex_pl.core.files import replacing
 
 
 def read_history(path: Path, name: str) -> list[tuple[int, float]]:
-    """Step and values of one metric, as far as they have been written; none if there is no such file."""
+    """Return the steps and values of one metric that have been written; none if there is no such file."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -23,7 +24,7 @@ def read_history(path: Path, name: str) -> list[tuple[int, float]]:
 
 
 class MetricsCSV(Logger):
-    """One row a logged step, one column a metric.
+    """Write a row for each logged step, with a column for each metric.
 
     Lightning's own CSV logger deletes the rows of a run that is resumed.
 
@@ -44,27 +45,32 @@ class MetricsCSV(Logger):
             self._rows = [{key: value for key, value in row.items() if value} for row in rows]
 
     @property
+    @override
     def name(self) -> str:
         """The run folder's name."""
         return self.path.parent.name
 
     @property
+    @override
     def version(self) -> str:
-        """There is one a folder."""
+        """Empty: a folder has one log."""
         return ""
 
     @property
+    @override
     def save_dir(self) -> str:
         """The run folder."""
         return str(self.path.parent)
 
+    @override
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """The configuration has a file of its own."""
+        """Ignore them: the configuration has a file of its own."""
 
+    @override
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add a row; rows of later steps, left from before a resume, are dropped."""
+        """Add a row; rows of later steps, written before the run was resumed, are dropped."""
         step = step or 0
         self._rows = [row for row in self._rows if int(row["step"]) <= step]
         if self._rows and int(self._rows[-1]["step"]) == step:
@@ -75,9 +81,10 @@ class MetricsCSV(Logger):
         if self._unsaved >= self.flush_every:
             self.save()
 
+    @override
     @rank_zero_only
     def save(self) -> None:
-        """Write all rows."""
+        """Write all rows, if any is new."""
         if not self._unsaved:
             return
         columns = list(dict.fromkeys(key for row in self._rows for key in row))
@@ -87,7 +94,8 @@ class MetricsCSV(Logger):
             writer.writerows(self._rows)
         self._unsaved = 0
 
+    @override
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         self.save()

@@ -1,4 +1,4 @@
-"""Hand pictures and final scores to those of Lightning's loggers that can show them."""
+"""Log pictures and final scores with those of Lightning's loggers that can show them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 
 def log_picture(logger: Logger, name: str, picture: UInt8[np.ndarray, "height width 3"], step: int) -> None:
-    """Log a picture, where the logger takes any.
+    """Log a picture, where the logger supports them.
 
     Args:
         logger: Of any kind.
@@ -26,9 +26,9 @@ def log_picture(logger: Logger, name: str, picture: UInt8[np.ndarray, "height wi
 
 
 def log_scores(logger: Logger, summary: Mapping[str, Any]) -> None:
-    """Log what ``metrics.json`` says: means as scalars, a table of the views where the logger has tables.
+    """Log the content of ``metrics.json``: means as scalars, views as a table where the logger has tables.
 
-    ``metrics.csv`` is left out: its rows are those of the training.
+    `MetricsCSV` is left out: its rows are those of the training.
     """
     step = summary["steps"]
     means = {name: value for name, value in summary["test"].items() if value is not None}
@@ -44,7 +44,7 @@ def log_scores(logger: Logger, summary: Mapping[str, Any]) -> None:
 
 
 def score_table(summary: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
-    """Return a row a held-out view, and one of their means: scores that none of them has are left out."""
+    """Return a row for each held-out view and one for their means, without scores that none of them has."""
     rows: Sequence[Mapping[str, Any]] = [*summary["views"], {"name": "mean", **summary["test"]}]
     scores = [name for name in summary["test"] if any(row.get(name) is not None for row in rows)]
     return ["view", *scores], [[row["name"], *(row.get(name) for name in scores)] for row in rows]

@@ -19,24 +19,25 @@ from typing import Any
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.training.loggers.base import RunIdentity, RunLogger
 
 _LOG = logging.getLogger(__name__)
-_PATIENCE = 3.0  # seconds for the server's first word
+_PATIENCE = 3.0  # seconds to wait for the server's answer
 _TAG_LENGTH = 64
 
 
 class WandB(RunLogger):
-    """Log to W&B, or for it: an offline run lies in ``<run folder>/wandb/`` until ``wandb sync`` uploads it.
+    """Log to W&B, online or offline: an offline run lies in ``<run folder>/wandb/`` until ``wandb sync``.
 
-    Offline are runs without an account (no ``WANDB_API_KEY``, no ``wandb login``), and those with one whose
-    server doesn't answer within seconds. ``WANDB_MODE`` is stronger. A run that goes on, such as a requeued
+    Runs without an account (no ``WANDB_API_KEY``, no ``wandb login``) are offline, and so are those whose
+    server doesn't answer within seconds. ``WANDB_MODE`` takes precedence. A resumed run, such as a requeued
     job, is the same W&B run: its id is derived (`RunIdentity.id`).
 
     Args:
-        project: W&B's project; ``WANDB_PROJECT`` is stronger.
+        project: W&B's project; ``WANDB_PROJECT`` takes precedence.
         entity: The user or team; None for the account's own, or ``WANDB_ENTITY``.
         checkpoints: Whether the last checkpoint is stored as an artefact when the training ends.
     """
@@ -48,8 +49,8 @@ class WandB(RunLogger):
         self.entity = entity
         self.checkpoints = checkpoints
 
+    @override
     def open(self, run: RunIdentity, config: Mapping[str, Any]) -> Logger:
-        """See `RunLogger.open`."""
         names: dict[str, Any] = {"name": run.name, "group": run.group, "tags": _tags(run)}
         if "WANDB_SWEEP_ID" not in os.environ:  # an agent's run has the sweep's id and place
             names |= {
@@ -61,7 +62,7 @@ class WandB(RunLogger):
 
 
 class _RunAtWandB(WandbLogger):
-    """Lightning's logger with the whole configuration, of an own choice of the mode, and quiet."""
+    """Lightning's logger with the complete configuration, a mode of `choose_mode`, and no output."""
 
     def __init__(
         self, folder: Path, config: Mapping[str, Any], names: dict[str, Any], checkpoints: bool
@@ -75,8 +76,9 @@ class _RunAtWandB(WandbLogger):
 
     @property
     @rank_zero_experiment
+    @override
     def experiment(self) -> Any:
-        """The run, started by the first who asks for it."""
+        """The W&B run, which starts at the first access."""
         if self._experiment is None:
             import wandb
 
@@ -96,11 +98,13 @@ class _RunAtWandB(WandbLogger):
             _LOG.info("W&B: %s", where)
         return self._experiment
 
+    @override
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log as long as W&B's own process lives: without it the training goes on, at least to a checkpoint.
+        """Log as long as W&B's own process lives; without it the training goes on, at least to a checkpoint.
 
-        Who ends a job tells all of its processes at once, and that one doesn't wait for the training.
+        A cluster that ends a job signals all of its processes at once, and that one doesn't wait for the
+        training.
         """
         try:
             super().log_metrics(metrics, step)
@@ -111,18 +115,21 @@ class _RunAtWandB(WandbLogger):
                 )
             self._lost = True
 
+    @override
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the run has the resolved configuration, which says more."""
+        """Ignore them: the run has the resolved configuration, which says more."""
 
+    @override
     @rank_zero_only
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
-        """Notes where the newest checkpoint is."""
+        """Remember where the newest checkpoint is."""
         self._checkpoint = checkpoint_callback.path
 
+    @override
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Store the last checkpoint, if asked to, once the training has ended."""
+        """Upload the last checkpoint, if asked to, once the training has ended."""
         if status == "success" and self._checkpoints and self._checkpoint is not None:
             import wandb
 
@@ -134,10 +141,10 @@ class _RunAtWandB(WandbLogger):
 
 
 def choose_mode(patience: float = _PATIENCE) -> str:
-    """W&B's mode for a run that may neither ask nor wait.
+    """Return W&B's mode for a run that may neither ask nor wait.
 
     Args:
-        patience: Seconds for the server's first word.
+        patience: Seconds to wait for the server's answer.
     """
     import wandb
 
@@ -157,7 +164,7 @@ def choose_mode(patience: float = _PATIENCE) -> str:
 def has_account(settings: Any) -> bool:
     """Return whether W&B would find credentials where it looks for them.
 
-    Asking it would ask the server too.
+    W&B's own check would contact the server too.
     """
     if settings.api_key or settings.identity_token_file:
         return True
@@ -170,9 +177,9 @@ def has_account(settings: Any) -> bool:
 
 
 def answers(url: str, patience: float) -> bool:
-    """Return whether a web server says anything at all in time, through proxies where there are any.
+    """Return whether a web server answers in time at all, through proxies where there are any.
 
-    In a thread, since looking up a name can't be given a limit.
+    It runs in a thread, since a name lookup has no timeout.
     """
     answered = threading.Event()
 
@@ -193,7 +200,7 @@ def answers(url: str, patience: float) -> bool:
 
 @contextmanager
 def ending_run() -> Iterator[None]:
-    """End the process's W&B run, if there then is one, and wait until all of it is written or sent."""
+    """End the process's W&B run on exit, if there is one, and wait until all of it is written or sent."""
     failed = True
     try:
         yield

@@ -1,1 +1,1 @@
-"""What a training will take of its device, and what to do where that is too much."""
+"""The memory that a training takes, chunk sizes that fit, and advice where none does."""

@@ -1,8 +1,6 @@
-"""Losses and regularisers: pure functions, unweighted; their weights are in `LossWeights`."""
+"""Losses of rays as pure functions of tensors, unweighted; `ray_losses` applies them to a step."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -10,38 +8,8 @@ from torch import Tensor
 
 from normnex_pl.core.types import Rays
 
-# How fast the smoothness loss gives way to edges: at a colour step of 0.1 it has lost two thirds.
+# How fast the smoothness loss fades at edges: a colour step of 0.1 leaves a third of it.
 _EDGE_SENSITIVITY = 10.0
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Weight of each loss, logged as ``loss/<name>``; a weight of zero leaves its loss out.
-
-    Flat, so that a sweep says ``--model.weights.gradient=0.1``.
-
-    Attributes:
-        mse: Squared error of the colours.
-        gradient: Error of the colour differences to the right and lower neighbours (NeX, section 3.5).
-        disparity_smoothness: Bends of the surface, by the disparities of these neighbours, where the photo
-            has no edge; of a model without normals, its slopes too.
-        specular: Brightness of the specular part, so that it explains only what the base colour can't.
-        consistency: Squared distance of predicted normals from the estimated ones (Ref-NeRF, equation 10).
-        orientation: Predicted normals that face away from the camera (Ref-NeRF, equation 11).
-        distortion: Spread of a ray's weights over the planes (mip-NeRF 360, equation 15).
-        tv_base_color: Total variation of the base colour textures (NeX, section 3.5).
-        tv_alpha: Total variation of the opacity's raw values in all three directions.
-    """
-
-    mse: float = 1.0
-    gradient: float = 0.05
-    disparity_smoothness: float = 0.0
-    specular: float = 0.0
-    consistency: float = 0.0
-    orientation: float = 0.0
-    distortion: float = 0.0
-    tv_base_color: float = 0.03
-    tv_alpha: float = 0.0
 
 
 def mse_loss(rgb: Float[Tensor, "triplet 3 3"], target: Float[Tensor, "triplet 3 3"]) -> Float[Tensor, ""]:
@@ -52,7 +20,7 @@ def mse_loss(rgb: Float[Tensor, "triplet 3 3"], target: Float[Tensor, "triplet 3
 def gradient_loss(
     rgb: Float[Tensor, "triplet 3 3"], target: Float[Tensor, "triplet 3 3"]
 ) -> Float[Tensor, ""]:
-    """L1 error of horizontal plus vertical colour differences.
+    """Return the L1 error of horizontal plus vertical colour differences (NeX, section 3.5).
 
     Args:
         rgb: Rendered colours of L-shaped triplets: pixel, right neighbour, lower neighbour.
@@ -68,13 +36,13 @@ def disparity_smoothness_loss(
     expected: Float[Tensor, "triplet 2"],
     target: Float[Tensor, "triplet 3 3"],
 ) -> Float[Tensor, ""]:
-    """L1 of the neighbours' disparities against expected ones, less where the photo has an edge.
+    """Return the L1 distance of the neighbours' disparities from expected ones, less at edges of the photo.
 
-    The weight of edges is that of Godard et al. 2017, section 3.3, who expect the pixel's own disparity.
+    Edges are weighted as by Godard et al. 2017, section 3.3, who expect the pixel's own disparity.
 
     Args:
-        disparity: Of L-shaped triplets: pixel, right neighbour, lower neighbour; relative to the nearest
-            plane's, so that the weight doesn't depend on the scene's scale.
+        disparity: Of L-shaped triplets: pixel, right neighbour, lower neighbour; in units of the nearest
+            plane's disparity, so that the weight doesn't depend on the scene's scale.
         expected: Of the two neighbours, in the same unit; see `tangent_disparity`.
         target: Colours of the photo.
     """
@@ -89,7 +57,7 @@ def tangent_disparity(
     normals: Float[Tensor, "triplet 3"],
     nearest: float,
 ) -> Float[Tensor, "triplet 2"]:
-    """Disparities of the two neighbours if the surface that the first ray meets is flat.
+    """Return the disparities of the two neighbours if the surface that the first ray meets is flat.
 
     The neighbours' rays o + t v meet the plane through the first ray's point X with normal n at
     t = n . (X - o) / n . v. A normal of (0, 0, -1) gives the first ray's own disparity.
@@ -152,9 +120,9 @@ def orientation_loss(
 def distortion_loss(weights: Float[Tensor, "ray plane"]) -> Float[Tensor, ""]:
     """Return the distortion loss of mip-NeRF 360 (equation 15), as the mean over rays.
 
-    With weights w, it is sum_ij w_i w_j |m_i - m_j| + 1/3 sum_i w_i^2 delta, where m is the plane's index
-    scaled to [0, 1] and delta the distance of neighbours. The double sum takes one pass, with the weight and
-    the weighted position of everything before a plane.
+    For weights w it is sum_ij w_i w_j |m_i - m_j| + 1/3 sum_i w_i^2 delta, where m is the plane's index
+    scaled to [0, 1] and delta the distance between neighbours. Exclusive prefix sums of the weights and of
+    the weighted positions give the double sum in one pass.
     """
     num_planes = weights.shape[1]
     delta = 1 / max(1, num_planes - 1)
