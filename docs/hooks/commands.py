@@ -20,27 +20,12 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 # Prints the names of all commands, in the order in which the page has them.
-NAMES = """
-from importlib.util import find_spec
-if find_spec("normnex_pl.cli").submodule_search_locations and find_spec("normnex_pl.cli.main"):
-    import normnex_pl.cli.main
-    print(*getattr(normnex_pl.cli.main, "COMMANDS", ()))
-"""
+NAMES = "import normnex_pl.cli.main; print(*normnex_pl.cli.main.COMMANDS)"
 SETTINGS = "settings"  # among the stored texts: the help of `fit`, an option a line
 LIGHTNING = ("fit", "validate", "test")
 FIT = ("-m", "normnex_pl", "fit")
 LINKED = "Linked arguments:"  # what the program sets itself
 WRAPPED, UNWRAPPED = 100, 100_000  # columns: for reading, and for an option a line
-# Until COMMANDS is there: how what will be a command is started.
-STARTED_BY = {
-    "prepare": ("-m", "normnex_pl.capture"),
-    "inspect": ("-m", "normnex_pl", "inspect"),
-    "bake": ("-m", "normnex_pl.export.bake"),
-    "view": ("-m", "normnex_pl.export.view"),
-    "video": ("-m", "normnex_pl.export.video"),
-    "compare": ("experiments/compare.py",),
-    "sweep": ("experiments/sweep.py",),
-}
 # A name or a value of an option begins a line after two spaces; longer indentation goes on.
 OPTION = re.compile(r"^  (-.+?)(?:  +(.*))?$")
 TYPE = re.compile(r"\s*\((?P<required>required, )?type: (?P<type>.*?)(?:, default: (?P<default>.*?))?"
@@ -99,19 +84,7 @@ def _stored_texts(root: Path) -> dict[str, str]:
 def _commands(root: Path) -> dict[str, Sequence[str]]:
     """What Python is called with for each command."""
     names = _run(root, ["-c", NAMES]).split()
-    found = {name: ("-m", "normnex_pl", name) for name in names} if names else _of_today(root)
-    return {name: words for name, words in found.items() if name not in LIGHTNING}
-
-
-def _of_today(root: Path) -> dict[str, Sequence[str]]:
-    """Those of `STARTED_BY` that are there."""
-    found = {}
-    for name, words in STARTED_BY.items():
-        name_of_file = "src/" + words[1].replace(".", "/") if words[0] == "-m" else words[0]
-        file = (root / name_of_file).with_suffix("")
-        if (file / "__main__.py").exists() or file.with_suffix(".py").exists():
-            found[name] = words
-    return found
+    return {name: ("-m", "normnex_pl", name) for name in names if name not in LIGHTNING}
 
 
 def _run(root: Path, words: Sequence[str]) -> str:

@@ -100,7 +100,7 @@ def still_video(root: Path) -> Path:
     ("make", "message"),
     [
         (no_photos, "expected photos that end in .jpg, .*, found 1 x .dng. Export them as JPEG"),
-        (only_a_video, r"found 1 x .mov. For a scene of a video, give the file itself: PHOTOS='.*clip.MOV'"),
+        (only_a_video, r"found 1 x .mov. For a scene of a video, give the file itself: '.*clip.MOV'"),
         (four_photos, "expected at least 6 photos, better 15 to 40, found 4"),
         (broken_photo, "3.jpg: expected a readable photo, found damaged or other data"),
         (half_a_photo, "5.jpg: expected a readable photo, found damaged or other data"),

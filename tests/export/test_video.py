@@ -157,7 +157,7 @@ def test_a_scene_that_moved_is_asked_for(
     folder = moved_run(run, tmp_path)
     message = refused(capsys, str(folder))
     assert message.startswith(f"{folder / 'config.yaml'}: expected the scene of the run in /gone/desk")
-    assert "SCENE=" in message
+    assert "--scene=" in message
     assert "--no-scene" in message
     assert not (folder / "video").exists()
     made(folder, f"--scene={scene}", "--frames=1", "--components", "photo", "--columns=1")

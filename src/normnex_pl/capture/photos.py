@@ -64,7 +64,7 @@ def _no_photos(folder: Path, files: list[Path]) -> str:
     found = ", ".join(f"{count} x {ending}" for ending, count in endings.most_common(5)) or "no files"
     advice = "Check the path; photos in folders within it are not taken."
     if videos := [path for path in files if path.suffix.lower() in VIDEO_ENDINGS]:
-        advice = f"For a scene of a video, give the file itself: PHOTOS='{videos[0]}'."
+        advice = f"For a scene of a video, give the file itself: '{videos[0]}'."
     elif files:
         advice = "Export them as JPEG, or check the path."
     return f"{folder}: expected photos that end in {', '.join(_FORMATS)}, found {found}. {advice}"

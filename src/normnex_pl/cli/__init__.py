@@ -1,1 +1,1 @@
-"""The command line: one file a subcommand."""
+"""The command `normnex`: a module for each of its commands."""

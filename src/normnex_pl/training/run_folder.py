@@ -127,7 +127,7 @@ class RunFolder:
         if not self.checkpoint.is_file():
             raise UserError(
                 f"{self.checkpoint}: expected the checkpoint of a trained run, found none. "
-                "Train first (make train SCENE=...), or name another run folder (RUN=...)."
+                "Train first (normnex train SCENE), or name another run folder."
             )
         if not zipfile.is_zipfile(self.checkpoint):
             raise UserError(
@@ -155,7 +155,7 @@ class RunFolder:
         if not all(isinstance(config.get(name), dict) for name in ("run", "data")):
             raise UserError(
                 f"{self.config}: expected the configuration of a run, with run and data, found something "
-                "else. Name the folder of a run (RUN=...), or train again."
+                "else. Name the folder of a run, or train again."
             )
         check_version(self.config, config)
         return config
@@ -196,12 +196,12 @@ class RunFolder:
         except ValueError as error:
             raise UserError(
                 f"{self.metrics}: expected JSON, found a damaged file ({error}). Evaluate again "
-                "(make eval RUN=...)."
+                "(normnex eval RUN)."
             ) from None
         if not isinstance(content, dict):
             raise UserError(
                 f"{self.metrics}: expected the scores of a run, found something else. Evaluate it again "
-                "(make eval RUN=...)."
+                "(normnex eval RUN)."
             )
         return content
 

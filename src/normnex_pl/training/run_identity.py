@@ -76,7 +76,7 @@ def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
     if difference:
         raise UserError(
             f"{checkpoint}: expected weights that were trained on this scene, found those of another one, or "
-            f"of other planes ({difference}). Name the scene of the run (SCENE=...), or another run folder."
+            f"of other planes ({difference}). Name the scene of the run (--scene=...), or another run folder."
         )
 
 

@@ -149,7 +149,7 @@ def _read_data(path: Path, stored: dict[str, Any], scene: Path | None) -> SceneD
     if not named.exists():
         raise UserError(
             f"{path}: expected the scene of the run in {named}, found nothing there. Say where it is "
-            "(SCENE=...); a video can also do without its photos (ARGS=--no-scene)."
+            "(--scene=...); a video can also do without its photos (--no-scene)."
         )
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(SceneDataModule, "data")

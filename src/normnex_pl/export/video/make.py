@@ -95,7 +95,7 @@ def choose_components(
     if PHOTO in wanted and not has_photos:
         raise UserError(
             f"{run}: expected the scene's photos beside the render, found --no-scene. "
-            "Say where the scene is (SCENE=...), or leave photo out."
+            "Say where the scene is (--scene=...), or leave photo out."
         )
     if unknown := [name for name in wanted if name not in (*known, ALL)]:
         raise UserError(
