@@ -1,4 +1,4 @@
-"""Adds the pages of commands and settings, made of what the commands themselves print with ``--help``.
+"""Add the pages of commands and settings, made of what the commands themselves print with ``--help``.
 
 Each command is run once for each state of the source: the texts are kept in ``.cache/docs/``.
 """
@@ -19,28 +19,13 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
-# Prints the names of all commands, in the order in which the page has them.
-NAMES = """
-from importlib.util import find_spec
-if find_spec("normnex_pl.cli").submodule_search_locations and find_spec("normnex_pl.cli.main"):
-    import normnex_pl.cli.main
-    print(*getattr(normnex_pl.cli.main, "COMMANDS", ()))
-"""
+# Print the names of all commands, in the order in which the page has them.
+NAMES = "import normnex_pl.cli.main as cli; print(*cli.COMMANDS)"
 SETTINGS = "settings"  # among the stored texts: the help of `fit`, an option a line
 LIGHTNING = ("fit", "validate", "test")
 FIT = ("-m", "normnex_pl", "fit")
 LINKED = "Linked arguments:"  # what the program sets itself
 WRAPPED, UNWRAPPED = 100, 100_000  # columns: for reading, and for an option a line
-# Until COMMANDS is there: how what will be a command is started.
-STARTED_BY = {
-    "prepare": ("-m", "normnex_pl.capture"),
-    "inspect": ("-m", "normnex_pl", "inspect"),
-    "bake": ("-m", "normnex_pl.export.bake"),
-    "view": ("-m", "normnex_pl.export.view"),
-    "video": ("-m", "normnex_pl.export.video"),
-    "compare": ("experiments/compare.py",),
-    "sweep": ("experiments/sweep.py",),
-}
 # A name or a value of an option begins a line after two spaces; longer indentation goes on.
 OPTION = re.compile(r"^  (-.+?)(?:  +(.*))?$")
 TYPE = re.compile(r"\s*\((?P<required>required, )?type: (?P<type>.*?)(?:, default: (?P<default>.*?))?"
@@ -64,7 +49,7 @@ lists them. Defaults are those of the code; [presets and variants](configuration
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the generated pages."""
+    """Add the generated pages."""
     texts = _stored_texts(Path(config.config_file_path).parent)
     settings = texts.pop(SETTINGS)
     pages = {
@@ -77,7 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _stored_texts(root: Path) -> dict[str, str]:
-    """What each command prints with ``--help``; from the cache if the source is what it was."""
+    """Return what each command prints with ``--help``; from the cache if the source is what it was."""
     digest = hashlib.sha256()
     sources = [*(root / "src").rglob("*.py"), *(root / "experiments").rglob("*.py"), Path(__file__)]
     for path in sorted(sources):
@@ -97,25 +82,13 @@ def _stored_texts(root: Path) -> dict[str, str]:
 
 
 def _commands(root: Path) -> dict[str, Sequence[str]]:
-    """What Python is called with for each command."""
+    """Return the arguments with which Python starts each command."""
     names = _run(root, ["-c", NAMES]).split()
-    found = {name: ("-m", "normnex_pl", name) for name in names} if names else _of_today(root)
-    return {name: words for name, words in found.items() if name not in LIGHTNING}
-
-
-def _of_today(root: Path) -> dict[str, Sequence[str]]:
-    """Those of `STARTED_BY` that are there."""
-    found = {}
-    for name, words in STARTED_BY.items():
-        name_of_file = "src/" + words[1].replace(".", "/") if words[0] == "-m" else words[0]
-        file = (root / name_of_file).with_suffix("")
-        if (file / "__main__.py").exists() or file.with_suffix(".py").exists():
-            found[name] = words
-    return found
+    return {name: ("-m", "normnex_pl", name) for name in names if name not in LIGHTNING}
 
 
 def _run(root: Path, words: Sequence[str]) -> str:
-    """What Python prints with these arguments, run on the source of this checkout."""
+    """Return what Python prints with these arguments, run on the source of this checkout."""
     paths = [str(root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
         "COLUMNS": str(UNWRAPPED if tuple(words[:-1]) == FIT else WRAPPED),
@@ -131,7 +104,7 @@ def _run(root: Path, words: Sequence[str]) -> str:
 
 
 def _commands_page(texts: dict[str, str]) -> str:
-    """A section a command, with the text of its ``--help``."""
+    """Return a section a command, with the text of its ``--help``."""
     lines = [COMMANDS_INTRODUCTION]
     for name, text in texts.items():
         lines += [f"## normnex {name}".rstrip(), "", "```text", text, "```", ""]
