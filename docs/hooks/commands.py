@@ -1,4 +1,4 @@
-"""Adds the pages of commands and settings, made of what the commands themselves print with ``--help``.
+"""Add the pages of commands and settings, made of what the commands themselves print with ``--help``.
 
 Each command is run once for each state of the source: the texts are kept in ``.cache/docs/``.
 """
@@ -19,8 +19,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
-# Prints the names of all commands, in the order in which the page has them.
-NAMES = "import normnex_pl.cli.main; print(*normnex_pl.cli.main.COMMANDS)"
+# Print the names of all commands, in the order in which the page has them.
+NAMES = "import normnex_pl.cli.main as cli; print(*cli.COMMANDS)"
 SETTINGS = "settings"  # among the stored texts: the help of `fit`, an option a line
 LIGHTNING = ("fit", "validate", "test")
 FIT = ("-m", "normnex_pl", "fit")
@@ -49,7 +49,7 @@ lists them. Defaults are those of the code; [presets and variants](configuration
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the generated pages."""
+    """Add the generated pages."""
     texts = _stored_texts(Path(config.config_file_path).parent)
     settings = texts.pop(SETTINGS)
     pages = {
@@ -62,7 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _stored_texts(root: Path) -> dict[str, str]:
-    """What each command prints with ``--help``; from the cache if the source is what it was."""
+    """Return what each command prints with ``--help``; from the cache if the source is what it was."""
     digest = hashlib.sha256()
     sources = [*(root / "src").rglob("*.py"), *(root / "experiments").rglob("*.py"), Path(__file__)]
     for path in sorted(sources):
@@ -82,13 +82,13 @@ def _stored_texts(root: Path) -> dict[str, str]:
 
 
 def _commands(root: Path) -> dict[str, Sequence[str]]:
-    """What Python is called with for each command."""
+    """Return the arguments with which Python starts each command."""
     names = _run(root, ["-c", NAMES]).split()
     return {name: ("-m", "normnex_pl", name) for name in names if name not in LIGHTNING}
 
 
 def _run(root: Path, words: Sequence[str]) -> str:
-    """What Python prints with these arguments, run on the source of this checkout."""
+    """Return what Python prints with these arguments, run on the source of this checkout."""
     paths = [str(root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
         "COLUMNS": str(UNWRAPPED if tuple(words[:-1]) == FIT else WRAPPED),
@@ -104,7 +104,7 @@ def _run(root: Path, words: Sequence[str]) -> str:
 
 
 def _commands_page(texts: dict[str, str]) -> str:
-    """A section a command, with the text of its ``--help``."""
+    """Return a section a command, with the text of its ``--help``."""
     lines = [COMMANDS_INTRODUCTION]
     for name, text in texts.items():
         lines += [f"## normnex {name}".rstrip(), "", "```text", text, "```", ""]
