@@ -18,7 +18,7 @@ from normnex_pl.export.baked.scores import judge_baked, report
 from normnex_pl.export.baked.tiled_texture import Encoding
 from normnex_pl.export.baked.writer import BakeSettings, bake
 from normnex_pl.training.run_folder import RunFolder
-from normnex_pl.training.run_identity import model_digest
+from normnex_pl.training.run_weights import model_digest
 from normnex_pl.training.trained_run import TrainedRun, find_device, read_run
 
 

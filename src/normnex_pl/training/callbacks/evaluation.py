@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from normnex_pl.training.loggers.sinks import log_picture, log_scores
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.ranks import gather
 from normnex_pl.training.run_folder import RunFolder
+from normnex_pl.training.run_weights import model_digest
 
 METRICS = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal_target_deg")
 # Of what the test has means of, by name: where a view has the value. Normals matter most where the gloss is.
@@ -151,7 +153,7 @@ class EvaluationWriter(pl.Callback):
         summary = summarize(self.name, pl_module, views)
         speculars, truths = [view.specular for view in judged], [view.truth for view in judged]
         summary["specular_variation"] = judge_variation(speculars, truths, _datamodule(trainer).scene)
-        self.run.write_metrics(summary, pl_module.mpi)
+        self.run.write_metrics(summary, partial(model_digest, pl_module.mpi))
         for logger in trainer.loggers:
             log_picture(logger, "test/contact_sheet", pictures, summary["steps"])
             log_scores(logger, summary)
