@@ -40,7 +40,8 @@ from normnex_pl.training.loggers.weights_and_biases import ending_run
 from normnex_pl.training.memory.plan import MemoryPlan, MemorySettings
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.run_folder import RunFolder, RunSettings
-from normnex_pl.training.run_identity import check_config_files, check_geometry, identity, parse_settings
+from normnex_pl.training.run_identity import check_config_files, identity, parse_settings
+from normnex_pl.training.run_weights import check_geometry
 
 _FIT = "fit"
 

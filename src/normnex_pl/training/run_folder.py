@@ -1,18 +1,20 @@
-"""Run folders: ``runs/<scene>/<variant>-<preset>/``, one per run; a resumed run goes on in its folder."""
+"""Run folders: ``runs/<scene>/<variant>-<preset>/``, one per run; a resumed run goes on in its folder.
+
+Without torch: the viewer's server finds a run's files by it.
+"""
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json, write_text
-from normnex_pl.training.run_identity import check_version, identity_difference, model_digest, parse_settings
+from normnex_pl.training.run_identity import check_version, identity_difference, parse_settings
 
 _BAKED = "baked"  # the key of the baked files' scores in metrics.json
 
@@ -205,13 +207,18 @@ class RunFolder:
             )
         return content
 
-    def write_metrics(self, summary: dict[str, Any], model: nn.Module) -> None:
-        """Write the scores of an evaluation, and keep those of files that were baked from this very model."""
+    def write_metrics(self, summary: dict[str, Any], digest: Callable[[], str]) -> None:
+        """Write the scores of an evaluation, and keep those of files that were baked from the same weights.
+
+        Args:
+            summary: The scores.
+            digest: Computes `model_digest` of the weights, which is needed only where there are such files.
+        """
         try:
             baked = self.read_metrics().get(_BAKED)
         except UserError:  # replaced by the scores of this evaluation
             baked = None
-        kept = isinstance(baked, dict) and self.baked.is_dir() and baked.get("model") == model_digest(model)
+        kept = isinstance(baked, dict) and self.baked.is_dir() and baked.get("model") == digest()
         write_json(self.metrics, summary | ({_BAKED: baked} if kept else {}))
 
     def store_baked_scores(self, scores: dict[str, Any], model: str) -> None:

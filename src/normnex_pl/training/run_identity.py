@@ -1,22 +1,17 @@
-"""Whether a run on disk is the run at hand: the same settings, scene, weights, and version of the package."""
+"""Whether a configuration on disk is the one at hand, and of this version of the package. Without torch."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
-from torch import nn
 
 import normnex_pl
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import MPIGeometry
 
 # Settings that had another name before version 0.1.0, or are gone.
 _RENAMED = {
@@ -65,21 +60,6 @@ def first_difference(before: Any, now: Any, key: str = "") -> str | None:
     return None if before == now else f"{key}: {before} there, {now} now"
 
 
-def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
-    """Check that a checkpoint was trained on the scene at hand.
-
-    Raises:
-        UserError: It was trained with another reference camera, canvas or depth range.
-    """
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    difference = first_difference(content["hyper_parameters"]["geometry"], asdict(geometry), "geometry")
-    if difference:
-        raise UserError(
-            f"{checkpoint}: expected weights that were trained on this scene, found those of another one, or "
-            f"of other planes ({difference}). Name the scene of the run (--scene=...), or another run folder."
-        )
-
-
 def check_version(path: Path, settings: dict[str, Any]) -> None:
     """Check that this version knows the classes and names in a configuration.
 
@@ -117,16 +97,6 @@ def check_config_files(arguments: Sequence[str]) -> None:
         except (OSError, ValueError):
             continue
         check_version(path, settings)
-
-
-@torch.no_grad()
-def model_digest(model: nn.Module) -> str:
-    """Return a hash of all weights, whatever device they are on."""
-    total = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        total.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return total.hexdigest()
 
 
 def _config_files(arguments: Sequence[str]) -> Iterator[Path]:

@@ -19,7 +19,8 @@ from normnex_pl.normals.targets import view_components
 from normnex_pl.training.memory.count import eval_chunk_on
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.run_folder import RunFolder
-from normnex_pl.training.run_identity import check_geometry, check_version, other_version
+from normnex_pl.training.run_identity import check_version, other_version
+from normnex_pl.training.run_weights import check_geometry
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from normnex_pl.export.baked.pipeline import BakeSettings, bake
 from normnex_pl.export.baked.renderers import Renderer
 from normnex_pl.export.baked.scores import score_baked
 from normnex_pl.training.run_folder import RunFolder
-from normnex_pl.training.run_identity import model_digest
+from normnex_pl.training.run_weights import model_digest
 from normnex_pl.training.trained_run import TrainedRun
 
 

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -24,6 +25,7 @@ from normnex_pl.training.loggers.sinks import log_picture, log_scores
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.ranks import gather
 from normnex_pl.training.run_folder import RunFolder
+from normnex_pl.training.run_weights import model_digest
 
 _VERSIONED = ("normnex_pl", "torch", "pytorch-lightning", "torchmetrics", "numpy")
 
@@ -105,7 +107,7 @@ class EvaluationWriter(pl.Callback):
         summary["specular_variation"] = summarise_variation(results, _datamodule(trainer).scene)
         pictures = contact_sheet(results)
         write_png(self.run.contact_sheet, pictures)
-        self.run.write_metrics(summary, module.mpi)
+        self.run.write_metrics(summary, partial(model_digest, module.mpi))
         for logger in trainer.loggers:
             log_picture(logger, "test/contact_sheet", pictures, summary["steps"])
             log_scores(logger, summary)
