@@ -54,7 +54,7 @@ class AnyKind(SceneReader):
         if not fitting:
             raise UserError(
                 f"{root}: expected a scene with {self.looks_for}, found none of these. Check the path of the "
-                "scene, or make a scene of its photos first (make prepare)."
+                "scene, or make a scene of its photos first (normnex prepare)."
             )
         reader, *others = (type(one).__name__ for one in fitting)
         logger.info(
