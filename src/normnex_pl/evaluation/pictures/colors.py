@@ -20,11 +20,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from matplotlib import colormaps
-from PIL import Image
 from torch import Tensor
 
 from normnex_pl.core.files import replacing
@@ -64,4 +64,4 @@ def error_map(
 def write_png(path: Path, pixels: UInt8[np.ndarray, "height width 3"]) -> None:
     """Write a PNG, whole or not at all."""
     with replacing(path) as temporary:
-        Image.fromarray(pixels).save(temporary)
+        iio.imwrite(temporary, pixels)
