@@ -86,7 +86,7 @@ def test_a_broken_file_is_named(
     page.until("!document.getElementById('problem').hidden")
     assert page.problem is not None
     assert message in page.problem
-    assert "make bake RUN=" in page.problem or "newer" in page.problem
+    assert "normnex bake RUN" in page.problem or "newer" in page.problem
     assert not page.page.locator("#picture").is_visible()
     assert not page.page.locator("#loading").is_visible()
     assert not any("exception" in line for line in page.said)
@@ -133,7 +133,7 @@ def test_a_page_without_scripts_says_what_it_needs(
 
     page = tab(serve(normnex.folder), prepare=refuse, complaints=True, started=False)
     page.until("getComputedStyle(document.getElementById('static')).visibility === 'visible'")
-    assert "make view RUN=" in page.page.locator("#static").inner_text()
+    assert "normnex view RUN" in page.page.locator("#static").inner_text()
 
 
 def test_a_lost_context_comes_back_with_the_picture(
