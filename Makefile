@@ -137,7 +137,8 @@ scene: needs-out $(FOR_SCENES) ## OUT=path [WIDTH=1008]: render the demo scene a
 # By files, whose tests share runs that are trained for them.
 .PHONY: test
 test: $(FOR_TESTS) ## [PYTEST_ARGS="-k name"] [WORKERS=2]: run the tests, in so many processes
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	  $(PYTEST_ARGS)
 
 .PHONY: check
 check: $(FOR_TESTS) ## lint, formatting, types and layers, changing nothing

@@ -17,6 +17,8 @@ pytest_plugins = ["no_skips"]
 ROOT = Path(__file__).resolve().parents[1]
 # Modules of functions for Triton, which compiles their source: it can't be wrapped in checks of shapes.
 KERNELS = ("normnex_pl.kernels.",)
+# Files that take longest, most of it in waiting: a worker that came to them last would end alone.
+LONGEST = ("test_cluster.py", "test_ranks.py", "test_kill.py", "test_resume.py", "test_sweep.py")
 
 
 class UncheckedKernels(MetaPathFinder):
@@ -41,6 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; with ``--no-loadscope-reorder``, workers take them in this order."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture
