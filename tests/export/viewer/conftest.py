@@ -104,7 +104,7 @@ def normnex(bakes: Callable[[str], Baked]) -> Baked:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Path], str]]:
-    """Serves folders as `make view` does; gives their addresses."""
+    """Serves folders as `normnex view` does; gives their addresses."""
     servers = []
 
     def start(folder: Path) -> str:
