@@ -158,5 +158,5 @@ def _advice(host: str) -> str:
     return (
         f"Expected a name of this computer (localhost, 127.0.0.1 or [::1]), found {shown or 'none'}. Open "
         "localhost instead, or start the viewer with --address=0.0.0.0 (normnex view RUN --address=0.0.0.0), "
-        "which answers to every name and is in reach of other computers."
+        "which answers to every name and is in reach of other computers"  # a full stop follows
     )
