@@ -76,6 +76,12 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         r"basis\.file: .*found /etc/passwd",
     ),
     "infinity": (lambda m: m["geometry"].update(near=float("inf")), r"geometry\.near: .*finite"),
+    "beyond single precision": (
+        lambda m: m["textures"]["alpha"]["ranges"][0].__setitem__(0, [0, 1e300]),
+        r"textures\.alpha\.ranges\[0\]\[0\]\[1\]: .*less than or equal",
+    ),
+    "too near": (lambda m: m["depths"].__setitem__(0, 0.0), r"depths\[0\]: .*greater than or equal"),
+    "behind": (lambda m: m["geometry"].update(fx=-1.0), r"geometry\.fx: .*greater than or equal"),
     "planes": (lambda m: m["depths"].pop(), r"depths: expected \d+ x \d+ planes"),
     "layers": (
         lambda m: m["textures"]["base_color"]["ranges"].pop(),

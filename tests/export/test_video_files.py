@@ -44,6 +44,18 @@ def test_an_mp4_holds_the_frames_within_compression(tmp_path: Path) -> None:
         assert psnr(frame, picture) > 35
 
 
+@each_format
+@pytest.mark.parametrize("folder", ["2024-01-05T12:30:11", "-y", "100%d [*] 'a\n\"b", "concat:a|b", "%41é"])
+def test_folders_are_folders_whatever_they_are_called(
+    name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In relative paths, where a colon would end a protocol and a dash begin an option."""
+    monkeypatch.chdir(tmp_path)
+    path = write(Path(folder) / f"{folder}.{name}", moving_gradients(2), Encoding(10.0))
+    assert path.stat().st_size > 0
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == [path.name]
+
+
 def test_a_lower_quality_makes_a_smaller_file(tmp_path: Path) -> None:
     frames = moving_gradients(6)
     good, bad = (

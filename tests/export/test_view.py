@@ -24,7 +24,7 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.export.baked.files import baked_folder
 from normnex_pl.export.baked.pipeline import BakeSettings, bake
 from normnex_pl.export.site.publish import VIEWER, export_site, make_server
-from normnex_pl.export.site.server import ViewServer, find_file
+from normnex_pl.export.site.server import ViewServer, find_file, is_loopback
 from support.small import make_mpi, moved, reference_camera
 
 SECRET = "the run's own"
@@ -73,7 +73,7 @@ def ask(server: ViewServer, target: str, method: str = "GET", host: str | None =
         ("/main.js", "text/javascript"),
         ("/viewer.css", "text/css"),
         ("/icon.svg", "image/svg+xml"),
-        ("/shaders/mpi.frag", "text/plain"),
+        ("/shaders/mpi.frag.js", "text/javascript"),
         ("/mpi/manifest.json?again", "application/json"),
         ("/mpi/alpha_000.webp", "image/webp"),
         ("/mpi/basis.bin", "application/octet-stream"),
@@ -151,11 +151,65 @@ def test_files_are_only_read(method: str, server: ViewServer) -> None:
     assert ask(server, "/mpi/manifest.json", method)[0] == 501
 
 
-def test_names_that_were_made_to_point_here_get_nothing(server: ViewServer) -> None:
+@given(
+    st.sampled_from(["localhost", "localhost.", "127.0.0.1", "127.0.0.2", "127.255.0.9", "[::1]"]),
+    st.sampled_from(["", ":"]) | st.integers(0, 65535).map(lambda port: f":{port}"),
+    st.booleans(),
+)
+def test_this_computer_is_known_by_its_names_on_any_port(name: str, port: str, capitals: bool) -> None:
+    """Tunnels have ports of their own, and browsers leave :80 out."""
+    assert is_loopback((name.upper() if capitals else name) + port)
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=12))
+def test_no_text_makes_another_name_this_computer(text: str) -> None:
+    """Neither before nor after it: a name that ends or begins like ours belongs to somebody else."""
+    for host in (f"{text}.example", f"localhost.{text}x", f"127.0.0.1.{text}x", f"{text}@localhost"):
+        assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ":8008",
+        "evil.example",
+        "evil.example:8008",
+        "localhost.evil.example",
+        "evillocalhost",
+        "localhost:80:90",
+        "localhost:x",
+        "127.0.0.1.evil.example",
+        "128.0.0.1",
+        "192.168.0.2:8008",
+        "0.0.0.0",
+        "::1",
+        "[::2]",
+        "[127.0.0.1]",
+        "[::1",
+        "[fe80::1]:8008",
+        "evil.example/localhost",
+        "localhost, evil.example",
+    ],
+)
+def test_names_that_were_made_to_point_here_get_advice_alone(host: str, server: ViewServer) -> None:
     """A site elsewhere could otherwise read the files by a visitor's browser."""
-    assert ask(server, "/", host=f"localhost:{server.server_port}")[0] == 200
-    for host in ("evil.example", f"evil.example:{server.server_port}", "127.0.0.1:1"):
-        assert ask(server, "/", host=host)[0] == 403
+    assert not server.knows(host)
+    status, body = ask(server, "/mpi/manifest.json", host=host or " ")
+    assert status == 403
+    assert b"--address=0.0.0.0" in body
+    assert b"normnex-mpi" not in body
+    assert (host.encode() or b"none") in body
+
+
+def test_a_second_name_does_not_hide_behind_the_first(server: ViewServer) -> None:
+    assert ask(server, "/", host="localhost")[0] == 200
+    assert ask(server, "/", host="localhost\r\nHost: evil.example")[0] == 403
+
+
+def test_an_address_in_reach_of_others_answers_to_every_name(run: Path) -> None:
+    with make_server(run / "mpi", "0.0.0.0", 0) as anywhere:
+        assert anywhere.knows("desk.example:8008")
 
 
 def test_only_this_computer_is_served_unless_told(run: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from normnex_pl.capture.findings import FEWEST, focal_warning
 from normnex_pl.capture.photos import find_photos, read_header
 from normnex_pl.capture.sizes import Size, common_size
+from normnex_pl.capture.video_color import color_warning, read_color
 from normnex_pl.capture.video_frames import extract_frames
 from normnex_pl.capture.work_folder import WorkFolder, hash_file, hash_of
 from normnex_pl.core.errors import UserError
@@ -71,11 +72,14 @@ def read_given(source: Path, longest: int, frames: int, work: WorkFolder) -> Giv
     Raises:
         UserError: There are too few photos, one can't be read, or they are of several shapes.
     """
+    warnings = []
     if source.is_dir():
         files = find_photos(source)
     else:
         logger.info("frames of %s", source)
-        key = hash_of([hash_file(source), frames, VERSION])
+        color = read_color(source)
+        warnings.append(color_warning(color))
+        key = hash_of([hash_file(source), frames, VERSION, astuple(color)])
         files = extract_frames(source, work.stage("frames", key), frames, FEWEST)
     if len(files) < FEWEST:
         raise UserError(
@@ -86,9 +90,10 @@ def read_given(source: Path, longest: int, frames: int, work: WorkFolder) -> Giv
     sizes, focals = [size for size, _ in headers], [focal for _, focal in headers]
     size = common_size(files, sizes, longest)
     known = [focal for focal in focals if focal is not None]
-    warning = focal_warning([path.name for path in files], focals)
+    other_lens = focal_warning([path.name for path in files], focals)
+    warnings.append(other_lens)
     # Of several focal lengths none is known to hold for most photos.
-    focal = float(np.median(known)) * float(np.hypot(*size)) if known and not warning else None
+    focal = float(np.median(known)) * float(np.hypot(*size)) if known and not other_lens else None
     contents = [[path.stem, hash_file(path)] for path in files]
     return GivenPhotos(
         source=source,
@@ -97,5 +102,5 @@ def read_given(source: Path, longest: int, frames: int, work: WorkFolder) -> Giv
         size=size,
         focal=focal,
         key=hash_of([contents, size, VERSION]),
-        warnings=(warning,) if warning else (),
+        warnings=tuple(filter(None, warnings)),
     )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import IO
 
 import imageio_ffmpeg
 import numpy as np
 from jaxtyping import Float, UInt8
+from PIL import Image
 from tqdm import tqdm
 
+from normnex_pl.capture.ffmpeg import decode_command, file_name, numbered_pictures
 from normnex_pl.capture.sharpness import sharpness
+from normnex_pl.capture.video_color import VideoColor, read_color, to_srgb
 from normnex_pl.core.errors import UserError
 
 _SCAN_WIDTH = 480
@@ -40,10 +43,11 @@ def extract_frames(video: Path, folder: Path, wanted: int, fewest: int) -> tuple
     """
     place = folder / "frames"
     if not place.is_dir():
+        color = read_color(video)
         chosen = _choose(video, wanted, fewest)
         # The folder appears with all frames in it: a run that is stopped leaves none.
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            _write_frames(video, Path(temporary), chosen)
+            _write_frames(video, Path(temporary), chosen, color)
             Path(temporary).rename(place)
             Path(temporary).mkdir()
     return tuple(sorted(place.glob("*.png")))
@@ -52,8 +56,8 @@ def extract_frames(video: Path, folder: Path, wanted: int, fewest: int) -> tuple
 def _choose(video: Path, wanted: int, fewest: int) -> list[int]:
     """Decode a video once, scaled down, and choose frames by their numbers."""
     sharp, small = [], []
-    count = _count_frames(video)
-    for image in tqdm(_thumbnails(video), "  frames", total=count, unit="frame", mininterval=0.5):
+    total = _count_frames(video)
+    for image in tqdm(_thumbnails(video), "  frames", total=total, unit="frame", mininterval=0.5):
         sharp.append(sharpness(image))
         small.append(_reduced(image))
     if len(sharp) < fewest:
@@ -113,19 +117,15 @@ def _different(pictures: Sequence[Float[np.ndarray, "_ _"]]) -> list[int]:
 def _count_frames(video: Path) -> int | None:
     """Return the number of frames by the file's header; None if it has none."""
     try:
-        return int(imageio_ffmpeg.count_frames_and_secs(str(video))[0])
-    except RuntimeError as error:
-        said = str(error).strip().splitlines()[-1:] or ["nothing"]
-        raise UserError(
-            f"{video}: expected a folder of photos or a video, found neither (ffmpeg: {said[0].strip()}). "
-            "Check the file."
-        ) from error
+        return int(imageio_ffmpeg.count_frames_and_secs(file_name(video))[0])
+    except RuntimeError:
+        return None
 
 
 def _thumbnails(video: Path) -> Iterator[UInt8[np.ndarray, "_ _"]]:
     """Yield all frames, small and grey, without repeating or dropping any for the file's time stamps."""
     filters = f"scale='min({_SCAN_WIDTH},iw)':-2:flags=area"
-    command = [*_decode(video), "-vf", filters, "-fps_mode", "passthrough"]
+    command = [*decode_command(video), "-vf", filters, "-fps_mode", "passthrough"]
     command += ["-pix_fmt", "gray", "-c:v", "pgm", "-f", "image2pipe", "-"]
     with (
         tempfile.TemporaryFile() as log,
@@ -140,36 +140,59 @@ def _thumbnails(video: Path) -> Iterator[UInt8[np.ndarray, "_ _"]]:
 
 
 def _read_pgm(stream: IO[bytes]) -> UInt8[np.ndarray, "_ _"] | None:
-    """Read a picture as ffmpeg writes it: three lines (P5; width and height; 255), then the bytes."""
-    if stream.readline().strip() != b"P5":
+    """Read a grey picture as ffmpeg writes it."""
+    return _read_netpbm(stream, b"P5", np.dtype(np.uint8), 1)
+
+
+def _read_netpbm(stream: IO[bytes], magic: bytes, dtype: np.dtype, channels: int) -> np.ndarray | None:
+    """Read a picture as ffmpeg writes it: three lines (magic; width and height; peak), then the values."""
+    if stream.readline().strip() != magic:
         return None
     width, height = map(int, stream.readline().split())
     stream.readline()
-    data = stream.read(width * height)
-    if len(data) < width * height:
+    size = width * height * channels * dtype.itemsize
+    data = stream.read(size)
+    if len(data) < size:
         return None
-    return np.frombuffer(data, np.uint8).reshape(height, width)
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
-def _write_frames(video: Path, folder: Path, numbers: Sequence[int]) -> None:
-    """Decode the chosen frames in full size, and name them after their numbers."""
+def _write_frames(video: Path, folder: Path, numbers: Sequence[int], color: VideoColor) -> None:
+    """Decode the chosen frames in full size as sRGB, and name them after their numbers."""
     chosen = "+".join(f"eq(n\\,{number})" for number in numbers)
-    command = [*_decode(video), "-vf", f"select='{chosen}'", "-fps_mode", "passthrough"]
-    result = subprocess.run(
-        [*command, "-y", f"{folder}/%06d.png"], capture_output=True, text=True, check=False
-    )
+    command = [*decode_command(video), "-vf", f"select='{chosen}'", "-fps_mode", "passthrough"]
+    said = _write_decoded(command, folder) if color.is_srgb else _write_converted(command, folder, color)
     written = sorted(folder.glob("*.png"))
-    if result.returncode or len(written) != len(numbers):
-        said = result.stderr.strip()[-300:] or "nothing"
+    if len(written) != len(numbers):
         raise UserError(
-            f"{video}: expected {len(numbers)} frames to decode, found {len(written)} (ffmpeg: {said}). "
-            "Is the file whole, and the disk not full?"
+            f"{video}: expected {len(numbers)} frames to decode, found {len(written)} (ffmpeg: "
+            f"{said.strip()[-300:] or 'nothing'}). Is the file whole, and the disk not full?"
         )
     for source, number in zip(written, numbers, strict=True):
         source.rename(folder / f"frame_{number:06}.png")
 
 
-def _decode(video: Path) -> list[str]:
-    """Return the beginning of a command that decodes the first video stream."""
-    program = str(imageio_ffmpeg.get_ffmpeg_exe())
-    return [program, "-v", "error", "-nostdin", "-i", str(video), "-map", "0:v:0"]
+def _write_decoded(command: Sequence[str], folder: Path) -> str:
+    """Have ffmpeg write the frames as PNG, and return what it said."""
+    target = numbered_pictures(folder, ".png")
+    result = subprocess.run([*command, "-y", target], capture_output=True, check=False)
+    return result.stderr.decode(errors="replace")
+
+
+def _write_converted(command: Sequence[str], folder: Path, color: VideoColor) -> str:
+    """Convert the frames from 16 bits and write them as PNG, and return what ffmpeg said."""
+    command = [*command, "-pix_fmt", "rgb48be", "-c:v", "ppm", "-f", "image2pipe", "-"]
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as run,
+    ):
+        assert run.stdout is not None
+        for number in count(1):
+            frame = _read_netpbm(run.stdout, b"P6", np.dtype(">u2"), 3)
+            if frame is None:
+                break
+            Image.fromarray(to_srgb(frame.astype(np.uint16), color)).save(folder / f"{number:06}.png")
+        run.wait()
+        log.seek(0)
+        return log.read().decode(errors="replace")

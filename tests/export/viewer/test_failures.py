@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shutil
-import threading
-from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,6 @@ import numpy as np
 import pytest
 
 from export.viewer.browser import Baked, Tab
-from normnex_pl.export.site.publish import export_site
 
 
 @pytest.fixture
@@ -159,30 +155,3 @@ def test_images_of_other_sites_are_refused(
     page.until("!document.getElementById('problem').hidden")
     assert page.problem is not None
     assert "expected a folder on this site" in page.problem
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[str]:
-    """A static web host that knows nothing of the viewer."""
-    (tmp_path / "www").mkdir()
-    handler = functools.partial(_Quiet, directory=str(tmp_path / "www"))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-
-
-def test_an_exported_folder_works_on_any_static_host(
-    normnex: Baked, host: str, tmp_path: Path, tab: Callable[..., Tab]
-) -> None:
-    """In a folder of the site, and with the image under another name."""
-    site = export_site(normnex.folder, tmp_path / "www" / "scenes" / "demo")
-    assert tab(f"{host}scenes/demo/").picture().mean() > 0.1
-    (site / "mpi").rename(tmp_path / "www" / "elsewhere")
-    assert tab(f"{host}scenes/demo/?mpi=../../elsewhere").picture().mean() > 0.1

@@ -15,7 +15,11 @@ Bytes = Annotated[int, Field(ge=0)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 GROUP = 3  # channels a picture
-Matrix = tuple[tuple[float, float, float, float], ...]
+# Numbers that single precision holds, and whose differences and products of two it holds too.
+_LARGEST = 1e18
+Number = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
+Positive = Annotated[float, Field(ge=1 / _LARGEST, le=_LARGEST)]
+Matrix = tuple[tuple[Number, Number, Number, Number], ...]
 # Types are exact and numbers finite.
 EXACT = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -33,15 +37,15 @@ class FileEntry:
 class GeometryEntry:
     """The fields of `MPIGeometry`."""
 
-    fx: float
-    fy: float
-    cx: float
-    cy: float
+    fx: Positive
+    fy: Positive
+    cx: Number
+    cy: Number
     width: Count
     height: Count
-    padding: Annotated[int, Field(ge=0)]
-    near: float
-    far: float
+    padding: Annotated[int, Field(ge=0, le=1 << 31)]
+    near: Positive
+    far: Positive
     spacing: Literal["depth", "disparity"]
 
 
@@ -49,10 +53,10 @@ class GeometryEntry:
 class CameraEntry:
     """Intrinsics and size of the photos, in pixels."""
 
-    fx: float
-    fy: float
-    cx: float
-    cy: float
+    fx: Positive
+    fy: Positive
+    cx: Number
+    cy: Number
     width: Count
     height: Count
 
@@ -72,7 +76,7 @@ class BasisEntry:
     query: Literal["view", "reflection"]
     shape: tuple[Annotated[int, Field(ge=2, le=2048)], ...]
     num_basis: Annotated[int, Field(ge=1, le=1024)]
-    error: float
+    error: Number
     file: FileName
     bytes: Bytes
     sha256: Digest
@@ -108,7 +112,7 @@ class TextureEntry:
     slots: Annotated[int, Field(ge=0)]
     table: FileEntry
     files: tuple[tuple[FileEntry, ...], ...]
-    ranges: tuple[tuple[tuple[float, float], ...], ...]
+    ranges: tuple[tuple[tuple[Number, Number], ...], ...]
 
     @property
     def grid(self) -> TileGrid:

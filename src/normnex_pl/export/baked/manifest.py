@@ -61,6 +61,8 @@ from normnex_pl.export.baked.entries import (
     FileEntry,
     GeometryEntry,
     Matrix,
+    Number,
+    Positive,
     SizesEntry,
     TexturesEntry,
     expect,
@@ -77,14 +79,14 @@ class Manifest:
     format: Literal["normnex-mpi"]
     version: Literal[2]
     geometry: GeometryEntry
-    depths: tuple[float, ...]
-    layer_depths: tuple[float, ...]
+    depths: tuple[Positive, ...]
+    layer_depths: tuple[Positive, ...]
     sublayers: Count
     background: Literal["clear", "opaque_last_plane"]
     color: ColorEntry
     normals: Literal["none", "predicted", "flat"]
     num_color_features: Annotated[int, Field(ge=0)]
-    gate: float
+    gate: Number
     camera: CameraEntry
     viewpoints: tuple[Matrix, ...]
     provenance: dict[str, str | int | None]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,19 @@ from normnex_pl.export.baked.files import AGAIN, read_file
 from normnex_pl.export.baked.layout import TileGrid
 from normnex_pl.export.baked.parallel import in_parallel
 from normnex_pl.export.baked.tiles import ABSENT, locate, unpack_page
+
+# Raised by Pillow's decoders: several let the errors of what they are built on through.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    MemoryError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
 
 class TiledTexture(nn.Module):
@@ -118,7 +133,7 @@ def _decode(folder: Path, entry: FileEntry, size: tuple[int, int]) -> UInt8[np.n
         with Image.open(io.BytesIO(content)) as image:
             found = (image.height, image.width)
             pixels = np.asarray(image.convert("RGB")) if found == size else None
-    except (OSError, ValueError, SyntaxError) as error:
+    except _UNREADABLE as error:
         raise UserError(f"{folder / entry.file}: expected a picture, found {error}. {AGAIN}") from None
     if pixels is None:
         raise UserError(

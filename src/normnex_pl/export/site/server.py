@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -20,11 +21,11 @@ _TYPES = {
     ".webp": "image/webp",
     ".png": "image/png",
     ".bin": "application/octet-stream",
-    ".vert": "text/plain; charset=utf-8",
-    ".frag": "text/plain; charset=utf-8",
-    ".glsl": "text/plain; charset=utf-8",
 }
 _INDEX = "index.html"
+_LONGEST = 60  # characters of a name in a message
+# A header ``Host``: a name, an IPv4 address or an IPv6 address in brackets, and perhaps a port.
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^:]*)(:[0-9]*)?", re.ASCII)
 
 
 def find_file(target: str, roots: Mapping[str, Path]) -> Path | None:
@@ -56,6 +57,26 @@ def find_file(target: str, roots: Mapping[str, Path]) -> Path | None:
     return found
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a header ``Host`` names this computer itself, on any port and in any capitals.
+
+    The port isn't compared: browsers leave 80 out, and a tunnel (``ssh -L``, an editor's forwarded ports) has
+    a port of its own. A site elsewhere can't take any of these names.
+    """
+    matched = _HOST.fullmatch(host.strip())
+    if matched is None:
+        return False
+    name = matched[1].lower()
+    if name.removesuffix(".") == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(name[1:-1] if name.startswith("[") else name)
+    except ValueError:
+        return False
+    bracketed = isinstance(address, ipaddress.IPv6Address)
+    return bracketed == name.startswith("[") and address.is_loopback
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: ViewServer
     server_version = "normnex"
@@ -75,8 +96,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing: the browser's own tools show its requests."""
 
     def _answer(self, with_content: bool) -> None:
-        if not self.server.knows(self.headers.get("Host", "")):
-            self.send_error(HTTPStatus.FORBIDDEN)
+        hosts = self.headers.get_all("Host", [""])
+        if unknown := [host for host in hosts if not self.server.knows(host)]:
+            self.send_error(HTTPStatus.FORBIDDEN, explain=_advice(unknown[0]))
             return
         path = find_file(self.path, self.server.roots)
         try:
@@ -127,6 +149,14 @@ class ViewServer(ThreadingHTTPServer):
         On the loopback address only its own names count: a site elsewhere whose name resolves to this address
         (DNS rebinding) can't read the files through a visitor's browser.
         """
-        if not ipaddress.ip_address(self.address).is_loopback:
-            return True
-        return host in {f"{name}:{self.server_port}" for name in ("localhost", "127.0.0.1", "[::1]")}
+        return not ipaddress.ip_address(self.address).is_loopback or is_loopback(host)
+
+
+def _advice(host: str) -> str:
+    """Say why a request is refused, and what to do."""
+    shown = host if len(host) <= _LONGEST else f"{host[:_LONGEST]}..."
+    return (
+        f"Expected a name of this computer (localhost, 127.0.0.1 or [::1]), found {shown or 'none'}. Open "
+        "localhost instead, or start the viewer with --address=0.0.0.0 (normnex view RUN --address=0.0.0.0), "
+        "which answers to every name and is in reach of other computers"  # a full stop follows
+    )

@@ -79,8 +79,9 @@ class _Encoder:
 
     def __init__(self, file: Path, shown_path: Path, encoding: Encoding) -> None:
         self._output = ["-c:v", "libx264", "-crf", str(encoding.crf), "-pix_fmt", "yuv420p", *_COLORS]
-        # The index first, so that playback starts before everything is loaded.
-        self._output += ["-movflags", "+faststart", str(file)]
+        # The index first, so that playback starts before everything is loaded. "file:" for names that hold
+        # colons, which end a protocol otherwise, or begin with a dash, as options do.
+        self._output += ["-movflags", "+faststart", f"file:{file}"]
         self._rate = str(Fraction(encoding.rate).limit_denominator(100_000))
         self._path = shown_path
         self._program = _ffmpeg()
@@ -214,5 +215,5 @@ def _ffmpeg() -> str:
     except (ImportError, RuntimeError) as error:
         raise UserError(
             f"imageio-ffmpeg: expected ffmpeg to write MP4 with, found none ({error}). "
-            "Install the extra: pip install -e '.[video]'; `make video` does."
+            "Install the extra: pip install 'normnex_pl[video]', in a checkout pip install -e '.[video]'."
         ) from error

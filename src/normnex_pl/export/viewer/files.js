@@ -1,6 +1,6 @@
 // Reads the files of a baked multiplane image and checks that they are as they were baked.
 
-import { BAKE_AGAIN, ViewerError } from "./errors.js";
+import { COPY_AGAIN, ViewerError, missingAdvice } from "./errors.js";
 
 /** The files of one folder; counts the bytes that arrive. */
 export class Folder {
@@ -48,8 +48,18 @@ export class Folder {
     if (!response.ok) {
       throw missing(name, `${response.status} ${response.statusText}`.trim());
     }
-    return collect(response, name, onBytes);
+    const content = await collect(response, name, onBytes);
+    if (isPage(content)) {
+      throw missing(name, "a web page, with which the host answers for files that it doesn't have");
+    }
+    return content;
   }
+}
+
+/** Whether a file is HTML, as none of an image's is. */
+function isPage(content) {
+  const begin = new TextDecoder("latin1").decode(content.slice(0, 64)).trimStart().toLowerCase();
+  return begin.startsWith("<!doctype") || begin.startsWith("<html");
 }
 
 /** Collects the bytes of a response, counted while they arrive. */
@@ -69,10 +79,11 @@ async function collect(response, name, onBytes) {
 
 /** @returns {ViewerError} Says that a file isn't there. */
 function missing(name, found) {
-  return new ViewerError(`${name} can't be loaded`, `${name}: expected a file, found ${found}.`, BAKE_AGAIN);
+  const message = `${name}: expected a file, found ${found}.`;
+  return new ViewerError(`${name} can't be loaded`, message, missingAdvice(name));
 }
 
 /** @returns {ViewerError} Says that a file isn't as expected. */
 export function damaged(name, expected, found) {
-  return new ViewerError(`${name} is damaged`, `${name}: expected ${expected}, found ${found}.`, BAKE_AGAIN);
+  return new ViewerError(`${name} is damaged`, `${name}: expected ${expected}, found ${found}.`, COPY_AGAIN);
 }

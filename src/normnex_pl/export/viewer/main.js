@@ -10,7 +10,6 @@
 
 import { folderAt, readAddress } from "./address.js";
 import { ViewerError } from "./errors.js";
-import { Folder } from "./files.js";
 import { makeContext } from "./gl.js";
 import { Tilt, listen, pressKey } from "./input.js";
 import { loadManifest, loadTextures } from "./loader.js";
@@ -18,7 +17,7 @@ import { MODES } from "./modes.js";
 import { Painter } from "./painter.js";
 import { Panel, showProblem, showProgress, showRate } from "./panel.js";
 import { limitsOf } from "./pose.js";
-import { Renderer, readShaders } from "./renderer.js";
+import { Renderer } from "./renderer.js";
 import { fitCanvas } from "./stage.js";
 import { View } from "./view.js";
 
@@ -43,16 +42,14 @@ class Viewer {
     const url = folderAt(this.address.mpi);
     this.gl = makeContext(this.canvas);
     showProgress(0);
-    const shaders = readShaders(new Folder(new URL("shaders/", import.meta.url)));
-    shaders.catch(() => {}); // awaited below
     this.manifest = await loadManifest(url);
     const calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.view = new View(limitsOf(this.manifest), this.manifest.camera, () => calm.matches);
     this.panel = new Panel(this.manifest, this.look, () => this.#touch());
     this.panel.collapsed = !this.address.controls;
     this.#connect();
-    this.#watchContext(url, await shaders);
-    await this.#load(url, await shaders);
+    this.#watchContext(url);
+    await this.#load(url);
   }
 
   setCamera(camera) {
@@ -81,12 +78,12 @@ class Viewer {
     return this.view.camera(this.canvas.width, this.canvas.height);
   }
 
-  async #load(url, shaders) {
+  async #load(url) {
     this.loading?.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;
     this.loaded = false;
-    this.renderer = new Renderer(this.gl, this.manifest, shaders);
+    this.renderer = new Renderer(this.gl, this.manifest);
     this.#resize();
     const onPage = () => this.#touch();
     await loadTextures(url, this.renderer, showProgress, onPage, signal);
@@ -96,7 +93,7 @@ class Viewer {
     this.#request();
   }
 
-  #watchContext(url, shaders) {
+  #watchContext(url) {
     let timer;
     this.canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // so that it can come back
@@ -112,7 +109,7 @@ class Viewer {
       clearTimeout(timer);
       showProblem(null);
       this.gl = makeContext(this.canvas);
-      this.#load(url, shaders).catch(fail);
+      this.#load(url).catch(fail);
     });
   }
 

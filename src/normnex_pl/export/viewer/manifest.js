@@ -74,22 +74,39 @@ function checkShape(value, kind, path) {
 
 /** Checks that lists fit each other. */
 function checkSizes(manifest) {
-  const planes = manifest.depths.length;
-  const layers = manifest.layer_depths.length;
-  const counts = { alpha: planes, base_color: layers, features: layers };
-  const groups = Math.ceil(manifest.textures.features.channels / 3);
-  const files = { alpha: 1, base_color: 1, features: groups };
-  let fits = planes > 0 && planes === layers * manifest.sublayers;
-  for (const [name, texture] of Object.entries(manifest.textures)) {
-    if (!(name in counts)) continue;
-    fits &&= texture.ranges.length === counts[name] && texture.files.length === texture.pages;
-    fits &&= texture.files.every((page) => page.length === files[name]);
-    fits &&= texture.ranges.every((range) => range.length === texture.channels);
-    fits &&= texture.table.bytes === 4 * counts[name] * texture.rows * texture.columns;
-  }
-  const cells = manifest.basis.shape.reduce((product, size) => product * size, 1);
-  fits &&= manifest.basis.bytes === 2 * cells * manifest.basis.num_basis;
+  const fits = planesFit(manifest) && Object.entries(channelsOf(manifest)).every(
+    ([name, [count, channels]]) => textureFits(manifest.textures[name], count, channels),
+  ) && basisFits(manifest.basis) && viewpointsFit(manifest.viewpoints);
   if (!fits) throw damaged(MANIFEST, "planes, layers, tables and files that fit each other", "others");
+}
+
+function planesFit({ depths, layer_depths: layers, sublayers }) {
+  return depths.length > 0 && depths.length === layers.length * sublayers && [...depths, ...layers].every((d) => d > 0);
+}
+
+/** The number of textures of each kind, and of their channels. */
+function channelsOf({ depths, layer_depths: layers, color, basis, normals, num_color_features: given }) {
+  const expected = basis.num_basis * (color.model === "rgb" ? 3 : 1) + (color.model === "rgb" ? 0 : 3);
+  const features = given === expected ? given + (normals === "none" ? 0 : 3) : NaN; // which equals no number
+  return { alpha: [depths.length, 1], base_color: [layers.length, 3], features: [layers.length, features] };
+}
+
+function textureFits(texture, count, channels) {
+  return texture.channels === channels
+    && texture.ranges.length === count && texture.files.length === texture.pages
+    && texture.files.every((page) => page.length === Math.ceil(channels / 3))
+    && texture.ranges.every((range) => range.length === channels && range.every((ends) => ends.length === 2))
+    && texture.table.bytes === 4 * count * texture.rows * texture.columns;
+}
+
+function basisFits({ query, shape, num_basis: count, bytes }) {
+  return shape.length === (query === "view" ? 2 : 3)
+    && bytes === 2 * count * shape.reduce((product, size) => product * size, 1);
+}
+
+function viewpointsFit(viewpoints) {
+  return viewpoints.length > 0
+    && viewpoints.every((c2w) => c2w.length === 3 && c2w.every((row) => row.length === 4));
 }
 
 function describe(value) {

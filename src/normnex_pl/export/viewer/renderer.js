@@ -2,16 +2,15 @@
 
 import { makeProgram, makeTexture, uniformsOf } from "./gl.js";
 import { MODES, modeNamed, modeShader } from "./modes.js";
+// GLSL as modules: hosts know their type, and none for the usual endings of shaders.
+import basisSource from "./shaders/basis.glsl.js";
+import colorSource from "./shaders/color.glsl.js";
+import mpiSource from "./shaders/mpi.frag.js";
+import screenSource from "./shaders/screen.vert.js";
+import tilesSource from "./shaders/tiles.glsl.js";
 import { TiledTexture, basisTexture, depthColorTexture, layerTexture, planeTexture } from "./textures.js";
 
-const SHADERS = ["screen.vert", "tiles.glsl", "basis.glsl", "color.glsl", "mpi.frag"];
 const TILED = { alpha: "alpha", base_color: "base", features: "feature" }; // names of uniforms
-
-/** @returns {Promise<object>} The sources of the shaders by their names. */
-export async function readShaders(folder) {
-  const texts = SHADERS.map(async (name) => new TextDecoder().decode(await folder.fetch(name)));
-  return Object.fromEntries((await Promise.all(texts)).map((text, index) => [SHADERS[index], text]));
-}
 
 /** The definitions that the shaders are compiled with: the parts of the model, by their names in the manifest. */
 function definitions(manifest) {
@@ -42,13 +41,12 @@ const PRECISION = ["float", "int", "sampler2D", "sampler2DArray", "usampler2D"]
   .map((type) => `precision highp ${type};\n`).join("");
 
 export class Renderer {
-  /** @param {object} shaders See `readShaders`. */
-  constructor(gl, manifest, shaders) {
+  constructor(gl, manifest) {
     this.gl = gl;
     this.manifest = manifest;
-    const parts = ["tiles.glsl", "basis.glsl", "color.glsl", "mpi.frag"].map((name) => shaders[name]);
-    const fragment = VERSION + PRECISION + definitions(manifest) + [...parts, modeShader()].join("\n");
-    this.program = makeProgram(gl, VERSION + shaders["screen.vert"], fragment);
+    const parts = [tilesSource, basisSource, colorSource, mpiSource, modeShader()];
+    const fragment = VERSION + PRECISION + definitions(manifest) + parts.join("\n");
+    this.program = makeProgram(gl, VERSION + screenSource, fragment);
     this.uniforms = uniformsOf(gl, this.program);
     this.tiled = Object.fromEntries(
       Object.keys(TILED).map((name) => [name, new TiledTexture(gl, name, manifest.textures[name])]),

@@ -24,7 +24,7 @@ export class TiledTexture {
         "Too large for this device",
         `${name}: ${layers} textures of ${this.width} x ${this.height} texels; the device can hold ${most[1]} ` +
           `of ${most[0]} x ${most[0]}.`,
-        "Bake fewer texels, for example with ARGS=\"--alpha_pixels=4 --feature_pixels=16\".",
+        "Bake fewer texels, for example by normnex bake RUN --alpha_pixels=4 --feature_pixels=16.",
       );
     }
     const [internal, format] = entry.channels === 1 ? [gl.R8, gl.RED] : [gl.RGB8, gl.RGB];

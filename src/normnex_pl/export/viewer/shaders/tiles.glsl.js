@@ -1,3 +1,4 @@
+export default /* glsl */ `
 // Textures that are stored as tiles on pages: see the docstring of export/baked/layout.py.
 
 struct Grid {
@@ -36,3 +37,4 @@ Place locate(Grid grid, usampler2D table, int which, vec2 canvas) {
 vec3 readPage(sampler2DArray pages, Place place, int layer) {
   return textureLod(pages, vec3(place.at, float(layer)), 0.0).rgb;
 }
+`;

@@ -1,3 +1,4 @@
+export default /* glsl */ `
 // Decodes the features of a layer: the specular part of its colour, and its normal.
 //
 // FEATURE_GROUPS   of three features each, as the pictures store them
@@ -54,3 +55,4 @@ vec3 layerNormal(float f[3 * FEATURE_GROUPS]) {
   return vec3(0);
 #endif
 }
+`;

@@ -1,3 +1,4 @@
+export default /* glsl */ `
 // The basis functions H_n, looked up in a table: see the docstring of export/baked/basis_table.py.
 //
 // BASIS_GROUPS   of four functions each
@@ -45,3 +46,4 @@ void readBasis(vec3 viewdir, vec3 normal, out float functions[4 * BASIS_GROUPS])
     functions[4 * group + 3] = values.w;
   }
 }
+`;

@@ -1,3 +1,4 @@
+export default /* glsl */ `
 // A pixel of a multiplane image, front to back until no light is left. The formulas are in the docstring of
 // export/baked/manifest.py; export/baked/image.py is the same in Python. Sums are 32-bit floats, so that only the
 // finished pixel is rounded to 8 bits.
@@ -52,7 +53,7 @@ struct Sums {
   float depth;
 };
 
-// Defined by modes.js: whether the mode needs what `readLayer` reads, and the colour that it shows.
+// Defined by modes.js: whether the mode needs what 'readLayer' reads, and the colour that it shows.
 bool readsFeatures();
 vec3 modeColor(Sums sums);
 
@@ -160,3 +161,4 @@ vec3 normalColor(vec3 sum) {
 void main() {
   pixel = vec4(modeColor(march(castRay())), 1);
 }
+`;
