@@ -21,7 +21,7 @@ _ADVICE = {
     "a Git LFS pointer": "Run 'git lfs pull' to fetch the photo itself.",
     "an empty file": "Copy the photo again.",
 }
-_CONVERT = "Convert it to JPEG or PNG, or leave it out, in a scene with its pose."
+_OR_LEAVE_OUT = "JPEG or PNG, or leave it out, in a scene with its pose."
 
 # Beginnings of files. What isn't decoded is listed so that a message can name it.
 _SIGNATURES = (
@@ -83,12 +83,17 @@ def open_photo(path: Path) -> ImageFile.ImageFile:
     decoder = DECODERS.get(kind)
     if decoder is None or not _is_installed(decoder):
         found = kind if kind in _ADVICE else f"{kind} (called {path.suffix}), which is not read"
-        raise UserError(f"{path}: expected a readable photo, found {found}. {_ADVICE.get(kind, _CONVERT)}")
+        raise UserError(
+            f"{path}: expected a readable photo, found {found}. {_ADVICE.get(kind, f'Convert it to {_OR_LEAVE_OUT}')}"
+        )
     with without_pixel_limit():
         try:
             return Image.open(path, formats=(decoder,))
         except Image.UnidentifiedImageError as error:
-            raise ValueError(f"{kind} of a kind that can't be decoded: {_reason(path, decoder)}") from error
+            raise UserError(
+                f"{path}: expected a readable photo, found {kind} that is damaged or of an unusual kind "
+                f"({_reason(path, decoder)}). Export it again as {_OR_LEAVE_OUT}"
+            ) from error
 
 
 @contextmanager

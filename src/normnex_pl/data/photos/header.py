@@ -81,6 +81,7 @@ def read_header(path: Path) -> PhotoHeader:
         _check_size(header)
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             _check_no_preview(path, image)
+            _check_strips(image)
     return header
 
 
@@ -180,3 +181,14 @@ def _check_no_preview(path: Path, image: TiffImagePlugin.TiffImageFile) -> None:
             f"{path}: expected a readable photo, found a raw photo, of which only a preview could be read. "
             "Develop it, and export all photos as JPEG or PNG."
         )
+
+
+def _check_strips(image: TiffImagePlugin.TiffImageFile) -> None:
+    """Raise a ValueError if strips or tiles are missing, which Pillow would leave black."""
+    width, height = image.tag_v2[TiffImagePlugin.IMAGEWIDTH], image.tag_v2[TiffImagePlugin.IMAGELENGTH]
+    extents = [extent for _, extent, *_ in image.tile if extent is not None]
+    held = sum(
+        (min(right, width) - left) * (min(bottom, height) - top) for left, top, right, bottom in extents
+    )
+    if held < width * height:
+        raise ValueError(f"{held} of {width * height} pixels are there")

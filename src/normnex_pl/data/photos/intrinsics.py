@@ -112,8 +112,8 @@ def check_aspect(source: str, intrinsics: CameraIntrinsics, width: int, height: 
         raise UserError(
             f"{source}: expected photos shaped like the {intrinsics.width:g}x{intrinsics.height:g} "
             f"pixels that the poses were estimated from, found {width}x{height} as stored, before any turn "
-            "by EXIF. If the photos were cropped or turned since, undo that; if the poses belong to photos that "
-            "were turned by EXIF, turn the stored pixels too; otherwise estimate the poses again."
+            "by EXIF. If the photos were cropped or turned since, undo that; if the poses belong to photos "
+            "that were turned by EXIF, turn the stored pixels too; otherwise estimate the poses again."
         )
 
 
