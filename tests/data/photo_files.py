@@ -86,3 +86,43 @@ ORIENTED: dict[str, Callable[[Image.Image, int], bytes]] = {
         image, "MPO", exif=orientation_data(o), quality=98, save_all=True, append_images=[image]
     ),
 }
+
+
+def tiff(pixels: np.ndarray, order: str = "<", **tags: int) -> bytes:
+    """Return an uncompressed TIFF file (TIFF 6.0) of height x width x channel, of any type of numbers.
+
+    Args:
+        pixels: Grey for one channel, RGB for three.
+        order: Of the bytes: < or >.
+        tags: ``photometric``, ``planar``, ``bits``, and others by the names below.
+    """
+    height, width, channels = pixels.shape
+    numbers = {"u": 1, "i": 2, "f": 3}[pixels.dtype.kind]
+    data = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
+    bits = tags.get("bits", 8 * pixels.dtype.itemsize)
+    values = {
+        254: tags.get("subtype", 0),
+        256: width,
+        257: tags.get("height", height),
+        258: bits,
+        259: 1,
+        262: tags.get("photometric", 1 if channels == 1 else 2),
+        273: 8,
+        274: tags.get("orientation", 1),
+        277: channels,
+        278: height,
+        279: len(data),
+        284: tags.get("planar", 1),
+        339: numbers,
+    }
+    start = 8 + len(data)
+    lists = start + 2 + 12 * len(values) + 4
+    entries = [struct.pack(order + "HHLL", tag, 4, 1, value) for tag, value in values.items()]
+    if channels > 1:  # a value for each of them, after the directory
+        for position, tag in enumerate(t for t in values if t in (258, 339)):
+            place = lists + 4 * channels * position
+            entries[list(values).index(tag)] = struct.pack(order + "HHLL", tag, 4, channels, place)
+    repeated = b"".join(struct.pack(order + f"{channels}L", *[values[t]] * channels) for t in (258, 339))
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "L", start)
+    directory = struct.pack(order + "H", len(entries)) + b"".join(entries) + bytes(4)
+    return head + data + directory + repeated

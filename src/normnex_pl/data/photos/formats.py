@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from normnex_pl.core.errors import UserError
 
@@ -21,7 +21,7 @@ _ADVICE = {
     "a Git LFS pointer": "Run 'git lfs pull' to fetch the photo itself.",
     "an empty file": "Copy the photo again.",
 }
-_OR_LEAVE_OUT = "JPEG or PNG, or leave it out, in a scene with its pose."
+_OR_LEAVE_OUT = "JPEG or PNG, or leave it out (in a scene, with its pose)."
 
 # Beginnings of files. What isn't decoded is listed so that a message can name it.
 _SIGNATURES = (
@@ -49,6 +49,7 @@ _SIGNATURES = (
 )
 _PATTERNS = tuple((re.compile(pattern), kind) for pattern, kind in _SIGNATURES)
 _HEAD = 64
+_SAMPLE_FORMATS = {1: "unsigned", 2: "signed", 3: "floating-point", 4: "unknown"}
 _LOCK = threading.RLock()
 
 
@@ -83,9 +84,8 @@ def open_photo(path: Path) -> ImageFile.ImageFile:
     decoder = DECODERS.get(kind)
     if decoder is None or not _is_installed(decoder):
         found = kind if kind in _ADVICE else f"{kind} (called {path.suffix}), which is not read"
-        raise UserError(
-            f"{path}: expected a readable photo, found {found}. {_ADVICE.get(kind, f'Convert it to {_OR_LEAVE_OUT}')}"
-        )
+        advice = _ADVICE.get(kind, f"Convert it to {_OR_LEAVE_OUT}")
+        raise UserError(f"{path}: expected a readable photo, found {found}. {advice}")
     with without_pixel_limit():
         try:
             return Image.open(path, formats=(decoder,))
@@ -115,11 +115,12 @@ def refusing(path: Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise UserError(
-                f"{path}: expected a photo that may be read, found '{error.strerror}'. Check its permissions."
+                f"{path}: expected a photo, found '{error.strerror}'. Check the path and its permissions."
             ) from error
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"{path}: expected a readable photo, found damaged or other data ({error}). Replace the file, or "
-            "leave it out, in a scene with its pose."
+            f"{path}: expected a readable photo, found damaged or other data ({reason}). "
+            "Replace the file, or leave it out (in a scene, with its pose)."
         ) from error
 
 
@@ -142,5 +143,19 @@ def _reason(path: Path, decoder: str) -> str:
         with path.open("rb") as file:
             factory(file, str(path))
     except Exception as error:  # decoders raise nearly anything
-        return str(error) or type(error).__name__
+        message = " ".join(str(error).split()) or type(error).__name__
+        return f"{message}{_pixel_layout(path) if decoder == 'TIFF' else ''}"
     return "unknown"
+
+
+def _pixel_layout(path: Path) -> str:
+    """Return a description of the pixels of a TIFF file that Pillow doesn't open; empty if damaged."""
+    with path.open("rb") as file, suppress(Exception):  # damaged files raise nearly anything
+        head = file.read(8)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head + file.read(8 if head[2:3] == b"+" else 0))
+        file.seek(tags.next)
+        tags.load(file)
+        bits = tags[TiffImagePlugin.BITSPERSAMPLE]
+        samples = _SAMPLE_FORMATS[tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))[0]]
+        return f": {len(bits)} channels of {bits[0]}-bit {samples} numbers"
+    return ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from normnex_pl.core.errors import UserError
@@ -186,9 +187,8 @@ def _check_no_preview(path: Path, image: TiffImagePlugin.TiffImageFile) -> None:
 def _check_strips(image: TiffImagePlugin.TiffImageFile) -> None:
     """Raise a ValueError if strips or tiles are missing, which Pillow would leave black."""
     width, height = image.tag_v2[TiffImagePlugin.IMAGEWIDTH], image.tag_v2[TiffImagePlugin.IMAGELENGTH]
-    extents = [extent for _, extent, *_ in image.tile if extent is not None]
-    held = sum(
-        (min(right, width) - left) * (min(bottom, height) - top) for left, top, right, bottom in extents
-    )
+    extents = np.array([extent for _, extent, *_ in image.tile if extent is not None]).reshape(-1, 4)
+    sides = np.minimum(extents[:, 2:], (width, height)) - extents[:, :2]
+    held = sides.prod(axis=1).sum()
     if held < width * height:
         raise ValueError(f"{held} of {width * height} pixels are there")

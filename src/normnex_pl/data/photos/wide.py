@@ -9,7 +9,14 @@ import numpy as np
 from jaxtyping import UInt8
 from kornia_rs.io import read_image_png_u16
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    SAMPLEFORMAT,
+    TiffImageFile,
+)
 
 from normnex_pl.core.errors import UserError
 
@@ -19,6 +26,7 @@ _NARROW = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK
 _16_BIT_MODES = {0: "mono", 2: "rgb", 6: "rgba"}
 _WHITE_IS_ZERO = 0
 _UNSIGNED = 1
+_INTERLEAVED = 1
 _ROWS = 256  # are converted at a time, which bounds the memory
 
 
@@ -35,6 +43,7 @@ def to_8_bits(path: Path, image: Image.Image) -> Image.Image:
     if (mode := _mode_of_16_bit_png(path)) is not None:
         return _read_16_bit_png(path, mode, image.info.get("transparency"))
     if image.mode in _NARROW:
+        _check_planes(path, image)
         return image
     values, largest = np.asarray(image), _largest_value(image)
     if largest is None:
@@ -46,22 +55,33 @@ def to_8_bits(path: Path, image: Image.Image) -> Image.Image:
     if image.mode == "I":
         values = values.view(np.uint32)
     narrow = _scale(values, largest)
-    return Image.fromarray(255 - narrow if _tag(image, 262) == _WHITE_IS_ZERO else narrow)
+    is_inverted = _tag(image, PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO
+    return Image.fromarray(255 - narrow if is_inverted else narrow)
+
+
+def _check_planes(path: Path, image: Image.Image) -> None:
+    """Raise a UserError about wide channels that are stored one after the other, which Pillow mixes up."""
+    is_wide = int(_tag(image, BITSPERSAMPLE) or 8) > 8
+    if is_wide and _tag(image, PLANAR_CONFIGURATION) not in (None, _INTERLEAVED):
+        raise UserError(
+            f"{path}: expected wide pixels with their channels together, found a TIFF file with a plane for "
+            "each channel. Export all photos with interleaved channels, or with 8 bits a channel."
+        )
 
 
 def _largest_value(image: Image.Image) -> int | None:
     """Return the value of white, or of black where white is zero; None if the format has none."""
     if image.mode.startswith("I;16"):
-        return (1 << int(_tag(image, 258) or 16)) - 1
-    is_unsigned = (_tag(image, 339) or _UNSIGNED) == _UNSIGNED
-    if image.mode == "I" and isinstance(image, TiffImagePlugin.TiffImageFile) and is_unsigned:
+        return (1 << int(_tag(image, BITSPERSAMPLE) or 16)) - 1
+    is_unsigned = (_tag(image, SAMPLEFORMAT) or _UNSIGNED) == _UNSIGNED
+    if image.mode == "I" and isinstance(image, TiffImageFile) and is_unsigned:
         return (1 << 32) - 1
     return None
 
 
 def _tag(image: Image.Image, number: int) -> Any:
     """Return a tag of a TIFF file, for the first channel; None if there is none."""
-    value = image.tag_v2.get(number) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+    value = image.tag_v2.get(number) if isinstance(image, TiffImageFile) else None
     return value[0] if isinstance(value, tuple) else value
 
 
