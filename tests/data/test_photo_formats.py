@@ -289,3 +289,11 @@ def test_a_folder_that_cannot_be_read_is_not_needed(tmp_path: Path, caplog: pyte
     for width in (None, 64):  # the folder that can't be read may be the only one that is wide enough
         with pytest.raises(UserError, match=r"images/a\.png: expected a readable photo"):
             find_folder(tmp_path, width)
+
+
+def test_photos_of_other_names_are_mentioned(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("a.webp", "b.webp", "c.tif"):
+        blobs().save(tmp_path / "images" / name)
+    with pytest.raises(UserError, match=r"found none in images/, but 2 x \.webp, 1 x \.tif\. Convert them"):
+        find_folder(tmp_path, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -43,9 +44,11 @@ def find_folder(root: Path, width: int | None) -> Path:
     firsts = {folder: files[0] for folder, files in photos.items() if files}
     if not firsts:
         names = ", ".join(f"{folder.name}/" for folder in folders)
+        endings = Counter(path.suffix for folder in folders for path in folder.iterdir() if path.is_file())
+        others = ", ".join(f"{count} x {ending}" for ending, count in endings.most_common(3) if ending)
         raise UserError(
-            f"{root}: expected photos that end in {', '.join(PHOTO_ENDINGS)}, found none in {names}. "
-            "Copy the photos there."
+            f"{root}: expected photos that end in {', '.join(PHOTO_ENDINGS)}, found none in {names}"
+            + (f", but {others}. Convert them to JPEG or PNG." if others else ". Copy the photos there.")
         )
     return suitable_folder(firsts, width)
 
