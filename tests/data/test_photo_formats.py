@@ -132,7 +132,7 @@ def test_pixels_without_a_defined_white_are_refused(
 
 def test_wide_channels_apart_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.tif", tiff(np.ones((7, 9, 3), np.uint16), planar=2))
-    with pytest.raises(UserError, match=r"a\.tif: expected .*, found "):
+    with pytest.raises(UserError, match=r"a\.tif: expected .* found a TIFF file with a plane for each"):
         decoded(path)
 
 
