@@ -248,13 +248,13 @@ def photo_of_another_size(root: Path) -> None:
     write_photos(root / "images", ["view_002.png"], (20, 15))
 
 
-@breaks(r"view_003\.png: expected a readable JPEG or PNG photo, found")
+@breaks(r"view_003\.png: expected a readable photo, found")
 def corrupt_photo(root: Path) -> None:
     path = root / "images" / "view_003.png"
     path.write_bytes(path.read_bytes()[:-200])
 
 
-@breaks(r"view_000\.png: expected a readable JPEG or PNG photo, found")
+@breaks(r"view_000\.png: expected a readable photo, found")
 def first_photo_is_no_photo(root: Path) -> None:
     (root / "images" / "view_000.png").write_text("hello")
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from data.layouts import (
@@ -24,11 +25,13 @@ from data.layouts import (
     write_nerfstudio,
     write_spaces,
 )
+from data.photo_files import ORIENTED
 from data.synthetic import assert_valid, write_photos
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.photos.decode import load_photos
+from normnex_pl.data.photos.folders import photos_below
 from normnex_pl.data.readers.auto import READERS, AnyKind
 from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.readers.colmap import ColmapReader
@@ -80,6 +83,17 @@ def test_every_layout_gives_the_cameras_that_were_written(tmp_path: Path, layout
         scale = SIZE[0] / scene.size[0]
         fx, fy, cx, cy = (scale * value for value in scene.pinhole)
         np.testing.assert_allclose(view.camera.K, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 7])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_poses_belong_to_the_stored_pixels(tmp_path: Path, layout: str, orientation: int) -> None:
+    """What estimates poses doesn't look at EXIF data."""
+    root = LAYOUTS[layout](tmp_path, captured())
+    before = read(root)
+    for path in photos_below(root):
+        path.write_bytes(ORIENTED["png"](Image.open(path), orientation))
+    assert_same(read(root), before)
 
 
 @settings(max_examples=3, deadline=None)

@@ -19,7 +19,7 @@ from normnex_pl.core.errors import UserError
 logger = logging.getLogger(__name__)
 
 # Raised when a step writes something else: results of earlier versions are then discarded.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pycolmap
-from PIL import Image, ImageFilter
+from PIL import ImageFilter
 
 from normnex_pl.capture.exposure import exposure_offsets
 from normnex_pl.capture.structure import Reconstruction
 from normnex_pl.core.files import write_json
+from normnex_pl.data.photos.formats import open_photo
 from normnex_pl.data.photos.intrinsics import CameraIntrinsics, check_intrinsics
 from normnex_pl.data.photos.undistortion import undistortion
 from normnex_pl.data.readers.colmap_model import CAMERA_MODELS, camera_intrinsics
@@ -127,7 +128,7 @@ def _exposures(model: Any, photos: Path) -> dict[int, float]:
     images = list(model.images.values())
     for index, image in enumerate(images):
         seen = [point for point in image.points2D if point.has_point3D()]
-        with Image.open(photos / image.name) as picture:
+        with open_photo(photos / image.name) as picture:
             # Means over some pixels: a feature is an edge or a spot, where a single pixel is unreliable.
             pixels = np.asarray(picture.filter(ImageFilter.BoxBlur(_BLUR)))
         places = np.array([point.xy for point in seen]).reshape(-1, 2).astype(int)

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections import Counter
 from pathlib import Path
 
-import pillow_heif
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos import header
+from normnex_pl.data.photos.colours import to_srgb
 from normnex_pl.data.photos.decode import decode_photo
+from normnex_pl.data.photos.header import Size
 
 logger = logging.getLogger(__name__)
 
 # More than a scene's photos may have, since these are written as JPEG.
-_FORMATS = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".heic": "HEIF",
-    ".heif": "HEIF",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
+_ENDINGS = (".jpg", ".jpeg", ".png", ".heic", ".heif", ".webp", ".tif", ".tiff", ".avif")
 VIDEO_ENDINGS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts")
 # 35 mm film is 36 mm x 24 mm.
 _FILM_DIAGONAL = (36.0**2 + 24.0**2) ** 0.5
-
-pillow_heif.register_heif_opener()
 
 
 def find_photos(folder: Path) -> tuple[Path, ...]:
@@ -43,7 +33,7 @@ def find_photos(folder: Path) -> tuple[Path, ...]:
         UserError: There is none, or two would get the same name in the scene.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    photos = sorted((path for path in files if path.suffix.lower() in _FORMATS), key=lambda path: path.stem)
+    photos = sorted((path for path in files if path.suffix.lower() in _ENDINGS), key=lambda path: path.stem)
     if not photos:
         raise UserError(_no_photos(folder, files))
     stems = Counter(path.stem.lower() for path in photos)
@@ -67,23 +57,23 @@ def _no_photos(folder: Path, files: list[Path]) -> str:
         advice = f"For a scene of a video, give the file itself: '{videos[0]}'."
     elif files:
         advice = "Export them as JPEG, or check the path."
-    return f"{folder}: expected photos that end in {', '.join(_FORMATS)}, found {found}. {advice}"
+    return f"{folder}: expected photos that end in {', '.join(_ENDINGS)}, found {found}. {advice}"
 
 
-def load_upright(path: Path) -> Image.Image:
+def load_upright(path: Path, size: Size | None = None) -> Image.Image:
     """Decode a photo to 8-bit sRGB, turned as its EXIF data say and converted from its colour profile.
+
+    Args:
+        path: The photo.
+        size: Width and height to scale it to; None keeps its own.
 
     Raises:
         UserError: It can't be read.
     """
-    try:
-        image = decode_photo(path, (_FORMATS[path.suffix.lower()],))
-    except Exception as error:  # damaged files make decoders raise nearly anything
-        raise _unreadable(path, error) from error
-    return _in_srgb(image)
+    return decode_photo(header.read_header(path), "upright", to_srgb, size)
 
 
-def read_header(path: Path) -> tuple[tuple[int, int], float | None]:
+def read_header(path: Path) -> tuple[Size, float | None]:
     """Read a photo's width and height, upright, and its focal length as a multiple of the diagonal.
 
     Returns:
@@ -92,45 +82,11 @@ def read_header(path: Path) -> tuple[tuple[int, int], float | None]:
     Raises:
         UserError: It can't be read.
     """
-    try:
-        with Image.open(path, formats=[_FORMATS[path.suffix.lower()]]) as image:
-            width, height = image.size
-            # The base class's method: that of PNG files decodes all pixels to find EXIF data after them.
-            exif = Image.Image.getexif(image)
-            turned = exif.get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-            focal = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
-    except Exception as error:
-        raise _unreadable(path, error) from error
-    size = (height, width) if turned else (width, height)
-    return size, _positive(focal)
+    found = header.read_header(path)
+    return found.size("upright"), None if found.focal is None else _in_diagonals(found.focal)
 
 
-def _positive(focal: object) -> float | None:
+def _in_diagonals(focal: float) -> float | None:
     """Return a 35 mm equivalent in diagonals of the picture; None for 0 (unknown) and for nonsense."""
-    try:
-        value = float(focal) / _FILM_DIAGONAL  # type: ignore[arg-type]
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
+    value = focal / _FILM_DIAGONAL
     return value if 0.1 < value < 50 else None
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(
-        f"{path}: expected a readable photo, found damaged or other data ({error}). Replace the file, or "
-        "take it out of the folder."
-    )
-
-
-def _in_srgb(image: Image.Image) -> Image.Image:
-    """Apply a colour profile, such as Display P3 of phones; pixels of unknown profiles stay as they are."""
-    profile = image.info.pop("icc_profile", None)
-    if not profile:
-        return image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return image
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):  # such as that of a grey picture
-        return image
-    return image if converted is None else converted

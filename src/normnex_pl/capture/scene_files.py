@@ -12,6 +12,7 @@ from jaxtyping import Float
 from PIL import Image
 from tqdm import tqdm
 
+from normnex_pl.data.photos.formats import open_photo
 from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.photos.undistortion import undistort, undistortion
 from normnex_pl.data.readers.colmap import ColmapReader
@@ -61,7 +62,7 @@ def _write_photos(folder: Path, intrinsics: CameraIntrinsics, photos: Mapping[st
     folder.mkdir()
     mapping = None if intrinsics.is_pinhole else undistortion("the camera", intrinsics)
     for name, path in tqdm(photos.items(), "  scene", unit="photo"):
-        with Image.open(path) as image:
+        with open_photo(path) as image:
             pixels = torch.from_numpy(np.array(image))
         if mapping is not None:
             pixels = undistort(pixels, mapping)

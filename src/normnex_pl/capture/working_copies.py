@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
 from normnex_pl.capture.cores import usable_cores
@@ -42,9 +41,7 @@ def copy_photos(files: tuple[Path, ...], size: tuple[int, int], folder: Path) ->
     ]
 
     def convert(number: int) -> tuple[int, float]:
-        photo = load_upright(files[number])
-        if photo.size != size:
-            photo = photo.resize(size, Image.Resampling.LANCZOS)
+        photo = load_upright(files[number], size)
         with replacing(folder / copy_name(number)) as temporary:
             photo.save(temporary, compress_level=1)
         return number, sharpness_of_photo(photo)

@@ -1,79 +1,84 @@
-"""Decoding photos to sRGB bytes.
-
-Pixels are taken as they are stored: sRGB is assumed, colour profiles and gamma chunks are not applied.
-"""
+"""Decoding photos to RGB, 8 bits a channel."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from kornia_rs.io import read_image_png_u16
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, JpegImagePlugin
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos.colours import as_stored
+from normnex_pl.data.photos.formats import open_photo, refusing, without_pixel_limit
+from normnex_pl.data.photos.header import PhotoHeader, Size, Turn, read_header
+from normnex_pl.data.photos.wide import to_8_bits
 
-_FORMATS = ("JPEG", "PNG")
-_TURNED_BY_90_DEGREES = (5, 6, 7, 8)
-# Of 16-bit PNG files: the header's colour type to the reader's mode. Grey with alpha, a rarity that the
-# reader lacks, is left to Pillow, which cuts it to the upper 8 bits.
-_16_BIT_MODES = {0: "mono", 2: "rgb", 6: "rgba"}
+logger = logging.getLogger(__name__)
+
+# A step that takes colours from a profile (None: none) to those wanted.
+ColourStep = Callable[[Image.Image, bytes | None], Image.Image]
+
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _MAX_THREADS = 8
+# Larger photos are decoded one at a time, and JPEG files at a fraction of their size where that will do.
+_LARGE = 89_000_000
+_SPARE = 2  # times the wanted size: what is left for the better filter to scale down
+_FRACTIONS = (8, 4, 2)
 
 
-def read_size(path: Path) -> tuple[int, int]:
-    """Read the size of a photo from its header, turned upright as its EXIF orientation says.
-
-    Args:
-        path: A JPEG or PNG file.
-
-    Returns:
-        Width and height in pixels.
-
-    Raises:
-        UserError: The header can't be read.
-    """
-    with _unreadable_as_user_error(path), Image.open(path, formats=_FORMATS) as image:
-        width, height = image.size
-        # The base class's method: that of PNG files decodes all pixels to find EXIF data after them.
-        turned = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in _TURNED_BY_90_DEGREES
-    return (height, width) if turned else (width, height)
-
-
-def load_photos(files: Sequence[Path], width: int | None) -> tuple[UInt8[Tensor, "height width 3"], ...]:
-    """Load photos as sRGB bytes: upright, without alpha, scaled down to the wanted width.
+def load_photos(
+    files: Sequence[Path], width: int | None, turn: Turn = "upright"
+) -> tuple[UInt8[Tensor, "height width 3"], ...]:
+    """Load photos as RGB bytes: without alpha, scaled down to the wanted width.
 
     Grey and palette images become RGB; 16 bits become 8 by value * 255 / 65535, rounded. Transparent
     pixels are composited over black, which is also what an MPI shows where no plane covers the view.
     Scaling down uses an anti-aliased Lanczos filter, as the usual ``images_<n>/`` copies do, and keeps the
-    aspect ratio; narrower photos are not enlarged.
+    aspect ratio; narrower photos are not enlarged. sRGB is assumed: profiles are not applied.
 
     Args:
         files: Photos, all of one size.
         width: Wanted width in pixels; None keeps the photos' own.
+        turn: Whether EXIF orientations are applied.
 
     Returns:
         One image per file, in the order of the files.
 
     Raises:
-        UserError: A file is not a readable JPEG or PNG, or its size differs from that of the others.
+        UserError: A file is not a readable photo, or its size differs from that of the others.
     """
     workers = min(_MAX_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        loaded = list(pool.map(lambda path: _load(path, width), files))
-    _check_one_size(files, [size for _, size in loaded])
+        loaded = list(pool.map(lambda path: _load(path, width, turn), files))
+    headers = [header for _, header in loaded]
+    _check_one_size(files, [header.size(turn) for header in headers])
+    if turn == "stored" and (turned := [header for header in headers if header.is_turned]):
+        logger.info(
+            "%s: the EXIF orientation of %d photos is not applied, as poses belong to the stored pixels",
+            turned[0].path.parent,
+            len(turned),
+        )
     return tuple(image for image, _ in loaded)
 
 
-def _check_one_size(files: Sequence[Path], sizes: Sequence[tuple[int, int]]) -> None:
+def _check_one_size(files: Sequence[Path], sizes: Sequence[Size]) -> None:
     """Raise a UserError that names the first photo whose size is not the most common one."""
     if not sizes:
         return
@@ -86,53 +91,80 @@ def _check_one_size(files: Sequence[Path], sizes: Sequence[tuple[int, int]]) -> 
             )
 
 
-def _load(path: Path, width: int | None) -> tuple[UInt8[Tensor, "height width 3"], tuple[int, int]]:
-    """Load one photo; return it with the width and height that it had before it was scaled down."""
-    with _unreadable_as_user_error(path):
-        image = decode_photo(path)
-        size = image.size
-        if width is not None and width < image.width:
-            height = max(1, round(image.height * width / image.width))
-            image = image.resize((width, height), Image.Resampling.LANCZOS)
-        return torch.from_numpy(np.array(image)), size
+def _load(path: Path, width: int | None, turn: Turn) -> tuple[UInt8[Tensor, "height width 3"], PhotoHeader]:
+    """Load one photo; return it with its header."""
+    header = read_header(path)
+    own_width, own_height = header.size(turn)
+    size = None
+    if width is not None and width < own_width:
+        size = width, max(1, round(own_height * width / own_width))
+    return torch.from_numpy(np.array(decode_photo(header, turn, as_stored, size))), header
 
 
-def decode_photo(path: Path, formats: tuple[str, ...] = _FORMATS) -> Image.Image:
-    """Decode a photo to RGB, 8 bits a channel, upright and without alpha; see `load_photos`.
+def decode_photo(
+    header: PhotoHeader, turn: Turn, colours: ColourStep, size: Size | None = None
+) -> Image.Image:
+    """Decode a photo to RGB, 8 bits a channel, without alpha.
 
     Args:
-        path: The file.
-        formats: What the file may hold, in Pillow's words.
+        header: Of the photo.
+        turn: Whether its EXIF orientation is applied.
+        colours: Applied before transparent pixels are composited over black.
+        size: Width and height to scale it to, not larger than its own; None keeps that.
 
     Raises:
-        Exception: Whatever a decoder raises; it names no file.
+        UserError: It can't be decoded, or its pixels are not those that the header announces.
     """
-    return _over_black(_decode_upright(path, formats))
+    is_large = header.pixels > _LARGE
+    with refusing(header.path), without_pixel_limit() if is_large else nullcontext():
+        photo, profile = _read_pixels(header, size if is_large else None)
+        if (orientation := header.orientations[turn]) in _TRANSPOSITIONS:
+            photo = photo.transpose(_TRANSPOSITIONS[orientation])
+        photo = _over_black(colours(photo, profile))
+        if size is not None and photo.size != size:
+            photo = photo.resize(size, Image.Resampling.LANCZOS)
+        return photo
 
 
-def _decode_upright(path: Path, formats: tuple[str, ...]) -> Image.Image:
-    """Decode a file to 8 bits a channel and apply its EXIF orientation."""
-    with Image.open(path, formats=formats) as image:
+def _read_pixels(header: PhotoHeader, size: Size | None) -> tuple[Image.Image, bytes | None]:
+    """Read the pixels with 8 bits a channel, and the colour profile.
+
+    Args:
+        header: Of the photo.
+        size: What the photo will be scaled to; a JPEG file may be read at a fraction of its own size.
+    """
+    with open_photo(header.path) as image:
+        width, height = header.loaded
+        fraction = _readable_fraction(header, size)
+        if fraction > 1 and isinstance(image, JpegImagePlugin.JpegImageFile):
+            width, height = width // fraction, height // fraction
+            image.draft(None, (width, height))
         image.load()
-        mode = _mode_of_16_bit_png(path)
-        if mode is None:
-            return ImageOps.exif_transpose(image)
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    # Pillow would cut the colours to their upper 8 bits.
-    values = read_image_png_u16(str(path), mode).astype(np.int32)
-    # 65535 / 255 = 257 is odd, so this division rounds to the nearest value exactly.
-    rounded = Image.fromarray(((values + 128) // 257).astype(np.uint8).squeeze(-1 if mode == "mono" else ()))
-    rounded.getexif()[ExifTags.Base.Orientation] = orientation
-    return ImageOps.exif_transpose(rounded)
+        profile = image.info.get("icc_profile")
+        photo = to_8_bits(header.path, image)
+    if photo.size != (width, height):
+        raise UserError(
+            f"{header.path}: expected {width}x{height} pixels as its header says, found "
+            f"{photo.width}x{photo.height}. Export the photo again."
+        )
+    return photo, profile
 
 
-def _mode_of_16_bit_png(path: Path) -> str | None:
-    """Read the colour mode of a 16-bit PNG from its header; None for all other files."""
-    with path.open("rb") as file:
-        header = file.read(26)
-    if not header.startswith(b"\x89PNG") or header[24] != 16:
-        return None
-    return _16_BIT_MODES.get(header[25])
+def _readable_fraction(header: PhotoHeader, size: Size | None) -> int:
+    """Return the fraction of its size at which a JPEG file may be read: one that divides it exactly."""
+    if size is None:
+        return 1
+    longest, shortest = max(header.loaded), min(header.loaded)
+    return next(
+        (
+            fraction
+            for fraction in _FRACTIONS
+            if longest % fraction == shortest % fraction == 0
+            and longest >= fraction * _SPARE * max(size)
+            and shortest >= fraction * _SPARE * min(size)
+        ),
+        1,
+    )
 
 
 def _over_black(image: Image.Image) -> Image.Image:
@@ -141,16 +173,3 @@ def _over_black(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     rgba = image.convert("RGBA")
     return Image.composite(rgba.convert("RGB"), Image.new("RGB", rgba.size), rgba.getchannel("A"))
-
-
-@contextmanager
-def _unreadable_as_user_error(path: Path) -> Iterator[None]:
-    """Turn whatever a decoder raises into a UserError that names the file."""
-    try:
-        yield
-    # Damaged files make decoders raise OSError, SyntaxError, ValueError, struct.error, RuntimeError and more.
-    except Exception as error:
-        raise UserError(
-            f"{path}: expected a readable JPEG or PNG photo, found damaged or other data ({error}). "
-            "Replace the file, or remove it with its pose."
-        ) from error

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.decode import read_size
+from normnex_pl.data.photos.header import read_size
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,8 @@ def find_folder(root: Path, width: int | None) -> Path:
 
     In this order: a folder whose photos are exactly ``width`` wide; the narrowest of the wider ones (its
     photos are then to be scaled down); the widest of all (nothing is ever enlarged). The width of a folder
-    is that of its first photo.
+    is that of its first photo as stored. A folder whose first photo can't be read is passed over where
+    another is wide enough.
 
     Args:
         root: The scene's folder.
@@ -35,18 +37,20 @@ def find_folder(root: Path, width: int | None) -> Path:
         The chosen folder, which holds at least one photo.
 
     Raises:
-        UserError: There is no such folder, all of them are empty, or a photo's header can't be read.
+        UserError: There is no such folder, all of them are empty, or a header that is needed can't be read.
     """
     folders = photo_folders(root, width)
     photos = {folder: list_photos(folder) for folder in folders}
-    widths = {folder: read_size(files[0])[0] for folder, files in photos.items() if files}
-    if not widths:
+    firsts = {folder: files[0] for folder, files in photos.items() if files}
+    if not firsts:
         names = ", ".join(f"{folder.name}/" for folder in folders)
+        endings = Counter(path.suffix for folder in folders for path in folder.iterdir() if path.is_file())
+        others = ", ".join(f"{count} x {ending}" for ending, count in endings.most_common(3) if ending)
         raise UserError(
-            f"{root}: expected photos that end in {', '.join(PHOTO_ENDINGS)}, found none in {names}. "
-            "Copy the photos there."
+            f"{root}: expected photos that end in {', '.join(PHOTO_ENDINGS)}, found none in {names}"
+            + (f", but {others}. Convert them to JPEG or PNG." if others else ". Copy the photos there.")
         )
-    return suitable_folder(widths, width)
+    return suitable_folder(firsts, width)
 
 
 def photo_folders(root: Path, width: int | None) -> tuple[Path, ...]:
@@ -73,15 +77,23 @@ def photo_folders(root: Path, width: int | None) -> tuple[Path, ...]:
     return folders
 
 
-def suitable_folder(widths: Mapping[Path, int], width: int | None) -> Path:
+def suitable_folder(photos: Mapping[Path, Path], width: int | None) -> Path:
     """Choose a folder by the width of its photos, see `find_folder`.
 
     Args:
-        widths: Of each folder, in pixels.
-        width: The wanted one; None takes the widest.
+        photos: The first photo of each folder.
+        width: Wanted width in pixels; None takes the widest.
+
+    Raises:
+        UserError: A header that is needed can't be read.
     """
+    widths, refusals = _read_widths(photos)
     # min and max take the first of equals: images/ before images_<n>/.
     enough = [folder for folder in widths if width is not None and widths[folder] >= width]
+    for folder, refusal in refusals.items():
+        if not enough:  # it may be the only one that is
+            raise refusal
+        logger.warning("%s: passed over, since other photos are wide enough (%s)", folder, refusal)
     chosen = min(enough, key=widths.__getitem__) if enough else max(widths, key=widths.__getitem__)
     if width is not None and not enough:
         logger.warning(
@@ -93,6 +105,17 @@ def suitable_folder(widths: Mapping[Path, int], width: int | None) -> Path:
     else:
         logger.info("photos: %s, %d pixels wide, wanted %s", chosen, widths[chosen], width or "the widest")
     return chosen
+
+
+def _read_widths(photos: Mapping[Path, Path]) -> tuple[dict[Path, int], dict[Path, UserError]]:
+    """Return the width of each folder's first photo, or why it can't be read."""
+    widths, refusals = {}, {}
+    for folder, photo in photos.items():
+        try:
+            widths[folder] = read_size(photo, "stored")[0]
+        except UserError as error:
+            refusals[folder] = error
+    return widths, refusals
 
 
 def list_photos(folder: Path) -> tuple[Path, ...]:

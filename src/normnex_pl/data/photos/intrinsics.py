@@ -111,8 +111,9 @@ def check_aspect(source: str, intrinsics: CameraIntrinsics, width: int, height: 
     if not abs(height - expected) <= max(_ASPECT_TOLERANCE * expected, 1):
         raise UserError(
             f"{source}: expected photos shaped like the {intrinsics.width:g}x{intrinsics.height:g} "
-            f"pixels that the poses were estimated from, found {width}x{height}. If the photos were "
-            "cropped or turned (also by EXIF) since, undo that; otherwise estimate the poses again."
+            f"pixels that the poses were estimated from, found {width}x{height} as stored, before any turn "
+            "by EXIF. If the photos were cropped or turned since, undo that; if the poses belong to photos "
+            "that were turned by EXIF, turn the stored pixels too; otherwise estimate the poses again."
         )
 
 

@@ -14,6 +14,9 @@ from normnex_pl.data.photos.posed import PosedPhotos
 def load_images(posed: PosedPhotos, width: int | None) -> PosedPhotos:
     """Load the photos, and scale the intrinsics to the size that they then have.
 
+    EXIF orientations are not applied: COLMAP, LLFF, nerfstudio and Spaces estimate poses from the pixels as
+    they are stored.
+
     Args:
         posed: Without images.
         width: Wanted width of the photos in pixels; None keeps their own.
@@ -26,7 +29,7 @@ def load_images(posed: PosedPhotos, width: int | None) -> PosedPhotos:
     loaded: dict[int, Tensor] = {}
     for size in dict.fromkeys(sizes):
         views = [index for index, other in enumerate(sizes) if other == size]
-        photos = load_photos([posed.files[view] for view in views], width)
+        photos = load_photos([posed.files[view] for view in views], width, "stored")
         loaded.update(zip(views, photos, strict=True))
     images = tuple(loaded[view] for view in range(len(sizes)))
     scaled = []

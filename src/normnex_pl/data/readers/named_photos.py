@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.decode import read_size
 from normnex_pl.data.photos.folders import PHOTO_ENDINGS, photo_folders, suitable_folder
 
 
@@ -37,8 +36,8 @@ def find_photos(root: Path, names: Sequence[str], width: int | None) -> tuple[Pa
             f"{', '.join(PHOTO_ENDINGS)}), found {files.count(None)} of {len(names)} photos missing. Copy "
             "them there, or remove them from the scene's files."
         )
-    widths = {folder: read_size(files[0])[0] for folder, files in complete.items() if files[0]}
-    return tuple(filter(None, complete[suitable_folder(widths, width)]))
+    firsts = {folder: files[0] for folder, files in complete.items() if files[0]}
+    return tuple(filter(None, complete[suitable_folder(firsts, width)]))
 
 
 def existing_photo(root: Path, name: str, where: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from normnex_pl.data.photos.decode import read_size
+from normnex_pl.data.photos.header import read_size
 from normnex_pl.data.photos.intrinsics import CameraIntrinsics, check_intrinsics
 from normnex_pl.data.poses import check_pose
 from normnex_pl.data.readers.json_files import read_list, read_number, read_numbers, read_word, refuse
@@ -94,7 +94,7 @@ def _stored_size(frame: Frame, file: Path) -> tuple[float, float]:
     """Return the width and height that the intrinsics belong to."""
     if "w" in frame.fields and "h" in frame.fields:
         return read_number(frame.where, frame.fields, "w"), read_number(frame.where, frame.fields, "h")
-    width, height = read_size(file)
+    width, height = read_size(file, "stored")
     return float(width), float(height)
 
 
