@@ -114,12 +114,20 @@ def existing_photo(root: Path, name: str, where: str) -> Path:
 
 def locate_photo(path: Path) -> Path | None:
     """Find a photo by its path: with another ending, or with one at all where the path has none."""
-    if path.is_file() and path.suffix.lower() in PHOTO_ENDINGS:
+    if is_file(path) and path.suffix.lower() in PHOTO_ENDINGS:
         return path
     endings = [end for lower in PHOTO_ENDINGS for end in (lower, lower.upper(), lower.title())]
     stems = dict.fromkeys((path.name, without_ending(path.name)))
     candidates = [path.with_name(stem + end) for stem in stems for end in endings]
-    return next(filter(Path.is_file, candidates), None)
+    return next(filter(is_file, candidates), None)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a file exists; of names that the file system can't have, none does."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _photos_by_name(folder: Path, names: Sequence[str]) -> list[Path | None]:
