@@ -95,11 +95,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def refuse(where: str, expected: str, found: str) -> NoReturn:
+def refuse(
+    where: str, expected: str, found: str, advice: str = "Correct the file, or estimate the poses again."
+) -> NoReturn:
     """Raise the UserError about unexpected content of a file."""
-    raise UserError(
-        f"{where}: expected {expected}, found {found}. Correct the file, or estimate the poses again."
-    )
+    raise UserError(f"{where}: expected {expected}, found {found}. {advice}")
 
 
 def shortened(value: Any) -> str:

@@ -26,8 +26,9 @@ _OTHER_LENSES: Mapping[str, str] = {
     "k5": "no fifth radial coefficient 'k5'",
     "k6": "no sixth radial coefficient 'k6'",
     "distortion_params": "distortion as k1, k2, k3, p1 and p2 (no 'distortion_params')",
-    "from_mitsuba": "poses with the axes right, up, backward (no 'from_mitsuba')",
 }
+# Its poses have the axes left, up and forward.
+_OTHER_AXES = "from_mitsuba"
 # The first coefficient of this lens is often zero.
 _F_THETA = tuple(f"ftheta_{letter}{number}" for letter in "pf" for number in range(6))
 _READ = (
@@ -35,6 +36,7 @@ _READ = (
     *("w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x", "camera_angle_y"),
     *("k1", "k2", "k3", "p1", "p2", "train_filenames", "val_filenames", "test_filenames"),
 )
+_ADVICE = "Undistort the photos, and estimate their poses again with one of the models that can be read."
 _EFFECTS = {
     "mask_path": "what masks hide is learned too",
     "mask_filename": "what masks hide is learned too",
@@ -60,17 +62,21 @@ def check_lens(where: str, fields: Mapping[str, Any]) -> None:
     """
     model = fields.get("camera_model")
     if model not in _CAMERA_MODELS:
-        refuse(where, f"a camera model among {', '.join(filter(None, _CAMERA_MODELS))}", shortened(model))
+        known = ", ".join(filter(None, _CAMERA_MODELS))
+        refuse(where, f"a camera model among {known}", shortened(model), _ADVICE)
     for key, expected in _OTHER_LENSES.items():
         value = fields.get(key)
         if not is_nothing(value):
-            refuse(where, expected, shortened(value))
+            refuse(where, expected, shortened(value), _ADVICE)
+    if not is_nothing(fields.get(_OTHER_AXES)):
+        expected = f"poses with the axes right, up, backward (no '{_OTHER_AXES}')"
+        refuse(where, expected, shortened(fields[_OTHER_AXES]))
     for key in _F_THETA:
         if fields.get(key) is not None:
-            refuse(where, f"a lens that is no fisheye (no '{key}')", shortened(fields[key]))
+            refuse(where, f"a lens that is no fisheye (no '{key}')", shortened(fields[key]), _ADVICE)
 
 
 def warn_of_unread(path: Path, content: Mapping[str, Any]) -> None:
     """Log one warning about the keys of the file and its frames that are not used."""
     frames = [frame for frame in content["frames"] if isinstance(frame, dict)]
-    warn_of_unread_keys(path, [content, *frames], (*_READ, *_OTHER_LENSES, *_F_THETA), _EFFECTS)
+    warn_of_unread_keys(path, [content, *frames], (*_READ, *_OTHER_LENSES, *_F_THETA, _OTHER_AXES), _EFFECTS)
