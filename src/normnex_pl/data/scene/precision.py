@@ -16,7 +16,7 @@ _LARGEST_STEP = 1e-3
 
 
 def warn_of_rounding(posed: PosedPhotos) -> None:
-    """Log a warning if cameras or points lie so far from the origin that single precision is too coarse.
+    """Log a warning if cameras or points lie too far from the origin for single precision.
 
     Geographic coordinates are an example: 5 million metres from the origin, numbers are half a metre apart.
 
@@ -28,9 +28,9 @@ def warn_of_rounding(posed: PosedPhotos) -> None:
         step = 0.0 if positions is None else single_precision_step(positions)
         if step > _LARGEST_STEP * nearest:
             logger.warning(
-                "%s: the positions of the scene's %s are in single precision, which is too coarse so far "
-                "from the origin: in steps of %.2g, with content at a depth of %.2g. Subtract an offset from all "
-                "positions in double precision, and export them again.",
+                "%s: the positions of its %s are in single precision, too coarse so far from the origin: in "
+                "steps of %.2g, with content at a depth of %.2g. Subtract an offset from all positions in double "
+                "precision, and export them again.",
                 posed.source,
                 what,
                 step,

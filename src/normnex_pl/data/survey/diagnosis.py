@@ -146,8 +146,8 @@ def _nothing_behind(survey: Survey) -> str | None:
         return None
     return (
         f"more than {_MOST_WITHOUT_LAST:.0%} of the rays of {_named(missing)} miss the canvas of the last "
-        "plane: what is far away there stays black. Raise the padding (--data.planes.padding), or leave these "
-        "views out."
+        "plane: what is far away there stays black. Raise the padding (--data.planes.padding), or leave "
+        "these views out."
     )
 
 
