@@ -29,8 +29,8 @@ def warn_of_rounding(posed: PosedPhotos) -> None:
         if step > _LARGEST_STEP * nearest:
             logger.warning(
                 "%s: the positions of its %s are in single precision, too coarse so far from the origin: in "
-                "steps of %.2g, with content at a depth of %.2g. Subtract an offset from all positions in double "
-                "precision, and export them again.",
+                "steps of %.2g, with content at a depth of %.2g. Subtract an offset from all positions in "
+                "double precision, and export them again.",
                 posed.source,
                 what,
                 step,
