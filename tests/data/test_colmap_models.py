@@ -82,6 +82,18 @@ def test_a_file_that_counts_more_photos_than_it_has_is_warned_of(
         assert ("there are 4 entries, found 3" in caplog.text) == (count == 4)
 
 
+def test_photos_that_points_were_seen_by_but_that_are_missing_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_colmap_text(tmp_path, captured(4))
+    ColmapReader().read(root, None)
+    assert not caplog.records
+    path = root / "sparse/images.txt"
+    path.write_text("\n".join(path.read_text().split("\n")[:-3]) + "\n")  # without its last photo
+    assert len(ColmapReader().read(root, None).files) == 3
+    assert "images.txt: 1 images are missing that points of points3D.txt were seen by" in caplog.text
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_text_files_may_have_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
     root = write_colmap_text(tmp_path, captured(3))
@@ -123,6 +135,17 @@ def test_a_model_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) 
         write_colmap_binary(tmp_path, captured(2), f"sparse/{number}")
     with pytest.raises(UserError, match=r"sparse/7: expected a COLMAP model .* has sparse/0, sparse/1\."):
         ColmapReader(model="sparse/7").read(tmp_path, None)
+
+
+@pytest.mark.parametrize("model", ["../other/sparse/0", "/other/sparse/0"])
+def test_models_outside_of_the_scene_are_refused(tmp_path: Path, model: str) -> None:
+    """Their files would be no part of what identifies the scene."""
+    write_colmap_binary(tmp_path / "other", captured(2))
+    root = write_colmap_binary(tmp_path / "scene", captured(2))
+    reader = ColmapReader(model=model.replace("/other", str(tmp_path / "other"), not model.startswith(".")))
+    assert all(path.is_relative_to(root) and ".." not in path.parts for path in reader.files(root))
+    with pytest.raises(UserError, match=r"expected a COLMAP model in the folder below the scene's"):
+        reader.read(root, None)
 
 
 def test_a_damaged_model_beside_a_sound_one_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

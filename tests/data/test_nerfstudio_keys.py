@@ -113,7 +113,7 @@ def test_points_that_are_not_there_are_warned_of(tmp_path: Path, caplog: pytest.
     (tmp_path / "planes.txt").write_text("2 9\n")
     assert read(tmp_path).points is None
     assert (
-        "sparse_pc.ply: this file of points, which transforms.json names, does not exist"
+        "sparse_pc.ply: expected the points that transforms.json names, found no such file"
         in warnings(caplog)[0]
     )
 

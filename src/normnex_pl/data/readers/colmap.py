@@ -8,6 +8,7 @@ forms of the files the binary one is read.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -27,14 +28,17 @@ from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.readers.bounds import depths_from, robust_bounds
 from normnex_pl.data.readers.colmap_binary import read_binary
 from normnex_pl.data.readers.colmap_model import (
+    ModelFiles,
     PosedImage,
     SparsePoints,
     SparseReconstruction,
     c2w_of,
 )
-from normnex_pl.data.readers.colmap_places import ModelPlace, choose_model, model_places
+from normnex_pl.data.readers.colmap_places import ModelPlace, choose_model, model_places, named_place
 from normnex_pl.data.readers.colmap_text import read_text
 from normnex_pl.data.readers.named_photos import check_listed_once, find_photos
+
+logger = logging.getLogger(__name__)
 
 # In the order of preference.
 _FORMS = {".bin": read_binary, ".txt": read_text}
@@ -70,8 +74,8 @@ class ColmapReader(SceneReader):
     @override
     def files(self, root: Path) -> Iterable[Path]:
         places = [place for group in model_places(root) for place in group]
-        if self.model is not None:
-            places.append(ModelPlace(self.model, root))
+        if self.model is not None and (named := named_place(root, self.model)):
+            places.append(named)
         files = {path for place in places for files in place.candidates() for path in files}
         yield from (path for path in files if path.is_file())
         yield from photos_below(root)
@@ -135,7 +139,22 @@ def read_model(folder: Path) -> SparseReconstruction:
             f"{files.images}: expected images with different numbers, found {identifier} {repeats} times. "
             "Export the model again."
         )
+    _warn_of_strangers(files, model)
     return model
+
+
+def _warn_of_strangers(files: ModelFiles, model: SparseReconstruction) -> None:
+    """Log a warning if points were seen by images that the model lacks, as where a file was cut off."""
+    strangers = np.setdiff1d(model.points.observer, [image.identifier for image in model.images])
+    if len(strangers):
+        logger.warning(
+            "%s: %d images are missing that points of %s were seen by (such as number %d); were they removed "
+            "by hand, or was the file cut off?",
+            files.images,
+            len(strangers),
+            files.points.name,
+            strangers[0],
+        )
 
 
 def visible_points(

@@ -96,6 +96,13 @@ def by_size(places: Sequence[ModelPlace]) -> list[ModelPlace]:
     return ordered
 
 
+def named_place(root: Path, name: str) -> ModelPlace | None:
+    """Return the place that a path below a scene's folder names; None if the path leads out of it."""
+    path = Path(name.replace("\\", "/"))
+    outside = path.is_absolute() or ".." in path.parts
+    return None if outside else ModelPlace(path.as_posix(), root)
+
+
 def choose_model(root: Path, model: str | None) -> ModelPlace | None:
     """Choose the model to read.
 
@@ -112,12 +119,12 @@ def choose_model(root: Path, model: str | None) -> ModelPlace | None:
     groups = model_places(root)
     if model is None:
         return by_size(groups[0])[0] if groups else None
-    place = ModelPlace(Path(model.replace("\\", "/")).as_posix(), root)
-    if not place.candidates():
+    place = named_place(root, model)
+    if place is None or not place.candidates():
         names = ", ".join(place.name for group in groups for place in group) or "none"
         raise UserError(
-            f"{place.folder}: expected a COLMAP model in the folder that --data.reader.model names, found "
-            f"none; the scene has {names}. Give one of these."
+            f"{root / model}: expected a COLMAP model in the folder below the scene's that "
+            f"--data.reader.model names, found none; the scene has {names}. Give one of these."
         )
     return place
 

@@ -85,8 +85,9 @@ class NerfstudioReader(SceneReader):
             read_intrinsics(frame, root, file) for frame, file in zip(frames, files, strict=True)
         )
         c2w = np.stack([read_pose(frame) for frame in frames])
-        ply = root / str(content.get("ply_file_path") or "")
-        points = _read_points(ply)
+        named = content.get("ply_file_path")
+        ply = root / str(named)
+        points = _read_points(ply) if named else None
         names = [frame.path for frame in frames]
         if self.bounds is not None:
             bounds = self.bounds.of_views(len(frames))
@@ -139,11 +140,10 @@ def _bounds_of_planes(root: Path) -> FixedBounds:
 
 
 def _read_points(path: Path) -> Float[np.ndarray, "point 3"] | None:
-    """Read the points; None, with a warning, if there is no such file. A folder stands for no name."""
+    """Read the points that the file names; None, with a warning, if there is no such file."""
     if is_file(path):
         return read_ply_points(path)
-    if not path.is_dir():
-        logger.warning("%s: this file of points, which %s names, does not exist", path, _FILE)
+    logger.warning("%s: expected the points that %s names, found no such file", path, _FILE)
     return None
 
 
