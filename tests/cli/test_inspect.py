@@ -94,6 +94,38 @@ def test_too_little_and_too_much_parallax_are_said(tmp_path: Path) -> None:
     assert any("neighbouring cameras are far apart" in text for text in far_apart)
 
 
+@pytest.mark.parametrize("place", ["near", "middle", "far"])
+@pytest.mark.parametrize(("step", "too_wide"), [(1.9, False), (2.1, True), (9.0, True)])
+def test_planes_too_far_apart_are_said_wherever_they_are(
+    tmp_path: Path, place: str, step: float, too_wide: bool
+) -> None:
+    good = looked_at(tmp_path, wide())
+    found = diagnose(replace(good, **{f"step_{place}_pixels": step}))
+    assert len(found) == too_wide
+    assert all(f"neighbouring planes are {step} pixels apart" in text for text in found)
+
+
+def test_near_content_without_points_is_said_with_what_helps(tmp_path: Path) -> None:
+    """Bounds from 1 to 9 put planes that are uniform in depth far apart near the cameras, seen from aside."""
+    scene = wide(size=2)
+    near = replace(scene, cameras=replace(scene.cameras, bounds=np.tile([1.0, 9.0], (25, 1))))
+    measured = looked_at(tmp_path, near, placement=AutomaticPlanes())
+    assert measured.points is None
+    assert measured.spacing == "depth"
+    assert measured.step_near_pixels > 2 > measured.step_middle_pixels
+    said = [text for text in diagnose(measured) if "neighbouring planes are" in text]
+    assert len(said) == 1
+    assert "--data.planes.spacing=disparity" in said[0]
+    assert "Nothing speaks against" not in report(measured, diagnose(measured), None)
+
+
+def test_a_view_whose_rays_miss_the_last_plane_is_named(tmp_path: Path) -> None:
+    good = looked_at(tmp_path, wide())
+    views = tuple(replace(view, nothing_behind=0.2 * (view.name == "view_007")) for view in good.views)
+    [found] = diagnose(replace(good, views=views))
+    assert "more than 10% of the rays of view_007 miss the canvas of the last plane" in found
+
+
 def test_a_photo_of_another_exposure_is_named(tmp_path: Path) -> None:
     scene = wide()
     write_llff(tmp_path, scene)

@@ -33,7 +33,7 @@ def test_a_chosen_reader_and_its_options_are_stored(tmp_path: Path) -> None:
     folder = fit(root, tmp_path / "run", *reader)
     stored = yaml.safe_load((folder / "config.yaml").read_text())["data"]["reader"]
     assert stored["class_path"].endswith("ColmapReader")
-    assert stored["init_args"] == {"percentiles": {"near": 5.0, "far": 99.9}}
+    assert stored["init_args"] == {"percentiles": {"near": 5.0, "far": 99.9}, "model": None}
     fit(root, folder, *reader)  # goes on in the folder
 
 

@@ -152,7 +152,10 @@ def test_undistorted_models_come_first_and_other_models_are_mentioned(
     write_colmap_binary(tmp_path, captured(3), "sparse/0")
     (tmp_path / "sparse" / "1").mkdir()
     ColmapReader().read(tmp_path, None)
-    assert "others beside it are ignored (1)" in caplog.text
+    assert not caplog.records  # an empty folder is no model
+    write_colmap_text(tmp_path, captured(2), "sparse/2")
+    ColmapReader().read(tmp_path, None)
+    assert "reading the largest of sparse/0 (3 photos), sparse/2 (2 photos)" in caplog.text
     write_colmap_text(tmp_path, captured(2), "dense/sparse")
     assert len(ColmapReader().read(tmp_path, None).files) == 2
 
@@ -309,7 +312,15 @@ BREAKERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "the same photo twice": (
         lambda root: edit(root, "images.txt", "view_002.png", "view_001.png"),
-        r"expected names that are unique",
+        r"images\.txt: expected each photo once, found 'view_001\.png' listed twice",
+    ),
+    "the same number twice": (
+        lambda root: edit(root, "images.txt", "\n13 ", "\n3 "),
+        r"images\.txt: expected images with different numbers, found 3 2 times",
+    ),
+    "the same camera twice": (
+        lambda root: edit(root, "cameras.txt", "# Camera list", "7 SIMPLE_PINHOLE 64 48 70 32 24"),
+        r"cameras\.txt: expected cameras with different numbers, found 7 twice",
     ),
 }
 

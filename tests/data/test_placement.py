@@ -367,6 +367,40 @@ def test_comments_may_stand_anywhere_in_the_planes_file(tmp_path: Path) -> None:
         read_planes(tmp_path, 1008)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("comment", ["", "  # near, far", "\t#uniform in disparity, 2 and 3"])
+def test_planes_files_of_any_editor_are_read_or_told_apart(
+    tmp_path: Path, encoding: str, end: str, comment: str
+) -> None:
+    text = f"1.5 40 1{comment}{end}reference Küche 7{end}"
+    marked = encoding[-2:] not in ("le", "be")
+    (tmp_path / "planes.txt").write_bytes(text.encode(encoding))
+    if marked:
+        expected = PlaneOverrides(near=1.5, far=40.0, spacing="disparity", reference="Küche 7")
+        assert read_planes(tmp_path, 1008) == expected
+        return
+    with pytest.raises(UserError, match=r"planes\.txt: expected a text file, .*(UTF-16|codec)"):
+        read_planes(tmp_path, 1008)
+
+
+def test_lines_of_a_planes_file_that_say_nothing_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "planes.txt").write_text(
+        "1.5 40\n\n# fine\nrefrence view_003\nreference\nreference\tview_004\n"
+    )
+    assert read_planes(tmp_path, 1008).reference == "view_004"
+    assert "ignored the line 'refrence view_003'" in caplog.text
+    assert "ignored the line 'reference'" in caplog.text
+    assert len(caplog.records) == 2
+    (tmp_path / "planes.txt").write_text("1.5 40\nreference view_003\nreference view_004\n")
+    with pytest.raises(
+        UserError, match=r"expected one line 'reference NAME', found 'view_003' and 'view_004'"
+    ):
+        read_planes(tmp_path, 1008)
+
+
 @pytest.mark.parametrize("name", ["view_000", "nobody"])
 def test_a_reference_must_be_a_training_view(tmp_path: Path, name: str) -> None:
     write_llff(tmp_path, captured())

@@ -138,7 +138,15 @@ BREAKERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "the same photo twice": (
         with_camera(relative_path="photos/view_000.png"),
-        "expected names that are unique",
+        r"models\.json: expected each photo once, found 'photos/view_000\.png' listed twice",
+    ),
+    "fisheye": (
+        with_camera(projection_type="fisheye"),
+        r"camera 0: expected a pinhole as 'projection_type', found 'fisheye'",
+    ),
+    "distortion": (
+        with_camera(radial_distortion=[0.1, 0.0]),
+        r"camera 0: expected no 'radial_distortion', found \[0\.1, 0\.0\]",
     ),
 }
 
@@ -148,3 +156,15 @@ def test_a_broken_scene_is_one_clear_message(tmp_path: Path, name: str) -> None:
     breaker, says = BREAKERS[name]
     root = write_spaces(tmp_path / "scene", captured(4))
     check_one_clear_message(root, read, breaker, says)
+
+
+def test_keys_that_are_not_understood_are_listed_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_spaces(tmp_path, captured(4))
+    read(root)
+    assert not [record for record in caplog.records if "keys" in record.message]
+    with_camera(radial_distortion=[0, 0], projection_type="pinhole", exposure=0.5, name="")(root)
+    read(root)
+    [record] = [record for record in caplog.records if "keys" in record.message]
+    assert record.message.endswith("models.json: these keys are not used: exposure")

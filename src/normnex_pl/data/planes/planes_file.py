@@ -6,13 +6,17 @@ reference view in lines that NeX's trainer ignores.
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Scene
 from normnex_pl.data.planes.choice import PlaneOverrides, scale_padding, unscale_padding
 from normnex_pl.data.text_files import read_lines
+
+logger = logging.getLogger(__name__)
 
 PLANES_FILE = "planes.txt"
 _COMMENT = "#"
@@ -25,8 +29,8 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
 
     ``inverse`` is 1 for planes uniform in disparity and 0, or absent, for planes uniform in depth.
     ``padding`` is the padding in pixels of photos 1008 wide, to which the NeX trainer scales LLFF scenes.
-    Lines that begin with # are comments; other lines after the first are ignored but for ``reference``, as
-    that trainer ignores all of them.
+    Lines that begin with # are comments, and so is what follows a # in the first line; other lines after it
+    are ignored with a warning but for ``reference``, as that trainer ignores all of them.
 
     Units: the NeX trainer takes the depths of a scene with ``poses_bounds.npy`` as they are after it
     divided the poses by 0.75 x the smallest near bound, which is also the unit of our world; those of a
@@ -41,13 +45,14 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
         The file's values; none if there is no such file.
 
     Raises:
-        UserError: The first line isn't of that form.
+        UserError: The first line isn't of that form, or several reference views are named.
     """
     path = root / PLANES_FILE
     if not path.exists():
         return PlaneOverrides()
     lines = [line.strip() for line in read_lines(path)]
     line, *others = [line for line in lines if not line.startswith(_COMMENT)] or [""]
+    line = line.partition(_COMMENT)[0].strip()
     near, far, inverse, padding, *more = [*_numbers(line), *[math.nan] * 4]
     count = len(more)
     inverse = 0 if count == 2 else inverse
@@ -59,14 +64,30 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
             f"inverse 0 or 1 and padding 0 or more pixels, found '{line[:80]}'. "
             "Correct or remove the file."
         )
-    names = [name for key, _, name in (other.partition(" ") for other in others) if key == _REFERENCE]
+    reference = _read_reference(path, others)
     return PlaneOverrides(
         near=near / unit,
         far=far / unit,
         spacing="disparity" if inverse else "depth",
         padding=scale_padding(padding, width) if count == 4 else None,
-        reference=names[0].strip() if names else None,
+        reference=reference,
     )
+
+
+def _read_reference(path: Path, lines: Sequence[str]) -> str | None:
+    """Return the name of the reference view, if a line gives one; logs a warning about all other lines."""
+    names = []
+    for line in filter(None, lines):
+        key, *rest = line.split(maxsplit=1)
+        if key == _REFERENCE and rest and rest[0] not in names:
+            names.append(rest[0])
+        elif key != _REFERENCE or not rest:
+            logger.warning("%s: ignored the line '%s'", path, line[:80])
+    if len(names) > 1:
+        raise UserError(
+            f"{path}: expected one line '{_REFERENCE} NAME', found '{names[0]}' and '{names[1]}'. Remove one."
+        )
+    return names[0] if names else None
 
 
 def planes_text(scene: Scene) -> str:

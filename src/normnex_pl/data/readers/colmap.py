@@ -1,14 +1,16 @@
 """Scenes with a COLMAP model: photos, and ``cameras``, ``images`` and ``points3D``, binary or as text.
 
 The model is in ``dense/sparse/`` (photos in ``dense/images/``, as COLMAP's image_undistorter writes them),
-or else in ``sparse/0/`` or ``sparse/`` (photos in ``images/`` or, smaller, ``images_<n>/``). Photos that the
-model doesn't have are left out. Where a folder has both forms of the files the binary one is read.
+or else in ``sparse/<n>/`` or ``sparse/`` (photos in ``images/`` or, smaller, ``images_<n>/``). Of several
+the largest is read, with a warning. Photos that the model doesn't have are left out. Where a folder has both
+forms of the files the binary one is read.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,13 +34,12 @@ from normnex_pl.data.readers.colmap_model import (
     SparseReconstruction,
     c2w_of,
 )
+from normnex_pl.data.readers.colmap_places import ModelPlace, choose_model, model_places, named_place
 from normnex_pl.data.readers.colmap_text import read_text
-from normnex_pl.data.readers.named_photos import find_photos
+from normnex_pl.data.readers.named_photos import check_listed_once, find_photos
 
 logger = logging.getLogger(__name__)
 
-# Where a model may be below the scene's folder, and the folder below which its photos are.
-_PLACES = {"dense/sparse": "dense", "dense/sparse/0": "dense", "sparse/0": ".", "sparse": "."}
 # In the order of preference.
 _FORMS = {".bin": read_binary, ".txt": read_text}
 # Fewer tracks than this, as in models whose points were made elsewhere, say nothing about what a view sees.
@@ -50,39 +51,49 @@ class ColmapReader(SceneReader):
 
     Args:
         percentiles: Of the depths of the points that a view sees, between which its bounds lie.
+        model: Folder of the model below the scene's, such as ``sparse/1``; None takes the largest.
     """
 
-    def __init__(self, percentiles: Percentiles = Percentiles()) -> None:  # noqa: B008 (frozen)
+    def __init__(
+        self,
+        percentiles: Percentiles = Percentiles(),  # noqa: B008 (frozen)
+        model: str | None = None,
+    ) -> None:
         self.percentiles = percentiles
+        self.model = model
 
     @property
     @override
     def looks_for(self) -> str:
-        return "a COLMAP model in sparse/0/, sparse/ or dense/sparse/"
+        return "a COLMAP model in sparse/<n>/, sparse/ or dense/sparse/"
 
     @override
     def recognises(self, root: Path) -> bool:
-        return _find_model(root) is not None
+        return bool(model_places(root)) or (self.model is not None and (root / self.model).is_dir())
 
     @override
     def files(self, root: Path) -> Iterable[Path]:
-        yield from (path for files in model_files(root) for path in files if path.is_file())
+        places = [place for group in model_places(root) for place in group]
+        if self.model is not None and (named := named_place(root, self.model)):
+            places.append(named)
+        files = {path for place in places for files in place.candidates() for path in files}
+        yield from (path for path in files if path.is_file())
         yield from photos_below(root)
 
     @override
     def read(self, root: Path, width: int | None) -> PosedPhotos:
-        place = _find_model(root)
+        place = choose_model(root, self.model)
         if place is None:
             raise UserError(
                 f"{root}: expected a COLMAP model (cameras, images and points3D, .bin or .txt) in "
-                f"{', '.join(f'{model}/' for model in _PLACES)}, found none. Check the path of the scene, or "
+                "dense/sparse/, sparse/0/ or sparse/, found none. Check the path of the scene, or "
                 "estimate poses from its photos first."
             )
-        folder, photos = place
-        _warn_of_others(folder)
-        source = _files_in(folder)
-        model = read_model(folder)
-        found = find_photos(photos, [image.name for image in model.images], width)
+        source = place.files()
+        model = read_model(place.folder)
+        names = [image.name for image in model.images]
+        found = find_photos(place.photos, names, width)
+        check_listed_once(source.images, names, found)
         order = sorted(range(len(found)), key=found.__getitem__)
         images = [model.images[i] for i in order]
         intrinsics = tuple(_intrinsics(source.cameras, model, image) for image in images)
@@ -104,18 +115,13 @@ class ColmapReader(SceneReader):
         )
 
 
-def model_files(root: Path) -> list[ModelFiles]:
-    """List where the files of a model may be in a scene, in the order of precedence."""
-    return [ModelFiles.of(root / place, ending) for place in _PLACES for ending in _FORMS]
-
-
 def read_model(folder: Path) -> SparseReconstruction:
     """Read the model in a folder, from binary files if all of them are there.
 
     Raises:
         UserError: A file is missing or damaged, or the model has no images.
     """
-    files = _files_in(folder)
+    files = ModelPlace(".", folder).files()
     for path in files:
         if not path.exists():
             raise UserError(
@@ -127,7 +133,28 @@ def read_model(folder: Path) -> SparseReconstruction:
         raise UserError(
             f"{files.images}: expected the poses of photos, found none. Estimate the poses again."
         )
+    identifier, repeats = Counter(image.identifier for image in model.images).most_common(1)[0]
+    if repeats > 1:
+        raise UserError(
+            f"{files.images}: expected images with different numbers, found {identifier} {repeats} times. "
+            "Export the model again."
+        )
+    _warn_of_strangers(files, model)
     return model
+
+
+def _warn_of_strangers(files: ModelFiles, model: SparseReconstruction) -> None:
+    """Log a warning if points were seen by images that the model lacks, as where a file was cut off."""
+    strangers = np.setdiff1d(model.points.observer, [image.identifier for image in model.images])
+    if len(strangers):
+        logger.warning(
+            "%s: %d images are missing that points of %s were seen by (such as number %d); were they removed "
+            "by hand, or was the file cut off?",
+            files.images,
+            len(strangers),
+            files.points.name,
+            strangers[0],
+        )
 
 
 def visible_points(
@@ -140,35 +167,6 @@ def visible_points(
     # Once each: a photo may have two keypoints of the same point.
     tracked = points.xyz[np.unique(points.observed[points.observer == image.identifier])]
     return tracked if len(tracked) >= _FEWEST_TRACKS else points.xyz[in_picture(points.xyz, c2w, intrinsics)]
-
-
-def _find_model(root: Path) -> tuple[Path, Path] | None:
-    """Look for a model.
-
-    Returns:
-        The model's folder, and the one that holds ``images/``; None if there is no model.
-    """
-    folders = ((root / model, root / photos) for model, photos in _PLACES.items())
-    return next((place for place in folders if _candidates(place[0])), None)
-
-
-def _candidates(folder: Path) -> list[ModelFiles]:
-    """List the forms in which a folder has a model, complete or not."""
-    forms = (ModelFiles.of(folder, ending) for ending in _FORMS)
-    return [files for files in forms if files.cameras.exists()]
-
-
-def _files_in(folder: Path) -> ModelFiles:
-    """Choose the files to read: binary unless only the text files are complete."""
-    found = _candidates(folder) or [ModelFiles.of(folder, ".bin")]
-    return next((files for files in found if all(path.exists() for path in files)), found[0])
-
-
-def _warn_of_others(folder: Path) -> None:
-    """Log a warning if COLMAP could not join all photos into one model."""
-    others = sorted(path.name for path in folder.parent.glob("[0-9]*") if path.is_dir() and path != folder)
-    if folder.name == "0" and others:
-        logger.warning("%s: reading this model; others beside it are ignored (%s)", folder, ", ".join(others))
 
 
 def _intrinsics(path: Path, model: SparseReconstruction, image: PosedImage) -> CameraIntrinsics:

@@ -18,6 +18,7 @@ from normnex_pl.data.readers.colmap_model import (
     PosedImage,
     SparsePoints,
     SparseReconstruction,
+    add_camera,
     camera_intrinsics,
     camera_parameters,
 )
@@ -65,24 +66,25 @@ def read_binary(files: ModelFiles) -> SparseReconstruction:
         UserError: One is truncated, longer than its content, or has a camera model that isn't supported.
     """
     return SparseReconstruction(
-        _read_cameras(files.cameras), _read_images(files.images), read_binary_points(files.points)
+        _read_cameras(files.cameras), read_binary_images(files.images), read_binary_points(files.points)
     )
 
 
 def _read_cameras(path: Path) -> dict[int, CameraIntrinsics]:
     """Read number, model, size and parameters of each camera."""
-    cameras = {}
+    cameras = dict[int, CameraIntrinsics]()
     with _whole(path) as cursor:
         for _ in range(cursor.count()):
             identifier, number, width, height = cursor.numbers("IiQQ")
             model = _MODEL_NAMES.get(number, f"number {number}")
             parameters = camera_parameters(path, identifier, model)
             values = cursor.numbers(f"{len(parameters)}d")
-            cameras[identifier] = camera_intrinsics(parameters, float(width), float(height), values)
+            intrinsics = camera_intrinsics(parameters, float(width), float(height), values)
+            add_camera(path, cameras, identifier, intrinsics)
     return cameras
 
 
-def _read_images(path: Path) -> tuple[PosedImage, ...]:
+def read_binary_images(path: Path) -> tuple[PosedImage, ...]:
     """Read poses and names; keypoints are left out."""
     images = []
     with _whole(path) as cursor:

@@ -6,7 +6,7 @@ for rigs and frames; ``images`` still holds the pose of each photo. Identifiers 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,6 +145,22 @@ def camera_intrinsics(
         cy=named["cy"],
         distortion=tuple(named.get(key, 0.0) for key in distortion),
     )
+
+
+def add_camera(
+    path: Path, cameras: MutableMapping[int, CameraIntrinsics], identifier: int, intrinsics: CameraIntrinsics
+) -> None:
+    """Add a camera to those that were read from a file.
+
+    Raises:
+        UserError: There is another one of that number.
+    """
+    if identifier in cameras:
+        raise UserError(
+            f"{path}: expected cameras with different numbers, found {identifier} twice. Export the model "
+            "again."
+        )
+    cameras[identifier] = intrinsics
 
 
 def c2w_of(image: PosedImage) -> Float[np.ndarray, "3 4"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,7 +21,8 @@ def read_json(path: Path) -> Any:
         UserError: It is missing, damaged, or something else.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        # From bytes, since UTF-16 is told from UTF-8 there.
+        return json.loads(path.read_bytes(), object_pairs_hook=_object)
     # JSONDecodeError and UnicodeDecodeError are ValueErrors; deep nesting exhausts the parser's recursion.
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
@@ -46,12 +48,13 @@ def read_numbers(
     if key not in fields:
         refuse(where, f"the key '{key}'", ", ".join(fields) or "nothing")
     try:
-        values = np.array(fields[key], dtype=np.float64)
+        # NumPy would take true for 1, and read numbers from text.
+        values = None if isinstance(fields[key], (bool, str)) else np.array(fields[key], dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         values = None
     if values is None or values.shape != shape:
         expected = " x ".join(map(str, shape)) + " numbers" if shape else "a number"
-        refuse(where, f"{expected} as '{key}'", _shortened(fields[key]))
+        refuse(where, f"{expected} as '{key}'", shortened(fields[key]))
     return values
 
 
@@ -68,7 +71,7 @@ def read_word(where: str, fields: Mapping[str, Any], key: str) -> str:
     """
     word = fields.get(key)
     if not isinstance(word, str) or not word.strip("./\\ ") or "\0" in word:
-        refuse(where, f"a text as '{key}'", _shortened(word))
+        refuse(where, f"a text as '{key}'", shortened(word))
     return word
 
 
@@ -79,18 +82,30 @@ def read_list(where: str, value: Any, kind: type, what: str) -> list[Any]:
         UserError: It isn't.
     """
     if not isinstance(value, list) or not value or not all(isinstance(item, kind) for item in value):
-        refuse(where, f"a list of {what}", _shortened(value))
+        refuse(where, f"a list of {what}", shortened(value))
     return value
 
 
-def refuse(where: str, expected: str, found: str) -> NoReturn:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, whose keys must differ: of two the parser would silently drop the first."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        name, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"an object has the key '{name[:40]}' twice")
+    return fields
+
+
+def refuse(
+    where: str, expected: str, found: str, advice: str = "Correct the file, or estimate the poses again."
+) -> NoReturn:
     """Raise the UserError about unexpected content of a file."""
-    raise UserError(
-        f"{where}: expected {expected}, found {found}. Correct the file, or estimate the poses again."
-    )
+    raise UserError(f"{where}: expected {expected}, found {found}. {advice}")
 
 
-def _shortened(value: Any) -> str:
+def shortened(value: Any) -> str:
     """Return the beginning of a value on one line."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except RecursionError:
+        text = f"a {type(value).__name__} of very many levels"
     return text if len(text) <= 60 else text[:60] + "..."

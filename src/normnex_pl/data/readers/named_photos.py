@@ -2,11 +2,62 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.folders import PHOTO_ENDINGS, photo_folders, suitable_folder
+
+# Endings of pictures of other formats, by which photos may be called whose copies are JPEG or PNG files.
+_OTHER_ENDINGS = frozenset(
+    f".{ending}"
+    for ending in (
+        *(
+            "tif",
+            "tiff",
+            "bmp",
+            "webp",
+            "heic",
+            "heif",
+            "avif",
+            "jxl",
+            "gif",
+            "exr",
+            "hdr",
+            "ppm",
+            "pgm",
+            "pnm",
+        ),
+        *("dng", "raw", "cr2", "cr3", "nef", "arw", "orf", "raf", "rw2", "jpe", "jp2", "tga"),
+    )
+)
+
+
+def without_ending(name: str) -> str:
+    """Return a photo's name or path without its ending; other parts after a dot, as in ``t.9``, are kept."""
+    ending = PurePath(name).suffix
+    return name.removesuffix(ending) if ending.lower() in {*PHOTO_ENDINGS, *_OTHER_ENDINGS} else name
+
+
+def check_listed_once(source: Path, names: Sequence[str], files: Sequence[Path]) -> None:
+    """Raise a UserError if entries of a scene's file lead to the same photo.
+
+    Args:
+        source: The file.
+        names: Of the photos, as the file has them.
+        files: Where they were found.
+    """
+    path, repeats = Counter(map(os.path.normpath, files)).most_common(1)[0]
+    if repeats > 1:
+        same = [name for name, file in zip(names, files, strict=True) if os.path.normpath(file) == path]
+        spelt = "" if len(set(same)) == 1 else f" (as {', '.join(map(repr, sorted(set(same))))})"
+        times = "twice" if repeats == 2 else f"{repeats} times"
+        raise UserError(
+            f"{source}: expected each photo once, found '{same[0]}' listed {times}{spelt}. Remove all "
+            "entries of that photo but one."
+        )
 
 
 def find_photos(root: Path, names: Sequence[str], width: int | None) -> tuple[Path, ...]:
@@ -62,11 +113,20 @@ def existing_photo(root: Path, name: str, where: str) -> Path:
 
 def locate_photo(path: Path) -> Path | None:
     """Find a photo by its path: with another ending, or with one at all where the path has none."""
-    if path.is_file() and path.suffix.lower() in PHOTO_ENDINGS:
+    if is_file(path) and path.suffix.lower() in PHOTO_ENDINGS:
         return path
-    endings = [ending for lower in PHOTO_ENDINGS for ending in (lower, lower.upper())]
-    candidates = [path.with_name(stem + end) for stem in (path.name, path.stem) for end in endings]
-    return next(filter(Path.is_file, candidates), None)
+    endings = [end for lower in PHOTO_ENDINGS for end in (lower, lower.upper(), lower.title())]
+    stems = dict.fromkeys((path.name, without_ending(path.name)))
+    candidates = [path.with_name(stem + end) for stem in stems for end in endings]
+    return next(filter(is_file, candidates), None)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a file exists; of names that the file system can't have, none does."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _photos_by_name(folder: Path, names: Sequence[str]) -> list[Path | None]:

@@ -10,6 +10,7 @@ Format: https://docs.nerf.studio/quickstart/data_conventions.html. Depth bounds 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,12 @@ from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.readers.bounds import FixedBounds, depths_from, robust_bounds
 from normnex_pl.data.readers.json_files import read_json, read_list, refuse
-from normnex_pl.data.readers.named_photos import existing_photo, find_photos
+from normnex_pl.data.readers.named_photos import check_listed_once, existing_photo, find_photos, is_file
 from normnex_pl.data.readers.nerfstudio_frames import Frame, read_frames, read_intrinsics, read_pose
+from normnex_pl.data.readers.nerfstudio_keys import warn_of_unread
 from normnex_pl.data.readers.ply import read_ply_points
+
+logger = logging.getLogger(__name__)
 
 _FILE = "transforms.json"
 _PHOTOS = "images/"
@@ -72,15 +76,18 @@ class NerfstudioReader(SceneReader):
     def read(self, root: Path, width: int | None) -> PosedPhotos:
         content = _read_content(root / _FILE)
         frames = read_frames(root / _FILE, content)
+        warn_of_unread(root / _FILE, content)
         found = _find_files(root, frames, width)
+        check_listed_once(root / _FILE, [frame.path for frame in frames], found)
         order = sorted(range(len(found)), key=found.__getitem__)
         frames, files = [frames[i] for i in order], tuple(found[i] for i in order)
         intrinsics = tuple(
             read_intrinsics(frame, root, file) for frame, file in zip(frames, files, strict=True)
         )
         c2w = np.stack([read_pose(frame) for frame in frames])
-        ply = root / str(content.get("ply_file_path") or "")
-        points = read_ply_points(ply) if ply.is_file() else None
+        named = content.get("ply_file_path")
+        ply = root / str(named)
+        points = _read_points(ply) if named else None
         names = [frame.path for frame in frames]
         if self.bounds is not None:
             bounds = self.bounds.of_views(len(frames))
@@ -130,6 +137,14 @@ def _bounds_of_planes(root: Path) -> FixedBounds:
             "or give --data.reader=NerfstudioReader --data.reader.bounds='{near: 1, far: 10}'."
         )
     return bounds
+
+
+def _read_points(path: Path) -> Float[np.ndarray, "point 3"] | None:
+    """Read the points that the file names; None, with a warning, if there is no such file."""
+    if is_file(path):
+        return read_ply_points(path)
+    logger.warning("%s: expected the points that %s names, found no such file", path, _FILE)
+    return None
 
 
 def _read_content(path: Path) -> Mapping[str, Any]:

@@ -11,8 +11,9 @@ from jaxtyping import Float
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.intrinsics import CameraIntrinsics, in_picture
 from normnex_pl.data.readers.bounds import depths_from
-from normnex_pl.data.readers.colmap import model_files
 from normnex_pl.data.readers.colmap_binary import read_binary_points
+from normnex_pl.data.readers.colmap_model import ModelFiles
+from normnex_pl.data.readers.colmap_places import possible_places
 from normnex_pl.data.readers.colmap_text import read_text_points
 
 logger = logging.getLogger(__name__)
@@ -25,8 +26,10 @@ _SMALLEST_AGREEMENT = 0.9
 
 
 def points_files(root: Path) -> list[Path]:
-    """List where the points of a COLMAP model may be in a scene, in the order of precedence."""
-    return [files.points for files in model_files(root)]
+    """List the files with the points of a scene's COLMAP models, in the order of precedence."""
+    places = [place for group in possible_places(root) for place in group]
+    files = (ModelFiles.of(place.folder, ending).points for place in places for ending in _READERS)
+    return [path for path in files if path.is_file()]
 
 
 def points_beside(
@@ -38,7 +41,7 @@ def points_beside(
     """Read the points of a COLMAP model in a scene whose poses come from other files.
 
     The scene can do without them: what is damaged, or in another frame than the poses, is left out with a
-    warning.
+    warning. Of several models, each with a frame of its own, the first that agrees with the poses is taken.
 
     Args:
         root: The scene's folder.
@@ -49,24 +52,25 @@ def points_beside(
     Returns:
         Positions; None without usable points.
     """
-    path = next(filter(Path.is_file, points_files(root)), None)
-    if path is None:
-        return None
-    try:
-        points = _READERS[path.suffix](path).xyz
-    except UserError as error:
-        logger.warning("points are not used: %s", error)
-        return None
-    agreeing = _agreement(points, c2w, intrinsics, bounds)
-    if agreeing < _SMALLEST_AGREEMENT:
-        logger.warning(
-            "%s: points are not used, since only %.0f %% of them lie where the poses and depth bounds of the "
-            "views say; they seem to be of another reconstruction",
-            path,
-            100 * agreeing,
+    problems = []
+    for path in points_files(root):
+        try:
+            points = _READERS[path.suffix](path).xyz
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        agreeing = _agreement(points, c2w, intrinsics, bounds)
+        if agreeing >= _SMALLEST_AGREEMENT:
+            for problem in problems:
+                logger.info("points of %s are used instead: %s", path, problem)
+            return points
+        problems.append(
+            f"{path}: only {agreeing:.0%} of them lie where the poses and depth bounds of the views say; "
+            "they seem to be of another reconstruction"
         )
-        return None
-    return points
+    for problem in problems:
+        logger.warning("points are not used: %s", problem)
+    return None
 
 
 def _agreement(

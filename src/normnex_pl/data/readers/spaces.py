@@ -26,10 +26,24 @@ from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.poses import check_pose
 from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.readers.bounds import FixedBounds
-from normnex_pl.data.readers.json_files import read_json, read_list, read_number, read_numbers, read_word
-from normnex_pl.data.readers.named_photos import existing_photo
+from normnex_pl.data.readers.json_files import (
+    read_json,
+    read_list,
+    read_number,
+    read_numbers,
+    read_word,
+    refuse,
+    shortened,
+)
+from normnex_pl.data.readers.named_photos import check_listed_once, existing_photo
+from normnex_pl.data.readers.unread_keys import is_nothing, warn_of_unread_keys
 
 _FILE = "models.json"
+_PROJECTIONS = (None, "pinhole", "perspective", "rectilinear")
+_READ = (
+    *("width", "height", "focal_length", "pixel_aspect_ratio", "principal_point", "position", "orientation"),
+    *("relative_path", "projection_type", "radial_distortion"),
+)
 
 
 class SpacesReader(SceneReader):
@@ -61,10 +75,10 @@ class SpacesReader(SceneReader):
     @override
     def read(self, root: Path, width: int | None) -> PosedPhotos:
         cameras = _read_cameras(root / _FILE)
-        files = [
-            existing_photo(root, read_word(where, camera, "relative_path"), where)
-            for where, camera in cameras
-        ]
+        warn_of_unread_keys(root / _FILE, [camera for _, camera in cameras], _READ, {})
+        names = [read_word(where, camera, "relative_path") for where, camera in cameras]
+        files = [existing_photo(root, name, where) for name, (where, _) in zip(names, cameras, strict=True)]
+        check_listed_once(root / _FILE, names, files)
         order = sorted(range(len(files)), key=files.__getitem__)
         return PosedPhotos(
             kind="Spaces",
@@ -87,8 +101,18 @@ def _read_cameras(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     ]
 
 
+def _check_lens(where: str, camera: Mapping[str, Any]) -> None:
+    """Raise a UserError if a camera has a fisheye lens or distortion, as those of DeepView's videos have."""
+    if camera.get("projection_type") not in _PROJECTIONS:
+        refuse(where, "a pinhole as 'projection_type'", shortened(camera["projection_type"]))
+    coefficients = camera.get("radial_distortion")
+    if not is_nothing(coefficients):
+        refuse(where, "no 'radial_distortion'", shortened(coefficients))
+
+
 def _intrinsics(where: str, camera: Mapping[str, Any]) -> CameraIntrinsics:
     """Return the intrinsics of a camera, whose pixels need not be square."""
+    _check_lens(where, camera)
     focal = read_number(where, camera, "focal_length")
     cx, cy = read_numbers(where, camera, "principal_point", (2,))
     intrinsics = CameraIntrinsics(

@@ -26,6 +26,7 @@ from normnex_pl.data.planes.planes_file import read_planes
 from normnex_pl.data.readers.base import SceneReader, check_folder
 from normnex_pl.data.scene.check import check_posed
 from normnex_pl.data.scene.normalise import keep_seen_points, normalise, scene_unit
+from normnex_pl.data.scene.precision import warn_of_rounding
 from normnex_pl.data.scene.split import read_split
 
 
@@ -57,6 +58,7 @@ def load_scene(
     check_folder(root)
     posed = name_views(reader.read(root, width))
     check_posed(posed)
+    warn_of_rounding(posed)
     split = read_split(posed, holdout)
 
     posed = load_images(posed, width)

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.posed import PosedPhotos, Split, view_keys
+from normnex_pl.data.readers.named_photos import without_ending
 from normnex_pl.data.text_files import read_lines
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def _read_list(path: Path, names: Sequence[str]) -> set[int] | None:
     found = set()
     for line in filter(None, map(str.strip, read_lines(path))):
         photo = PurePosixPath(line.replace("\\", "/"))
-        spellings = (str(photo), str(photo.parent / photo.stem), photo.name, photo.stem)
+        spellings = (str(photo), without_ending(str(photo)), photo.name, without_ending(photo.name))
         known = next((spelling for spelling in spellings if spelling in index), None)
         if known is None:
             raise UserError(

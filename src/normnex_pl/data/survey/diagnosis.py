@@ -13,9 +13,11 @@ _LARGEST_TURN = 30.0
 _LARGEST_AROUND = 70.0
 # With less, planes that differ in depth look the same from everywhere.
 _SMALLEST_RANGE = 8.0
-# Gaps between planes become visible beyond about a pixel; in the middle, twice that is too much.
+# Gaps between planes become visible beyond about a pixel; twice that is too much.
 _LARGEST_STEP = 2.0
 _MOST_OUTSIDE = 0.05
+# Of single views more than of all places together: only far content is lost.
+_MOST_WITHOUT_LAST = 0.1
 _FEWEST_POINTS_BETWEEN = 0.95
 # A third of a stop, and as much again for content that enters or leaves the picture.
 _LARGEST_BRIGHTNESS = 2 ** (2 / 3)
@@ -23,7 +25,13 @@ _NAMED = 4
 
 
 def diagnose(survey: Survey) -> list[str]:
-    """Return what speaks against training on a scene as it is, a sentence or two each; nothing, at best."""
+    """List what speaks against training on a scene as it is, a sentence or two each.
+
+    Every measurement that has a limit is compared with it, whether or not the scene has points.
+
+    Args:
+        survey: Of the scene, with the number of planes that a training would have.
+    """
     checks: tuple[Callable[[Survey], str | None], ...] = (
         _few_views,
         _facing_apart,
@@ -33,6 +41,7 @@ def diagnose(survey: Survey) -> list[str]:
         _far_neighbours,
         _points_left_out,
         _outside,
+        _nothing_behind,
         _past_the_first_plane,
         _exposure,
     )
@@ -80,12 +89,25 @@ def _little_parallax(survey: Survey) -> str | None:
 
 
 def _wide_steps(survey: Survey) -> str | None:
-    if survey.step_middle_pixels <= _LARGEST_STEP:
+    steps = {
+        "at the near end": survey.step_near_pixels,
+        "in the middle": survey.step_middle_pixels,
+        "at the far end": survey.step_far_pixels,
+    }
+    wide = [f"{step:.1f} pixels apart {place}" for place, step in steps.items() if step > _LARGEST_STEP]
+    if not wide:
         return None
+    even = survey.range_pixels / (survey.num_planes - 1)
+    finer = survey.spacing == "depth" and even <= _LARGEST_STEP
+    respaced = (
+        f"space them uniformly in disparity, {even:.1f} pixels apart (--data.planes.spacing=disparity), "
+        if finer
+        else ""
+    )
     return (
-        f"neighbouring planes are {survey.step_middle_pixels:.1f} pixels apart in the middle, seen from the "
-        "outermost camera: edges will double there. Take more planes, take photos from nearer together, or "
-        "load them at a smaller width."
+        f"neighbouring planes are {' and '.join(wide)}, seen from the outermost camera: edges will double "
+        f"there, beyond {_LARGEST_STEP:g} pixels. Take more planes, {respaced}take photos from nearer "
+        "together, or load them at a smaller width."
     )
 
 
@@ -115,6 +137,17 @@ def _outside(survey: Survey) -> str | None:
     return (
         f"more than {_MOST_OUTSIDE:.0%} of what {_named(outside)} see lies outside of the canvas, and stays "
         "black. Raise the padding (--data.planes.padding), or leave these views out."
+    )
+
+
+def _nothing_behind(survey: Survey) -> str | None:
+    missing = [view for view in survey.views if view.nothing_behind > _MOST_WITHOUT_LAST]
+    if not missing:
+        return None
+    return (
+        f"more than {_MOST_WITHOUT_LAST:.0%} of the rays of {_named(missing)} miss the canvas of the last "
+        "plane: what is far away there stays black. Raise the padding (--data.planes.padding), or leave "
+        "these views out."
     )
 
 
