@@ -1,4 +1,4 @@
-"""Adds the pages that follow from files: one of the API for each room of the package, and the configurations.
+"""Add the pages that follow from files: one of the API for each room of the package, and the configurations.
 
 Folders are walked, so that a new room, module or configuration has its page without being listed anywhere.
 Nothing is imported: mkdocstrings reads the modules' source.
