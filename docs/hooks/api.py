@@ -1,4 +1,4 @@
-"""Adds the pages that follow from files: one of the API for each room of the package, and the configurations.
+"""Add the pages that follow from files: one of the API for each room of the package, and the configurations.
 
 Folders are walked, so that a new room, module or configuration has its page without being listed anywhere.
 Nothing is imported: mkdocstrings reads the modules' source.
@@ -17,6 +17,7 @@ PACKAGE = "normnex_pl"
 API = "reference/api/"
 CONFIGURATIONS = {
     "base.yaml": ("Base", "What all runs share; a variant and a preset complete it."),
+    "shared": ("Shared", "What the variants of a kind have in common; they name it with `inherits`."),
     "variants": ("Variants", "The model: `--variant=NAME`."),
     "presets": ("Presets", "Size and schedule: `--preset=NAME`."),
     "loggers": ("Loggers", "Where scalars and pictures go beside `metrics.csv`: `--loggers=NAME`."),
@@ -27,14 +28,14 @@ CONFIGURATIONS = {
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Puts a page for each room where `mkdocs.yml` has the API's folder."""
+    """Put a page for each room where `mkdocs.yml` has the API's folder."""
     rooms = [f"{API}{name}.md" for name in _rooms(_root(config))]
     config.nav = _replaced(config.nav, [f"{API}index.md", *rooms])
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the generated pages."""
+    """Add the generated pages."""
     root = _root(config)
     rooms = _rooms(root)
     pages = {f"{API}{name}.md": _room_page(name, modules) for name, modules in rooms.items()}
@@ -50,7 +51,7 @@ def _root(config: MkDocsConfig) -> Path:
 
 
 def _replaced(entry: Any, pages: list[str]) -> Any:
-    """The navigation with the API's folder replaced by its pages."""
+    """Return the navigation with the API's folder replaced by its pages."""
     if entry == API:
         return pages
     if isinstance(entry, list):
@@ -61,7 +62,7 @@ def _replaced(entry: Any, pages: list[str]) -> Any:
 
 
 def _rooms(root: Path) -> dict[str, list[str]]:
-    """Full names of the modules of each folder of the package; loose ones go under the package's own name."""
+    """Return the full names of the modules of each folder of the package; loose ones go under the package's own name."""
     rooms: dict[str, list[str]] = {}
     source = root / "src"
     for path in sorted((source / PACKAGE).rglob("*.py")):
@@ -74,13 +75,13 @@ def _rooms(root: Path) -> dict[str, list[str]]:
 
 
 def _room_page(name: str, modules: list[str]) -> str:
-    """A page that has mkdocstrings document the modules of a room."""
+    """Return a page that has mkdocstrings document the modules of a room."""
     title = name if name == PACKAGE else f"{PACKAGE}.{name}"
     return f"# {title}\n\n" + "\n".join(f"::: {module}\n" for module in modules)
 
 
 def _overview(root: Path, rooms: dict[str, list[str]]) -> str:
-    """A table of the rooms with the first line of their docstrings."""
+    """Return a table of the rooms with the first line of their docstrings."""
     rows = []
     for name, modules in rooms.items():
         folder = root / "src" / PACKAGE / ("" if name == PACKAGE else name)
@@ -102,13 +103,13 @@ def _overview(root: Path, rooms: dict[str, list[str]]) -> str:
 
 
 def _summary(path: Path) -> str:
-    """The first line of a file's docstring."""
+    """Return the first line of a file's docstring."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path.exists() else None
     return (text or "").partition("\n")[0].replace("|", "\\|")
 
 
 def _configurations(experiments: Path) -> str:
-    """All YAML files in one page, each in a block that can be copied."""
+    """Return a page with all YAML files, each in a block that can be copied."""
     lines = [
         "# Configurations",
         "",

@@ -112,7 +112,7 @@ def _commands_page(texts: dict[str, str]) -> str:
 
 
 def _settings_page(text: str) -> str:
-    """A table of options for each section of the help of `fit`."""
+    """Return a table of options for each section of the help of `fit`."""
     lines = [SETTINGS_INTRODUCTION]
     for prefix, options in _sections(text).items():
         lines += [f"## `{prefix}`" if prefix else "## General", ""]
@@ -127,7 +127,7 @@ def _settings_page(text: str) -> str:
 
 
 def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
-    """Options and their descriptions, by what the names of an option of a section begin with."""
+    """Return options and their descriptions, by what the names of an option of a section begin with."""
     found: list[tuple[str, str]] = []
     linked = False
     for line in text.splitlines():
@@ -147,12 +147,12 @@ def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def _is_setting(option: str) -> bool:
-    """Whether an option sets one thing: none of a section as a whole, and no further help."""
+    """Return whether an option sets one thing: none of a section as a whole, and no further help."""
     return ".help" not in option and not re.fullmatch(r"--[a-z.]+ CONFIG", option)
 
 
 def _row(option: str, meaning: str) -> str:
-    """A table row of an option: its name without the placeholder, what it means, type and default."""
+    """Return a table row of an option: its name without the placeholder, what it means, type and default."""
     found = TYPE.search(meaning)
     kind, default = (found["type"], found["default"] or "") if found else ("", "")
     if found:
@@ -172,5 +172,5 @@ def _row(option: str, meaning: str) -> str:
 
 
 def _short(kind: str) -> str:
-    """A type as Python's own syntax has it."""
+    """Return a type as Python's own syntax has it."""
     return re.sub(r"<class '([^']*)'>", r"\1", kind)

@@ -13,10 +13,10 @@ from playwright.sync_api import Route
 from export.viewer.browser import Baked, Tab
 from normnex_pl.export.site.publish import VIEWER
 
-# A newcomer's mode: how much light passes all planes, in red.
+# A mode that nothing else knows: how much light passes all planes, in red. Its key is left free for it.
 ENTRY = """export const MODES = [
   {
-    name: "missing", title: "Missing light", key: "7", color: "vec3(1.0 - sums.covered, 0, 0.5)",
+    name: "probe", title: "Probe", key: "9", color: "vec3(1.0 - sums.covered, 0, 0.5)",
     readsFeatures: false, legend: () => "Red where planes let light through",
     missing: ({ background }) => (background === "made up" ? "Never." : null),
   },
@@ -36,12 +36,12 @@ def more(normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]) 
     def prepare(page: Any) -> None:
         page.route("**/modes.js", add)
 
-    return tab(f"{serve(normnex.folder)}?mode=missing", prepare=prepare)
+    return tab(f"{serve(normnex.folder)}?mode=probe", prepare=prepare)
 
 
 def test_one_entry_adds_a_mode_to_panel_legend_address_keys_and_shader(more: Tab, normnex: Baked) -> None:
     page = more.page
-    assert page.locator("#mode-missing").is_checked()
+    assert page.locator("#mode-probe").is_checked()
     assert page.locator("#legend").inner_text() == "Red where planes let light through"
     more.look_through(normnex.cameras["reference"])
     shown = more.picture()
@@ -49,14 +49,14 @@ def test_one_entry_adds_a_mode_to_panel_legend_address_keys_and_shader(more: Tab
     np.testing.assert_allclose(shown[..., 2], 0.5, atol=1 / 255)
     more.show("alpha")
     np.testing.assert_allclose(1 - more.picture()[..., 0], shown[..., 0], atol=2 / 255)
-    assert not page.locator("#mode-missing").is_checked()
+    assert not page.locator("#mode-probe").is_checked()
     page.locator("#picture").focus()
-    page.keyboard.press("7")
-    assert page.locator("#mode-missing").is_checked()
+    page.keyboard.press("9")
+    assert page.locator("#mode-probe").is_checked()
     # The modes that were there before have kept their own keys and colours.
     page.keyboard.press("2")
     assert page.locator("#mode-diffuse").is_checked()
-    assert "Missing light" in page.locator("#modes .choices").inner_text()
+    assert "Probe" in page.locator("#modes .choices").inner_text()
 
 
 def test_what_the_page_says_of_modes_comes_from_their_entries(
