@@ -1,4 +1,4 @@
-"""How a training step is executed: operation by operation, or as one recorded graph."""
+"""Execution of a training step: operation by operation, or as one recorded graph."""
 
 from __future__ import annotations
 
