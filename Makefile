@@ -53,7 +53,7 @@ FOR_TESTS := $(STAMP)$(TEST_EXTRAS)
 ## Train and evaluate:
 
 .PHONY: demo
-demo: $(FOR_RUNS) ## train on the scene that comes along, evaluate, bake, say where to look
+demo: $(FOR_RUNS) ## train on the shipped scene, evaluate, bake, print where to look
 	$(NORMNEX) train scenes/demo --preset=tiny --run.folder=$(DEMO_RUN) $(ARGS)
 	$(NORMNEX) bake $(DEMO_RUN)
 
@@ -75,7 +75,7 @@ eval: needs-run $(FOR_RUNS) ## RUN=runs/<scene>/<variant>-<preset> [SCENE=path i
 
 .PHONY: bake
 bake: USAGE = make bake RUN=runs/<scene>/<variant>-<preset> [SCENE=path] [ARGS="--quality=90 ..."]
-bake: needs-run $(FOR_RUNS) ## RUN=path [SCENE=path if it moved]: write the run's mpi/ for viewers, judge it
+bake: needs-run $(FOR_RUNS) ## RUN=path [SCENE=path if it moved]: write the run's mpi/ for viewers, score it
 	$(NORMNEX) bake $(call word_of,,RUN) $(call options,SCENE) $(ARGS)
 
 .PHONY: view
@@ -150,7 +150,7 @@ check: $(FOR_TESTS) ## lint, formatting, types and layers, changing nothing
 	exit $$status
 
 .PHONY: format
-format: $(FOR_TESTS) ## format the code and mend what the linter can mend
+format: $(FOR_TESTS) ## format the code and fix what the linter can fix
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 

@@ -1,4 +1,4 @@
-"""What setup.cfg can't say: a wheel has the configurations of experiments/ beside the modules.
+"""The part of the build that setup.cfg can't state: a wheel also has the configurations of experiments/.
 
 A mapped package (`package_dir`) would do the same, but makes an import hook of editable installations, which
 editors and type checkers can't follow.
@@ -17,7 +17,7 @@ CONFIGURATIONS = (
 
 
 class BuildWithConfigurations(build_py):
-    """Also copies the configurations; an editable installation reads those of the checkout."""
+    """Copy the configurations, too; an editable installation reads those of the checkout."""
 
     def run(self) -> None:
         """Build."""

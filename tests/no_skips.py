@@ -19,7 +19,7 @@ LIST = Path(".ci/required_tests.txt")  # seen from pytest's root
 
 
 def read_list(path: Path) -> list[str]:
-    """The entries of the list; none if there is no such file."""
+    """Return the entries of the list; none if there is no such file."""
     if not path.is_file():
         return []
     lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
@@ -27,19 +27,19 @@ def read_list(path: Path) -> list[str]:
 
 
 def covers(entry: str, nodeid: str) -> bool:
-    """Whether a line of the list speaks of the test (or of the folder, file or class) `nodeid`."""
+    """Return whether a line of the list names the test (or the folder, file or class) `nodeid`."""
     return nodeid == entry or nodeid.startswith((f"{entry}/", f"{entry}::", f"{entry}["))
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """What pytest.skip was told."""
+    """Return what pytest.skip was told."""
     if isinstance(report.longrepr, tuple):
         return report.longrepr[2].removeprefix("Skipped: ")
     return str(report.longrepr)
 
 
 class RequiredTests:
-    """Watches what becomes of the required tests, and speaks up at the end of the session."""
+    """A plugin that watches the required tests, and reports at the end of the session."""
 
     def __init__(self, entries: list[str]) -> None:
         self.entries = entries
@@ -47,7 +47,7 @@ class RequiredTests:
         self.skipped: dict[str, str] = {}
 
     def problems(self) -> list[str]:
-        """What is wrong: one line for each skip, and one for each entry of which nothing ran."""
+        """Return what is wrong: one line for each skip, and one for each entry of which nothing ran."""
         found = [
             f"{nodeid} was skipped: {reason}"
             for nodeid, reason in self.skipped.items()
@@ -63,16 +63,16 @@ class RequiredTests:
 
     @staticmethod
     def _meet(entry: str, nodeid: str) -> bool:
-        """Whether one is part of the other: a skipped file takes the listed function in it along."""
+        """Return whether one is part of the other: a skipped file includes the listed function in it."""
         return covers(entry, nodeid) or covers(nodeid, entry)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A whole file can be skipped while it is collected."""
+        """Note files that are skipped as a whole while they are collected."""
         if report.skipped:
             self.skipped[report.nodeid] = skip_reason(report)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Also called for the reports of xdist's workers. An expected failure is reported as skipped."""
+        """Note the test of a report, xdist's workers' too. An expected failure is reported as skipped."""
         if report.skipped and not hasattr(report, "wasxfail"):
             self.skipped[report.nodeid] = skip_reason(report)
         elif report.when == "call":
@@ -80,13 +80,13 @@ class RequiredTests:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fails a session that would have passed."""
+        """Fail a session that would have passed."""
         passed = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
         if passed and self.problems():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Says why."""
+        """Say why."""
         problems = self.problems()
         if not problems:
             return
@@ -97,7 +97,7 @@ class RequiredTests:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watches in CI, and under xdist in the main process, which hears of all reports."""
+    """Watch in CI, and under xdist in the main process, which hears of all reports."""
     in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
     if in_ci and not hasattr(config, "workerinput") and not config.getoption("collectonly"):
         entries = read_list(config.rootpath / LIST)

@@ -33,7 +33,7 @@ NUM_TRAINING_VIEWS = 8
 
 @contextmanager
 def quick_and_alone() -> Iterator[pytest.MonkeyPatch]:
-    """Runs without what takes longer than they do: the network of LPIPS, the count of memory.
+    """Run without what takes longer than the run itself: the network of LPIPS, the count of memory.
 
     They leave no settings behind, and have one thread, since several only wait for each other in steps as
     small as these.
@@ -57,12 +57,12 @@ def quick_and_alone() -> Iterator[pytest.MonkeyPatch]:
 
 
 def configs(variant: str = "nex_rgb", preset: str = "tiny") -> list[str]:
-    """What ``normnex train`` composes: from the general to the special."""
+    """Return the files that ``normnex train`` composes, from the general to the special."""
     return config_words(config_files(variant, preset))
 
 
 def small(scene: Path, *more: str, **preset: str) -> list[str]:
-    """Arguments of ``normnex fit`` that make a run on the CPU last a second; later ones win."""
+    """Return the arguments of ``normnex fit`` that make a run on the CPU last a second; later ones win."""
     return [
         *configs(**preset),
         f"--data.scene={scene}",
@@ -78,7 +78,7 @@ def small(scene: Path, *more: str, **preset: str) -> list[str]:
 
 
 def status_of(*words: str) -> int:
-    """The status that a command ends with."""
+    """Return the status that a command ends with."""
     try:
         main(list(words))
     except SystemExit as end:
@@ -87,7 +87,7 @@ def status_of(*words: str) -> int:
 
 
 def fit(scene: Path, folder: Path, *more: str) -> Path:
-    """Trains in a run folder and returns it."""
+    """Train in a run folder and return it."""
     main(["fit", *small(scene, f"--run.folder={folder}", *more)])
     return folder
 
@@ -95,7 +95,7 @@ def fit(scene: Path, folder: Path, *more: str) -> Path:
 def diffuse(
     folder: Path, *more: dict[str, object], epochs: int | None = None, fraction: float | None = None
 ) -> list[str]:
-    """Arguments of the variant ``nex_ycbcr`` with a diffuse phase of its own, and further callbacks."""
+    """Return the arguments of ``nex_ycbcr`` with a diffuse phase of its own, and further callbacks."""
     length = {"epochs": epochs, "fraction": fraction}  # both: what isn't named stays as the variant has it
     phase = {"class_path": "normnex_pl.training.callbacks.DiffusePhase", "init_args": length}
     path = folder / "phase.yaml"
@@ -104,13 +104,13 @@ def diffuse(
 
 
 def evaluate(folder: Path, *more: str) -> dict[str, Any]:
-    """Evaluates a run folder again and returns its metrics."""
+    """Evaluate a run folder again and return its metrics."""
     main(["eval", str(folder), *more])
     return metrics(folder)
 
 
 def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The message of a command that must be refused, which is all that it says on stderr's last lines."""
+    """Return the message of a command that must be refused: all that it says on stderr's last lines."""
     capsys.readouterr()
     status = status_of(*arguments)
     stderr = capsys.readouterr().err
@@ -119,7 +119,7 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def the_one_message(stderr: str) -> str:
-    """What follows ``error:``, provided that it comes once, last, and without pages of other text."""
+    """Return what follows ``error:``, provided that it comes once, last, and without pages of other text."""
     assert "Traceback" not in stderr
     assert "usage:" not in stderr
     before, message = ("\n" + stderr).split("\nerror: ")
@@ -129,31 +129,31 @@ def the_one_message(stderr: str) -> str:
 
 
 def metrics(folder: Path) -> dict[str, Any]:
-    """The content of ``metrics.json``."""
+    """Return the content of ``metrics.json``."""
     content: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     return content
 
 
 def scalars(folder: Path) -> list[dict[str, str]]:
-    """The rows of ``metrics.csv``."""
+    """Return the rows of ``metrics.csv``."""
     with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def checkpoint(folder: Path) -> dict[str, Any]:
-    """The content of the last checkpoint, read without executing anything."""
+    """Return the content of the last checkpoint, read without executing anything."""
     content: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     return content
 
 
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
-    """The weights in the last checkpoint."""
+    """Return the weights in the last checkpoint."""
     state = checkpoint(folder)["state_dict"]
     return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
 
 
 def picture(path: Path) -> NDArray[np.float64]:
-    """Pixels of an RGB picture, in [0, 1]."""
+    """Return the pixels of an RGB picture, in [0, 1]."""
     with Image.open(path) as image:
         assert image.mode == "RGB"
         return np.asarray(image) / 255

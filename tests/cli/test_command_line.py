@@ -75,7 +75,7 @@ def test_unknown_commands_are_answered_with_all_there_are(capsys: pytest.Capture
 
 @dataclass(frozen=True)
 class Inner:
-    """How it is done.
+    """The way in which it is done.
 
     Attributes:
         share: A share, of 100%.
@@ -192,7 +192,7 @@ def test_choices_are_those_that_there_are() -> None:
 
 
 def ends_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The status of a command that raises an error."""
+    """Return the status of a command that raises an error."""
 
     def fail(_: Path) -> Path:
         raise error

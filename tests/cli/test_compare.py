@@ -38,13 +38,13 @@ Compare = Callable[..., int]
 
 
 def settings(scene: Path, *more: str) -> list[str]:
-    """Options of `small` that aren't files or the comparison's own."""
+    """Return the options of `small` that aren't files or the comparison's own."""
     words = [word for word in small(scene) if word.startswith("--") and "data.scene" not in word]
     return [*words, "--trainer.max_steps=3", *more]
 
 
 def launch_here(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
-    """Trains in this process, which has imported everything already."""
+    """Train in this process, which has imported everything already."""
     with log.open("w", encoding="utf-8") as text, redirect_stdout(text), redirect_stderr(text):
         try:
             normnex(["fit", *arguments])
@@ -68,7 +68,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def compare(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compare:
-    """Calls the command; the sources count as unchanged, whoever edits them while the tests run."""
+    """Call the command; the sources count as unchanged, whoever edits them while the tests run."""
     monkeypatch.setattr("normnex_pl.data.scene.fingerprint._sources", lambda package: "sources")
 
     def call(*options: str, rows: str = ROWS, more: Sequence[str] = ()) -> int:

@@ -38,13 +38,13 @@ NORMNEX = (*NEX, "tint", "chroma", "target_normals", "normals")
 
 
 def train(scene: Path, folder: Path, variant: str, *more: str) -> Path:
-    """Trains a variant in a run folder and returns it."""
+    """Train a variant in a run folder and return it."""
     main(["fit", *small(scene, f"--run.folder={folder}", *more, variant=variant)])
     return folder
 
 
 def written(folder: Path) -> dict[str, set[str]]:
-    """Names of the pictures, by step."""
+    """Return the names of the pictures, by step."""
     return {
         step.name: {path.stem for path in step.iterdir()}
         for step in sorted((folder / "components").iterdir())
@@ -179,13 +179,13 @@ class ImageLogger(Logger):
         self.images: list[tuple[str, tuple[int, ...], int | None]] = []
 
     def log_metrics(self, *_: Any, **__: Any) -> None:
-        """Not asked for here."""
+        """Ignore them: they are not asked for here."""
 
     def log_hyperparams(self, *_: Any, **__: Any) -> None:
-        """Not asked for here."""
+        """Ignore them: they are not asked for here."""
 
     def log_image(self, key: str, images: list[Any], step: int | None = None) -> None:
-        """As `pytorch_lightning.loggers.WandbLogger` has it."""
+        """Keep the pictures, as `pytorch_lightning.loggers.WandbLogger` takes them."""
         self.images.append((key, images[0].shape, step))
 
 
@@ -204,7 +204,7 @@ def test_loggers_get_the_pictures_if_they_take_any(tmp_path: Path) -> None:
 
 
 def test_settings_are_part_of_the_configuration(scene: Path, tmp_path: Path) -> None:
-    """A stored run is judged with the settings that it was trained with, and goes on with others."""
+    """A stored run is evaluated with the settings that it was trained with, and goes on with others."""
     folder = fit(scene, tmp_path, "--trainer.max_steps=2", "--pictures.views=[view_001]")
     assert "view_001_render" in written(folder)["step_000002"]
     main(["test", "-c", str(folder / "config.yaml"), f"--run.folder={folder}"])

@@ -73,7 +73,7 @@ BAD_ARGUMENTS: dict[str, tuple[list[str], list[str]]] = {
 
 @pytest.fixture
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails a test that gets as far as drawing rays."""
+    """Fail a test that gets as far as drawing rays."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("It trains.")
@@ -146,7 +146,7 @@ def test_a_process_ends_soon_and_without_a_stack_trace(scene: Path, tmp_path: Pa
 
 
 def explode(scene: Path, folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
-    """Trains with learning rates that become absurd after four of eight steps; returns the message."""
+    """Train with learning rates that become absurd after four of eight steps; return the message."""
     schedule = "--model.schedule.class_path=normnex_pl.training.schedules.StepDecay"
     stages = ["--model.schedule.init_args.factor=1e300", "--model.schedule.init_args.stages=2"]
     arguments = small(scene, f"--run.folder={folder}", "--trainer.max_steps=8", schedule, *stages, *more)

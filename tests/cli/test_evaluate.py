@@ -116,7 +116,7 @@ def test_mixed_precision_does_not_move_the_pictures(run: Path, tmp_path: Path) -
     assert again["test"]["psnr"] == pytest.approx(metrics(run)["test"]["psnr"], abs=0.02)
 
 
-def test_a_scene_with_truth_is_judged_by_it(
+def test_a_scene_with_truth_is_scored_by_it(
     run: Path, true_scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = shutil.copytree(run, tmp_path / "run")
@@ -136,7 +136,7 @@ def test_a_scene_with_truth_is_judged_by_it(
     assert "constant (0, 0, -1)" in shown
 
 
-def test_predicted_and_estimated_normals_are_judged(true_scene: Path, tmp_path: Path) -> None:
+def test_predicted_and_estimated_normals_are_scored(true_scene: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     more = (f"--run.folder={folder}", "--trainer.max_steps=2")
     main(["fit", *small(true_scene, *more, variant="normnex_density")])
@@ -182,7 +182,7 @@ def test_truth_about_larger_photos_is_left_out_with_a_warning(
 
 
 def older(run: Path, folder: Path) -> Path:
-    """A copy of a run as an older version left it: other names in the configuration and in the checkpoint."""
+    """Copy a run as an older version left it: other names in the configuration and in the checkpoint."""
     shutil.copytree(run, folder)
     config = folder / "config.yaml"
     text = config.read_text(encoding="utf-8")

@@ -40,7 +40,7 @@ Built = tuple[pl.Trainer, NormNeXModule, SceneDataModule]
 
 
 def build(scene: Path, folder: Path, variant: str, preset: str, *more: str) -> Built:
-    """Does all that ``normnex fit`` does, short of training."""
+    """Do all that ``normnex fit`` does, short of training."""
     built: list[Built] = []
 
     @functools.wraps(pl.Trainer.fit)  # the command line reads its signature
@@ -71,7 +71,7 @@ def paper(_quick_and_alone: None, scene: Path, tmp_path_factory: pytest.TempPath
 
 
 def layer_sizes(network: nn.Module) -> list[tuple[int, int]]:
-    """Inputs and outputs of all linear layers, in order."""
+    """Return the inputs and outputs of all linear layers, in order."""
     return [
         (layer.in_features, layer.out_features) for layer in network.modules() if isinstance(layer, nn.Linear)
     ]
@@ -193,7 +193,7 @@ def test_merged_files_are_what_the_parser_makes_of_them(variant: str, preset: st
 
 
 def assert_part_of(part: Any, whole: Any, key: str = "") -> None:
-    """Whatever a configuration says, the other one says too."""
+    """Assert that whatever a configuration says, the other one says too."""
     if isinstance(part, dict):
         for name, value in part.items():
             assert_part_of(value, whole[name], f"{key}.{name}")

@@ -31,7 +31,7 @@ PLANES = 64
 
 
 def wide(count: int = 25, size: float = 1.0) -> Captured:
-    """Cameras and points of a scene with which nothing is wrong, for photos of 64 x 48 pixels."""
+    """Return cameras and points of a scene with which nothing is wrong, for photos of 64 x 48 pixels."""
     scene = captured(count)
     rng = np.random.default_rng(0)
     c2w = scene.cameras.c2w.copy()
@@ -43,7 +43,7 @@ def wide(count: int = 25, size: float = 1.0) -> Captured:
 
 
 def looked_at(root: Path, scene: Captured, **changes: Any) -> Survey:
-    """The survey of a scene on disk, whose photos are grey."""
+    """Return the survey of a scene on disk, whose photos are grey."""
     write_llff(root, scene)
     for name in scene.names:
         Image.new("RGB", (64, 48), (120, 120, 120)).save(root / "images" / name)
@@ -51,7 +51,7 @@ def looked_at(root: Path, scene: Captured, **changes: Any) -> Survey:
 
 
 def turned(scene: Captured, index: int, degrees: float) -> Captured:
-    """One camera looks aside."""
+    """Turn one camera aside."""
     c2w = scene.cameras.c2w.copy()
     rotation = Rotation.from_rotvec([0, math.radians(degrees), 0]).as_matrix()
     c2w[index, :, :3] = c2w[index, :, :3] @ rotation

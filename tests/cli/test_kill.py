@@ -22,7 +22,7 @@ MORE = (f"--checkpoint_every={EVERY}", f"--trainer.max_steps={STEPS}")
 
 
 def start(scene: Path, folder: Path, *more: str, largest_file: int | None = None) -> subprocess.Popen[str]:
-    """Starts a training in a process of its own, with one thread as the tests' own."""
+    """Start a training in a process of its own, with one thread as the tests' own."""
     words = [*small(scene, f"--run.folder={folder}"), *MORE, *more]
 
     def limit() -> None:
@@ -40,13 +40,13 @@ def start(scene: Path, folder: Path, *more: str, largest_file: int | None = None
 
 
 def saved_step(folder: Path) -> int:
-    """Of the newest checkpoint, which must be whole; -1 if there is none."""
+    """Return the step of the newest checkpoint, which must be whole; -1 if there is none."""
     path = folder / "checkpoints" / "last.ckpt"
     return int(checkpoint(folder)["global_step"]) if path.exists() else -1
 
 
-def kill_behind(process: subprocess.Popen[str], folder: Path, step: int, pause: float) -> None:
-    """Kills a training at some moment after it has gone on beyond a step."""
+def kill_after(process: subprocess.Popen[str], folder: Path, step: int, pause: float) -> None:
+    """Kill a training at some moment after it has passed a step."""
     end = time.monotonic() + 120
     while saved_step(folder) <= step:
         assert process.poll() is None, process.communicate()
@@ -65,7 +65,7 @@ def straight(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_equal(run: Path, straight: Path) -> None:
-    """To the last bit, and in every logged row."""
+    """Compare two runs to the last bit, and in every logged row."""
     expected, found = tensors(straight), tensors(run)
     assert expected.keys() == found.keys()
     for name, value in expected.items():
@@ -81,7 +81,7 @@ def test_a_run_that_is_killed_at_random_moments_ends_as_if_nothing_had_happened(
     print(f"killed {pauses} s behind a checkpoint")
     folder, before = tmp_path / "run", -1
     for pause in pauses:
-        kill_behind(start(scene, folder), folder, before, pause)
+        kill_after(start(scene, folder), folder, before, pause)
         step = saved_step(folder)
         assert step > before
         assert step < STEPS
@@ -95,7 +95,7 @@ def test_a_run_that_is_killed_at_random_moments_ends_as_if_nothing_had_happened(
 @pytest.mark.slow
 def test_a_full_disk_costs_no_checkpoint(scene: Path, straight: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    kill_behind(start(scene, folder), folder, -1, 0.0)
+    kill_after(start(scene, folder), folder, -1, 0.0)
     path = folder / "checkpoints" / "last.ckpt"
     before = path.read_bytes()
     process = start(scene, folder, largest_file=len(before) // 2)

@@ -69,7 +69,7 @@ def folder(_no_account: None, scene: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def stored(folder: Path) -> StoredRun:
-    """What W&B would be sent of it."""
+    """Return what W&B would be sent of the run."""
     [run] = offline_runs(folder)
     return run
 
@@ -207,7 +207,9 @@ def test_an_account_is_used_where_its_server_answers(account: str, caplog: pytes
 
 @pytest.mark.parametrize("account", ["answering"], indirect=True)
 @pytest.mark.parametrize("mode", ["offline", "disabled"])
-def test_the_users_own_mode_is_stronger(account: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_own_mode_takes_precedence(
+    account: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WANDB_MODE", mode)
     assert choose_mode() == mode
 
@@ -282,7 +284,7 @@ def test_tensorboard_keeps_what_it_logged_in_the_same_second(tmp_path: Path) -> 
 
 
 def board_tags(folder: Path) -> set[str]:
-    """Names of all that event files hold: TFRecords of TensorBoard's messages."""
+    """Return the names of all that event files hold: TFRecords of TensorBoard's messages."""
     from tensorboardX.proto.event_pb2 import Event
 
     tags = set()

@@ -1,4 +1,4 @@
-"""Readers on the command line: found by themselves, or chosen with options of their own."""
+"""Readers on the command line: detected automatically, or chosen with options of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READERS = "normnex_pl.data.readers.auto"
 
 
 def written(write: Callable[[Path, Captured], Path], root: Path) -> Path:
-    """A scene with photos that are large enough to be judged."""
+    """Return a scene with photos that are large enough for the survey."""
     scene = captured(10)
     write(root, scene)
     write_photos(root / "images", scene.names, (WIDTH, HEIGHT))

@@ -88,7 +88,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
 
 
 @pytest.mark.parametrize(("phase", "gate_when_saved"), [(15, 0), (10, 0), (9, 1), (4, 1)])
-def test_a_run_resumed_inside_or_behind_its_diffuse_phase_equals_an_uninterrupted_one(
+def test_a_run_resumed_inside_or_after_its_diffuse_phase_equals_an_uninterrupted_one(
     scene: Path, tmp_path: Path, phase: int, gate_when_saved: float
 ) -> None:
     more = (f"--checkpoint_every={SAVED_AT}", "--trainer.max_steps=20")

@@ -80,7 +80,7 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def written(folder: Path, **content: Any) -> dict[str, Any]:
-    """A sweep of the program above, by default over x on a grid."""
+    """Write a sweep of the program above, by default over x on a grid."""
     (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
     base = {
         "name": "small",
@@ -94,7 +94,7 @@ def written(folder: Path, **content: Any) -> dict[str, Any]:
 
 
 def swept(folder: Path, config: dict[str, Any], engine: Engine, **options: Any) -> SweepState:
-    """The sweep after it ran."""
+    """Run a sweep, and return it."""
     state = SweepState.of(folder / "out", config)
     LocalSweep(state, engine, **({"count": None, "every": 0.05} | options)).go()
     return SweepState.of(folder / "out", config)  # as it is stored
@@ -216,7 +216,7 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(tmp_path: Path, engine: 
 
 
 def wait_for(path: Path, lines: int) -> None:
-    """Until a file has so many lines."""
+    """Wait until a file has so many lines."""
     for _ in range(1200):
         if path.exists() and len(path.read_text(encoding="utf-8").splitlines()) >= lines:
             return
@@ -225,7 +225,7 @@ def wait_for(path: Path, lines: int) -> None:
 
 
 def finish(folder: Path, config: dict[str, Any], engine: Engine) -> None:
-    """Goes on with a sweep of two values whose first run was interrupted at its second validation."""
+    """Go on with a sweep of two values whose first run was interrupted at its second validation."""
     state = swept(folder, config, engine)
     found = [(run.name, run.state, run.values["x"]) for run in state.runs]
     assert found == [("run_001", "finished", 2.0), ("run_002", "finished", 4.5)]

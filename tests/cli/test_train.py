@@ -15,7 +15,7 @@ from normnex_pl.training.configurations import known
 
 
 def words_of(*words: str) -> list[str]:
-    """What `normnex fit` is called with."""
+    """Return the words that `normnex fit` is called with."""
     return parse(Options, "normnex train", words).words()
 
 

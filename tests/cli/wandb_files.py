@@ -33,12 +33,12 @@ class StoredRun:
     exit_code: int | None = None
 
     def media(self, value: dict[str, Any]) -> Path:
-        """The file that a value of the history names."""
+        """Return the file that a value of the history names."""
         return self.folder / "files" / str(value["path"])
 
 
 def records(path: Path) -> Iterator[Record]:
-    """All messages of a ``.wandb`` file, in order."""
+    """Return all messages of a ``.wandb`` file, in order."""
     content = path.read_bytes()
     assert content[:4] == b":W&B"
     place, message = 7, b""
@@ -58,7 +58,7 @@ def records(path: Path) -> Iterator[Record]:
 
 
 def offline_runs(folder: Path) -> list[StoredRun]:
-    """The runs in a run folder's ``wandb/``, oldest first."""
+    """Return the runs in a run folder's ``wandb/``, oldest first."""
     places = sorted((folder / "wandb").glob("offline-run-*"), key=lambda path: path.stat().st_mtime)
     return [_read(place) for place in places]
 

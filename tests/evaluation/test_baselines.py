@@ -20,7 +20,7 @@ DEPTH = 3.0
 
 
 def photograph(camera: Camera) -> View:
-    """A photo of a plane at `DEPTH`, painted with waves."""
+    """Return a photo of a plane at `DEPTH`, painted with waves."""
     rays = image_rays(camera)
     t = (DEPTH - rays.origins[..., 2:]) / rays.directions[..., 2:]
     X, Y, _ = (rays.origins + t * rays.directions).unbind(-1)
@@ -30,14 +30,14 @@ def photograph(camera: Camera) -> View:
 
 
 def camera(position: tuple[float, float, float], width: int, height: int, turn: float = 0) -> Camera:
-    """A camera that looks at the plane, with its principal point in the middle of the photo."""
+    """Return a camera that looks at the plane, with its principal point in the middle of the photo."""
     K = torch.tensor([[40, 0, width / 2], [0, 40, height / 2], [0, 0, 1]])
     rotation = torch.from_numpy(Rotation.from_rotvec([turn, -turn, turn]).as_matrix()).float()
     return Camera(K, torch.cat([rotation, torch.tensor(position)[:, None]], dim=1), width, height)
 
 
 def source_and_target(turn: float) -> tuple[View, View]:
-    """The source sees all that the target sees, and more."""
+    """Return two photos; the source sees all that the target sees, and more."""
     source = photograph(camera((0.2, -0.1, 0.1), 80, 72, turn=-turn))
     target = photograph(camera((-0.2, 0.1, -0.1), 24, 20, turn))
     return source, target

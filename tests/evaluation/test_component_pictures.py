@@ -42,7 +42,7 @@ FARTHEST, NEAREST = ([round(255 * value) for value in colormaps["viridis"](end)[
 
 
 def pixel(picture: Pixels) -> list[int]:
-    """The only pixel's colour."""
+    """Return the only pixel's colour."""
     [[color]] = picture.tolist()
     return list(color)
 
@@ -61,7 +61,7 @@ def noise(height: int = 20, width: int = 300, seed: int = 0) -> Pixels:
 
 
 def contains(sheet: Pixels, picture: Pixels) -> bool:
-    """Whether the sheet shows the picture somewhere, pixel by pixel."""
+    """Return whether the sheet shows the picture somewhere, pixel by pixel."""
     return bool(places(picture, sheet))
 
 
@@ -155,7 +155,7 @@ def test_chroma_is_the_colour_of_half_luma() -> None:
 
 
 def rendered(variant: str) -> tuple[list[Panel], View]:
-    """All panels of a model of random content, and the view that they show."""
+    """Return all panels of a model of random content, and the view that they show."""
     if variant == "nex":
         mpi = make_mpi("grid")
     else:
@@ -269,7 +269,7 @@ def test_layers_are_spread_and_hold_the_last_two(num_layers: int, expected: list
 
 
 def one_layer_mpi(geometry: MPIGeometry, texture: Tensor) -> MPI:
-    """Two half transparent planes in the second layer, of a known texture of the canvas; all else clear."""
+    """Return an MPI whose second layer has two half transparent planes of a known texture."""
     torch.manual_seed(0)
     mpi = nex(partial(GridField, divisors=(1,)), geometry)
     assert isinstance(mpi.field, GridField)

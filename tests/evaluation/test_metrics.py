@@ -86,7 +86,7 @@ def test_equal_images_are_perfect() -> None:
     assert metrics.ssim(truth, truth) == pytest.approx(1)
 
 
-def test_colours_out_of_gamut_are_judged_as_they_are_shown() -> None:
+def test_colours_out_of_gamut_are_scored_as_they_are_shown() -> None:
     image, truth = noisy_pair(0.2)
     beyond = torch.where(image == 1, 1.5, torch.where(image == 0, -3, image))
     assert not torch.equal(beyond, image)

@@ -28,7 +28,7 @@ def gray(value: float) -> torch.Tensor:
 
 
 def contact_sheet(rows: list[list[Pixels]], titles: list[str], labels: list[str]) -> Pixels:
-    """A table whose last column holds error maps; an empty text keeps its line."""
+    """Return a table whose last column holds error maps; an empty text keeps its line."""
     panels = [
         [
             Panel("", title or " ", picture, error_legend() if column == len(titles) - 1 else None)
@@ -40,7 +40,7 @@ def contact_sheet(rows: list[list[Pixels]], titles: list[str], labels: list[str]
 
 
 def ink(text: str) -> int:
-    """Pixels that a text darkens on an empty page."""
+    """Return the pixels that a text darkens on an empty page."""
     page = Image.new("RGB", (300, 60), "white")
     font = ImageFont.load_default(TITLE_SIZE)
     ImageDraw.Draw(page).text((10, 10), text, "black", font)

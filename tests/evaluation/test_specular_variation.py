@@ -20,7 +20,7 @@ WIDE = replace(GEOMETRY, fx=40.0, fy=40.0, cx=32.0, cy=24.0, width=64, height=48
 
 
 def highlight(camera: Camera, speed: float = 0.5) -> Tensor:
-    """A broad patch that moves over the wall, by default half as fast as the camera."""
+    """Return a broad patch that moves over the wall, by default half as fast as the camera."""
     rays = image_rays(camera)
     points = rays.origins + DEPTH * rays.directions
     distance = (points[..., :2] - speed * camera.c2w[:2, 3]).square().sum(dim=-1)
@@ -49,7 +49,7 @@ def score(speculars: list[Tensor], truths: tuple[ViewTruth, ...] = TRUTHS) -> Sp
     return found
 
 
-def test_the_true_gloss_varies_as_the_true_highlight() -> None:
+def test_the_true_specular_part_varies_as_the_true_highlight() -> None:
     found = score([highlight(camera) for camera in CAMERAS])
     assert found.std == pytest.approx(found.true_std)
     assert found.true_std > 0.05

@@ -49,7 +49,7 @@ def unit(vectors: Array) -> Array:
 
 
 def directions(count: int) -> st.SearchStrategy[Array]:
-    """Unit vectors in float64."""
+    """Return unit vectors in float64."""
     numbers = hnp.arrays(np.float64, (count, 3), elements=st.floats(-1, 1, width=32))
     return numbers.filter(lambda v: bool((np.linalg.norm(v, axis=-1) > 0.1).all())).map(unit)
 
@@ -60,14 +60,14 @@ def rotations() -> st.SearchStrategy[Array]:
 
 
 def turned(rotation: Array) -> Camera:
-    """The reference camera of the tests, turned."""
+    """Return the reference camera of the tests, turned."""
     camera = reference_camera()
     c2w = torch.cat([torch.from_numpy(rotation).float(), torch.tensor([[0.1], [-0.2], [0.3]])], dim=1)
     return Camera(camera.K, c2w, camera.width, camera.height)
 
 
 def make_truth(normals: Tensor, labels: Tensor | None = None) -> ViewTruth:
-    """Of any normals; a grey wall without gloss, unless labels say otherwise."""
+    """Return the truth of any normals; a grey wall without highlights, unless labels say otherwise."""
     size = normals.shape[:2]
     return ViewTruth(
         normals=normals.float(),
@@ -83,12 +83,12 @@ def random_normals(seed: int = 0, size: tuple[int, int] = SMALL) -> Tensor:
 
 
 def four_regions() -> Tensor:
-    """Labels of a view that shows all of them, in bands."""
+    """Return the labels of a view that shows all of them, in bands."""
     return (torch.arange(SMALL[0]) % 4)[:, None].expand(SMALL)
 
 
 def rendering(truth: ViewTruth, **more: Tensor) -> dict[str, Tensor]:
-    """A rendering that is right about everything but gloss."""
+    """Return a rendering that is right about everything but specular highlights."""
     return {"rgb": truth.diffuse, "diffuse": truth.diffuse, "acc": torch.ones(truth.mask.shape), **more}
 
 
@@ -209,7 +209,7 @@ def test_directions_to_the_camera_face_it() -> None:
 
 @few
 @given(rotations(), st.sampled_from(["normals", "target_normals"]))
-def test_normals_of_the_world_are_judged_in_the_axes_of_the_view(rotation: Array, key: str) -> None:
+def test_normals_of_the_world_are_scored_in_the_axes_of_the_view(rotation: Array, key: str) -> None:
     seen = random_normals()
     world = torch.from_numpy(numpy64(seen) @ rotation.T).float()
     truth = make_truth(seen, four_regions())
@@ -231,7 +231,7 @@ def test_psnr_of_a_mask_by_hand() -> None:
     assert masked_psnr(image, truth, torch.zeros_like(mask)) is None
 
 
-def test_the_diffuse_part_is_judged_everywhere_and_where_there_is_one() -> None:
+def test_the_diffuse_part_is_scored_everywhere_and_where_there_is_one() -> None:
     truth = make_truth(random_normals(), four_regions())
     truth.diffuse[truth.mask == LABELS["mirror"]] = 0
     diffuse = truth.diffuse.clone()
@@ -248,7 +248,7 @@ def test_the_diffuse_part_is_judged_everywhere_and_where_there_is_one() -> None:
 
 def test_the_darkest_photo_of_a_point_bounds_its_diffuse_part() -> None:
     truth = make_truth(random_normals(), four_regions())
-    truth.diffuse[truth.mask == LABELS["mirror"]] = 0  # no diffuse part, not judged
+    truth.diffuse[truth.mask == LABELS["mirror"]] = 0  # no diffuse part, not scored
     here = view_of(reference_camera())
     photos = [view_of(reference_camera(), shade) for shade in (200, 128, 250)]
     best = darkest_photos_psnr(photos, here, truth, 3.0)
@@ -259,7 +259,7 @@ def test_the_darkest_photo_of_a_point_bounds_its_diffuse_part() -> None:
     assert darkest_photos_psnr(photos, here, black, 3.0) is None
 
 
-def test_highlights_are_judged_by_the_whole_colour_against_the_photo() -> None:
+def test_highlights_are_scored_by_the_whole_colour_against_the_photo() -> None:
     truth = make_truth(random_normals())
     specular = truth.specular.clone()
     specular[0, :4] = torch.tensor([1.5, 1.5, 0.3]) * HIGHLIGHT_THRESHOLD  # a mean of 1.1 times as much
@@ -318,7 +318,7 @@ def test_truth_of_another_size_is_left_out_and_said_once(
 
 
 def good() -> dict[str, NDArray[Any]]:
-    """The arrays of a valid file, of 5 x 4 pixels."""
+    """Return the arrays of a valid file, of 5 x 4 pixels."""
     return {
         "normals": np.tile(np.array([0, 0.6, -0.8], np.float16), (4, 5, 1)),
         "depth": np.full((4, 5), 2, np.float32),

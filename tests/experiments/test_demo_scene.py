@@ -36,13 +36,13 @@ class Pose:
     focal: float
 
     def world(self, depth: Array) -> Array:
-        """World points (H, W, 3) at z-depths (H, W)."""
+        """Return world points (H, W, 3) at z-depths (H, W)."""
         v, u = np.indices(depth.shape) + 0.5
         rays = np.stack([u - WIDTH / 2, v - HEIGHT / 2, np.full_like(u, self.focal)], -1) / self.focal
         return (rays * depth[..., None]) @ self.rotation.T + self.position
 
     def project(self, points: Array) -> tuple[Array, Array, Array]:
-        """Coordinates u and v in pixels, and z-depths, of world points."""
+        """Return coordinates u and v in pixels, and z-depths, of world points."""
         x, y, z = np.moveaxis((points - self.position) @ self.rotation, -1, 0)
         return self.focal * x / z + WIDTH / 2, self.focal * y / z + HEIGHT / 2, z
 
@@ -71,24 +71,24 @@ def truth(view: int) -> dict[str, NDArray]:
 
 
 def inside(view: int, label: int, margin: int = 2) -> NDArray[np.bool_]:
-    """Pixels of a label without those near its border, which mix two surfaces."""
+    """Return the pixels of a label without those near its border, which mix two surfaces."""
     square = np.ones((2 * margin + 1, 2 * margin + 1))
     return binary_erosion(truth(view)["mask"] == label, square)
 
 
 def sample(image: NDArray, u: Array, v: Array) -> Array:
-    """Bilinear look-up at pixel coordinates; NaN outside."""
+    """Look up bilinearly at pixel coordinates; NaN outside."""
     return map_coordinates(image.astype(np.float64), [v - 0.5, u - 0.5], order=1, cval=np.nan)
 
 
 def angle(a: Array, b: Array) -> Array:
-    """Degrees between vectors."""
+    """Return the angles between vectors in degrees."""
     a, b = (vector / np.linalg.norm(vector, axis=-1, keepdims=True) for vector in (a, b))
     return np.degrees(np.arccos(np.clip((a * b).sum(-1), -1, 1)))
 
 
 def depth_error(source: Pose, target: Pose, views: tuple[int, int]) -> float:
-    """Median relative difference of one view's depth, carried to another, from what that one says."""
+    """Return the median relative difference of one view's depth, carried to another, from that one's."""
     from_view, to_view = views
     u, v, z = target.project(source.world(truth(from_view)["depth"].astype(np.float64)))
     seen = sample(truth(to_view)["depth"], u, v)
@@ -206,7 +206,7 @@ def test_the_wall_has_no_gloss_and_the_mirror_nothing_else(view):
 
 @pytest.mark.parametrize("view", HELD_OUT)
 def test_light_is_not_negative(view):
-    """But for noise, adding the gloss makes no pixel darker."""
+    """But for noise, adding the specular part makes no pixel darker."""
     specular = truth(view)["specular"]
     for label in (TABLE, GLOSSY):
         assert np.quantile(specular[inside(view, label)], 0.01) >= -2

@@ -16,7 +16,7 @@ ROOMS = [PACKAGE, *sorted(path.parent for path in PACKAGE.rglob("*/__init__.py")
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Absolute names that a file imports anywhere, inside functions too."""
+    """Return the absolute names that a file imports anywhere, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -26,7 +26,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def siblings(folder: Path, prefix: str) -> dict[str, set[str]]:
-    """Which files and folders of a folder import which others of it, at any depth.
+    """Return which files and folders of a folder import which others of it, at any depth.
 
     Args:
         folder: Of modules and packages.
@@ -48,7 +48,7 @@ def siblings(folder: Path, prefix: str) -> dict[str, set[str]]:
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:
-    """Members of a circle; none if there is none."""
+    """Return the members of a circle; none if there is none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

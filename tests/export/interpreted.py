@@ -27,7 +27,7 @@ _DECORATING = (
 
 @contextmanager
 def interpreted_triton() -> Iterator[None]:
-    """Kernels that are launched meanwhile are interpreted.
+    """Interpret the kernels that are launched meanwhile.
 
     Setting the variable at the start of the tests would be too late: pytest imports Triton, by way of
     Lightning, when it reads its own settings.

@@ -58,7 +58,7 @@ MODELS = {
 
 
 def make(name: str, kind: str = "grid", num_basis: int = 3) -> MPI:
-    """A multiplane image of planes that vary in opacity and colour, with visible specular highlights."""
+    """Return a multiplane image that varies in opacity and colour, with visible specular highlights."""
     torch.manual_seed(0)
     parts = MODELS[name]
     query = ReflectionQuery() if parts.normals.num_features else ViewQuery()
@@ -72,12 +72,12 @@ def make(name: str, kind: str = "grid", num_basis: int = 3) -> MPI:
 
 
 def around(camera: Camera) -> list[Camera]:
-    """Views from which a scene is captured."""
+    """Return the views from which a scene is captured."""
     return [moved(camera, x, y, z) for x, y, z in [(0, 0, 0), (0.2, 0, 0.05), (-0.2, 0.1, 0), (0, -0.2, 0)]]
 
 
 def largest_error(ranges: Tensor) -> Tensor:
-    """By how much rounding changes a value at most: half a level of its range."""
+    """Return how much rounding changes a value at most: half a level of its range."""
     return (ranges[..., 1] - ranges[..., 0]) / (2 * LEVELS)
 
 

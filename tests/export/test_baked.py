@@ -43,7 +43,7 @@ def rays_of(camera: Camera) -> Rays:
 
 
 def bound(mpi: MPI, ours: BakedMPI, rays: Rays, steepest: ColorModel) -> Tensor:
-    """How far rounding to 8 bits can move the colour of rays.
+    """Return how far rounding to 8 bits can move the colour of rays.
 
     Planes are rounded one after another, front to back. A change of alpha moves a colour by the light that
     reaches the plane, since what is in front of it is rounded already and colours lie in [0, 1]; a change of

@@ -18,7 +18,7 @@ from normnex_pl.export.baked.image import BakedMPI
 
 
 def broken(folder: Path, change: str) -> str:
-    """Damages a baked folder in some way; returns what the message has to say."""
+    """Damage a baked folder in some way; return what the message has to say."""
     manifest = json.loads((folder / "manifest.json").read_text())
     picture = folder / manifest["textures"]["alpha"]["files"][0][0]["file"]
     if change == "newer":

@@ -34,7 +34,7 @@ each_path = pytest.mark.parametrize("name", sorted(PATHS))
 
 @st.composite
 def forward_facing(draw: st.DrawFn) -> Tensor:
-    """Some cameras around a place in front of the planes, turned by up to about 20 degrees."""
+    """Return some cameras around a place in front of the planes, turned by up to about 20 degrees."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     count = draw(st.integers(2, 12))
     spread = draw(st.tuples(*[st.floats(0.0, 0.6)] * 3))
@@ -44,7 +44,7 @@ def forward_facing(draw: st.DrawFn) -> Tensor:
 
 
 def symmetric_rig(a: float = 0.4, b: float = 0.3) -> Rig:
-    """Four cameras at the corners of a rectangle that all look along z."""
+    """Return four cameras at the corners of a rectangle that all look along z."""
     corners = torch.tensor([[a, b, 0.0], [a, -b, 0], [-a, b, 0], [-a, -b, 0]])
     return rig_of_cameras(torch.cat([torch.eye(3).expand(4, 3, 3), corners[..., None]], dim=-1), GEOMETRY)
 
@@ -54,7 +54,7 @@ def angles(count: int = FRAMES) -> Tensor:
 
 
 def local(path: CameraPath, rig: Rig) -> Tensor:
-    """Positions in the rig's frame."""
+    """Return the positions in the rig's frame."""
     return (path.c2w[:, :, 3] - rig.frame[:, 3]) @ rig.frame[:, :3]
 
 

@@ -51,7 +51,7 @@ def triton(least_light: float = LEAST_LIGHT, block: tuple[int, int] = ONE_BLOCK)
 
 @cache
 def files_of(name: str, num_basis: int = 3) -> BakedMPI:
-    """A baked model; with several tiles a texture, although the canvas has but 20 x 16 pixels."""
+    """Return a baked model; with several tiles a texture, although the canvas has but 20 x 16 pixels."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(bake_files, "_TILE_PIXELS", 2)
         patch.setattr(bake_files, "_TILE_SIZES", (4,))
@@ -60,7 +60,7 @@ def files_of(name: str, num_basis: int = 3) -> BakedMPI:
 
 @cache
 def sparse_files_of(name: str) -> BakedMPI:
-    """The same without one tile of five."""
+    """Return the same without one tile of five."""
     mpi = deepcopy(files_of(name))
     generator = torch.Generator().manual_seed(0)
     for texture in (mpi.alpha, mpi.base_color, mpi.features):
@@ -71,14 +71,14 @@ def sparse_files_of(name: str) -> BakedMPI:
 
 
 def camera_at(x: float, y: float, z: float, turn: tuple[float, float, float] = (0, 0, 0)) -> Camera:
-    """A camera of the size of the reference view; turned by degrees about its axes."""
+    """Return a camera of the size of the reference view; turned by degrees about its axes."""
     rotation = torch.from_numpy(Rotation.from_euler("xyz", turn, degrees=True).as_matrix()).float()
     c2w = torch.cat([rotation, torch.tensor([[x], [y], [z]])], dim=1).to(DEVICE)
     return Camera(reference_camera().K.to(DEVICE), c2w, GEOMETRY.width, GEOMETRY.height)
 
 
 def on_a_border(mpi: BakedMPI, camera: Camera) -> Tensor:
-    """Pixels whose ray meets a plane at the border of a tile, or begins on it: there rounding decides."""
+    """Mark pixels whose ray meets a plane at the border of a tile, or begins on it: rounding decides."""
     rays = image_rays(camera)
     flat = Rays(rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3))
     near = torch.zeros(len(flat.origins), dtype=torch.bool, device=DEVICE)
@@ -98,7 +98,7 @@ def on_a_border(mpi: BakedMPI, camera: Camera) -> Tensor:
 
 
 def compare(mpi: BakedMPI, camera: Camera, ours: Renderer, oracle: Renderer, limit: float = 1e-4) -> None:
-    """Every component of every pixel, but for those that rounding may put on either side of a border."""
+    """Compare all components of all pixels but those that rounding may put on either side of a border."""
     found, expected = render_image(mpi, camera, ours), render_image(mpi, camera, oracle)
     assert set(found) == set(expected)
     clear = ~on_a_border(mpi, camera)

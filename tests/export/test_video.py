@@ -143,7 +143,7 @@ def test_an_interruption_leaves_the_older_video(
 
 
 def moved_run(run: Path, tmp_path: Path) -> Path:
-    """A copy of the run whose scene is gone from where the configuration has it."""
+    """Return a copy of the run whose scene is gone from where the configuration has it."""
     folder = shutil.copytree(run, tmp_path / "run")
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     config["data"]["scene"] = "/gone/desk"

@@ -16,7 +16,7 @@ each_format = pytest.mark.parametrize("name", sorted(WRITERS))
 
 
 def moving_gradients(count: int, height: int = 48, width: int = 64) -> list[Pixels]:
-    """Smooth pictures of many colours that drift sideways."""
+    """Return smooth pictures of many colours that drift sideways."""
     y, x = np.mgrid[:height, :width]
     frames = []
     for index in range(count):

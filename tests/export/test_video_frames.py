@@ -42,7 +42,7 @@ def source(mpi: MPI, scene: Scene | None = None, width: int = 16, height: int = 
 
 
 def two_photos() -> Scene:
-    """A photo to the left, all red, and one to the right, all blue."""
+    """Return a photo to the left, all red, and one to the right, all blue."""
     views = []
     for name, x, color in (("left", -0.1, (200, 0, 0)), ("right", 0.1, (0, 0, 200))):
         image = torch.tensor(color, dtype=torch.uint8).expand(GEOMETRY.height, GEOMETRY.width, 3).clone()

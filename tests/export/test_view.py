@@ -56,7 +56,7 @@ def server(run: Path) -> Iterator[ViewServer]:
 
 
 def ask(server: ViewServer, target: str, method: str = "GET", host: str | None = None) -> tuple[int, bytes]:
-    """Sends a request as it stands: clients would tidy the path up."""
+    """Send a request as it stands: clients would tidy the path up."""
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host or f'127.0.0.1:{server.server_port}'}"]
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
         connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1"))
@@ -242,7 +242,7 @@ def test_it_says_where_to_look_and_ends_with_ctrl_c(run: Path) -> None:
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
 
     def listen() -> None:
-        """Even where the tests run in a shell's background, which has its programs ignore Ctrl-C."""
+        """Listen to Ctrl-C even in a shell's background, which has its programs ignore it."""
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     pipe = subprocess.PIPE

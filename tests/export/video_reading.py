@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Video:
-    """What a player sees.
+    """A video as a player sees it.
 
     Attributes:
         frames: sRGB bytes, height x width x 3.
@@ -33,7 +33,7 @@ class Video:
 
 
 def read_mp4(path: Path) -> Video:
-    """Decodes a file as a player would."""
+    """Decode a file as a player would."""
     raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-")
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path), *raw]
     result = subprocess.run(command, capture_output=True, check=True)
@@ -47,7 +47,7 @@ def read_mp4(path: Path) -> Video:
 
 
 def read_gif(path: Path) -> Video:
-    """Decodes a GIF; its rate is the mean one."""
+    """Decode a GIF; its rate is the mean one."""
     frames, milliseconds = [], 0
     with Image.open(path) as image:
         for index in range(image.n_frames):
@@ -58,5 +58,5 @@ def read_gif(path: Path) -> Video:
 
 
 def psnr(one: Pixels, other: Pixels) -> float:
-    """In dB, of bytes."""
+    """Return the PSNR in dB, of bytes."""
     return float(-10 * np.log10(np.square(one / 255 - other / 255).mean() + 1e-12))

@@ -116,7 +116,7 @@ def test_the_specular_part_is_tint_times_luma_times_chroma() -> None:
             np.testing.assert_allclose(added[ray, layer], tint * luma + offsets, atol=1e-5)
 
 
-def test_only_the_additive_form_has_a_colour_where_there_is_no_gloss() -> None:
+def test_only_the_additive_form_has_a_colour_where_the_luma_is_zero() -> None:
     features = torch.randn(5, 2, 11, generator=torch.Generator().manual_seed(0))
     features[..., 3:] = 0
     basis = torch.ones(5, 1, 8)

@@ -177,7 +177,7 @@ class TestWhatAllPromise:
 
 
 def excite_again(mpi: MPI) -> None:
-    """Gives the finest opacities other values."""
+    """Give the finest opacities other values."""
     assert isinstance(mpi.field, GridField)
     with torch.no_grad():
         level = mpi.field.alpha[2]

@@ -44,7 +44,7 @@ def pins() -> dict[str, Requirement]:
 
 
 def as_text(named: dict[str, Requirement]) -> dict[str, str]:
-    """Name to extras and range in one spelling, whatever the order in the file."""
+    """Map names to extras and range in one spelling, whatever the order in the file."""
     return {name: f"{sorted(one.extras)} {one.specifier}" for name, one in named.items()}
 
 
@@ -102,7 +102,7 @@ def test_the_version_can_be_read_without_importing_the_package() -> None:
 
 
 def top_level_imports(folder: Path) -> dict[str, Path]:
-    """Each imported top-level module, with a file that imports it."""
+    """Map each imported top-level module to a file that imports it."""
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):

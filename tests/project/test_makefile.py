@@ -47,7 +47,7 @@ class Project:
             path.chmod(0o755)
 
     def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Runs make as a user would: none of the variables of a make that runs the tests reach it."""
+        """Run make as a user would: none of the variables of a make that runs the tests reach it."""
         ours = {"VENV", "PYTHON", "SCENE", "RUN", "OUT", "GPUS", "VARIANT", "PRESET", "WIDTH", "ARGS"}
         compared = {
             "VARIANTS",
@@ -70,12 +70,12 @@ class Project:
         )
 
     def calls(self) -> list[list[str]]:
-        """How the tools were called, without the set-up's look at pip."""
+        """Return how the tools were called, without the set-up's look at pip."""
         lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
         return [call for call in map(json.loads, lines) if call[1:] != ["-m", "pip", "--version"]]
 
     def installations(self) -> list[str]:
-        """What pip was asked to install, one entry a call."""
+        """Return what pip was asked to install, one entry a call."""
         return [call[-1] for call in self.calls() if "install" in call]
 
 

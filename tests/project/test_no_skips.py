@@ -48,7 +48,7 @@ def suite(tmp_path: Path) -> Path:
 
 
 def run(suite: Path, entries: str, *words: str, ci: str | None = "true") -> tuple[int, str]:
-    """The exit status and the output of pytest, with these lines on the list."""
+    """Return the exit status and the output of pytest, with these lines on the list."""
     (suite / ".ci" / "required_tests.txt").write_text(entries)
     environment = {key: value for key, value in os.environ.items() if key not in ("CI", "PYTEST_ADDOPTS")}
     environment |= {"CI": ci} if ci is not None else {}

@@ -52,7 +52,7 @@ def normnex(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(command: list[str], folder: Path) -> str:
-    """What a program prints that must succeed, called in a folder and without a checkout on the path."""
+    """Return what a program prints that must succeed, called in a folder without a checkout on the path."""
     done = subprocess.run(
         command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=120, check=False
     )
@@ -61,13 +61,13 @@ def run(command: list[str], folder: Path) -> str:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Without this checkout; and without VGG16, which would take seconds, as would fetching it."""
+    """Return an environment without this checkout, and without VGG16, which takes seconds to load."""
     ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return ours | {"TORCH_HOME": str(folder), "https_proxy": "http://127.0.0.1:9", "PYTHONUNBUFFERED": "1"}
 
 
 def names_in(wheel: Path) -> set[str]:
-    """Paths in the wheel, within the package."""
+    """Return the paths in the wheel, within the package."""
     with zipfile.ZipFile(wheel) as file:
         return {
             name.removeprefix(f"{PACKAGE}/") for name in file.namelist() if name.startswith(f"{PACKAGE}/")

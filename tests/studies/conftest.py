@@ -52,7 +52,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def compared(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``normnex compare`` writes, with the options that ``make notebooks`` gives it, and few steps."""
+    """The files of ``normnex compare``, with the options that ``make notebooks`` gives it, and few steps."""
     folder = tmp_path_factory.mktemp("notebooks") / "compare-tiny"
     more = [f"--trainer.max_steps={STEPS}", "--data.num_validation_views=2", "--trainer.accelerator=cpu"]
     more += ["--trainer.check_val_every_n_epoch=null", f"--trainer.val_check_interval={STEPS // 2}"]
@@ -67,7 +67,7 @@ def compared(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a sweep leaves behind."""
+    """The folder of a finished sweep."""
     folder = tmp_path_factory.mktemp("sweep")
     try:
         engine = prepare(ENGINE, print)
@@ -103,6 +103,6 @@ def shown(compared: Path, scene: Path) -> Shown:
 
 @pytest.fixture
 def paths(compared: Path, swept: Path, scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tells notebooks where the runs are, as ``make notebooks`` does."""
+    """Tell notebooks where the runs are, as ``make notebooks`` does."""
     for name, path in (("RUNS", compared), ("SWEEP", swept), ("SCENE", scene)):
         monkeypatch.setenv(name, os.fspath(path))

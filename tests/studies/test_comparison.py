@@ -46,12 +46,12 @@ def run(row: str, seed: int = 0, **metrics: Any) -> Run:
 
 
 def cells(line: str) -> list[str]:
-    """Of a line of a Markdown table."""
+    """Split a line of a Markdown table."""
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
 def table(runs: list[Run]) -> tuple[list[str], dict[str, list[str]]]:
-    """Titles, and numbers by row, of the Markdown table."""
+    """Return the titles, and numbers by row, of the Markdown table."""
     lines = markdown_table(runs).split("\n\n")[0].strip().splitlines()
     return cells(lines[0])[1:], {cells(line)[0]: cells(line)[1:] for line in lines[2:]}
 
@@ -159,7 +159,7 @@ def test_a_run_without_readable_scores_is_refused(tmp_path: Path) -> None:
 
 
 def stored(folder: Path, row: str, seed: int, colour: int, size: tuple[int, int] = (60, 40)) -> Run:
-    """A run folder whose render and error are of one colour each."""
+    """Return a run folder whose render and error are of one colour each."""
     path = folder / f"{row}-seed{seed}"
     (path / "test").mkdir(parents=True)
     for component, value in (("render", colour), ("error", colour + 1), ("truth", 7)):

@@ -48,12 +48,12 @@ def caption(figure: Figure) -> str:
 
 
 def pictures(figure: Figure) -> list[np.ndarray]:
-    """What is shown, by row and column."""
+    """Return the pictures that are shown, by row and column."""
     return [np.asarray(image.get_array()) for axes in figure.axes for image in axes.get_images()]
 
 
 def all_figures(shown: Shown) -> dict[str, Figure]:
-    """One of each kind."""
+    """Return one of each kind."""
     norm = shown.trained["normnex_transmittance"]
     return {
         "views": views_figure(shown.compared),

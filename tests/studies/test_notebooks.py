@@ -34,12 +34,12 @@ def code_of(notebook: Any) -> list[Any]:
 
 
 def python_of(cell: Any) -> str:
-    """Without what only IPython reads."""
+    """Return the code without what only IPython reads."""
     return "\n".join(line for line in cell.source.splitlines() if not line.startswith("%"))
 
 
 def outputs_of(cell: Any) -> list[dict[str, Any]]:
-    """What it displays, by kind."""
+    """Return what it displays, by kind."""
     return [output.data for output in cell.outputs if "data" in output]
 
 

@@ -9,7 +9,7 @@ Pixels = NDArray[np.uint8]
 
 
 def places(picture: Pixels, sheet: Pixels) -> list[tuple[int, int]]:
-    """Rows and columns of all places where the sheet shows the picture, pixel by pixel."""
+    """Return the rows and columns of all places where the sheet shows the picture, pixel by pixel."""
     height, width = picture.shape[:2]
     corners = np.argwhere((sheet[: -height + 1, : -width + 1] == picture[0, 0]).all(axis=-1))
     return [
@@ -20,6 +20,6 @@ def places(picture: Pixels, sheet: Pixels) -> list[tuple[int, int]]:
 
 
 def find(picture: Pixels, sheet: Pixels) -> tuple[int, int]:
-    """Row and column of the only such place."""
+    """Return the row and column of the only such place."""
     [place] = places(picture, sheet)
     return place

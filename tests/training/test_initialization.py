@@ -25,13 +25,13 @@ WIDE = replace(GEOMETRY, fx=60.0, fy=60.0, cx=32.0, cy=24.0, width=64, height=48
 
 
 def paint(points: Tensor) -> Tensor:
-    """Smooth colours of the points of a plane."""
+    """Return the smooth colours of the points of a plane."""
     x, y, _ = points.unbind(-1)
     return torch.stack([0.5 + 0.3 * torch.sin(12 * x + k) * torch.cos(10 * y - k) for k in range(3)], dim=-1)
 
 
 def photograph(x: float, y: float) -> View:
-    """The painted plane from a camera beside the reference camera, with its axes."""
+    """Return the painted plane from a camera beside the reference camera, with its axes."""
     camera = reference_camera(WIDE)
     c2w = camera.c2w.clone()
     c2w[:, 3] = torch.tensor([x, y, 0.0])
@@ -42,7 +42,7 @@ def photograph(x: float, y: float) -> View:
 
 
 def canvas_truth(depth: float) -> tuple[Tensor, slice]:
-    """The painting on the canvas of `WIDE`, and the columns and rows that all photos see."""
+    """Return the painting on the canvas of `WIDE`, and the columns and rows that all photos see."""
     padding = WIDE.padding
     columns = torch.arange(WIDE.canvas_width) + 0.5 - WIDE.cx - padding
     rows = torch.arange(WIDE.canvas_height) + 0.5 - WIDE.cy - padding

@@ -88,13 +88,13 @@ def test_disparity_smoothness_worked_by_hand() -> None:
 
 
 def triplet_rays(camera: Camera, pixels: Tensor) -> Rays:
-    """Rays of a pixel, its right and its lower neighbour."""
+    """Return the rays of a pixel, its right and its lower neighbour."""
     neighbours = pixels[:, None] + torch.tensor([[0, 0], [1, 0], [0, 1]])
     return pixel_rays(camera.K, camera.c2w, neighbours)
 
 
 def disparities_of_plane(rays: Rays, normal: Tensor, distance: float) -> Tensor:
-    """1 / Z where rays meet the plane of all X with normal . X = distance."""
+    """Compute 1 / Z where rays meet the plane of all X with normal . X = distance."""
     t = (distance - (rays.origins * normal).sum(dim=-1)) / (rays.directions * normal).sum(dim=-1)
     return 1 / (rays.origins + t[..., None] * rays.directions)[..., 2]
 
@@ -215,7 +215,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 
 def random_weights(rays: int, planes: int, seed: int = 0) -> Tensor:
-    """Weights of planes, with a sum below one."""
+    """Return weights of planes with a sum below one."""
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(rays, planes, generator=generator, dtype=torch.float64) / planes
 
@@ -303,7 +303,7 @@ def test_gradients_of_the_losses_on_normals_and_weights_are_right() -> None:
 
 
 def terms_of(seed: int = 0) -> RayTerms:
-    """What a step of a model without normals renders."""
+    """Return the terms of a step of a model without normals."""
     mpi, batch = make_mpi("grid"), some_batch(seed=seed)
     rendered = mpi.render(Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1)))
     return RayTerms(batch, rendered, mpi.layer_weights(rendered.weights), None, mpi.geometry)

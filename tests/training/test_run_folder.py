@@ -31,7 +31,7 @@ CONFIG: dict[str, Any] = {
 
 
 def changed(name: str, value: Any) -> dict[str, Any]:
-    """The configuration with another value at a dotted name."""
+    """Return the configuration with another value at a dotted name."""
     copy: dict[str, Any] = yaml.safe_load(yaml.safe_dump(CONFIG))
     part = copy
     *parents, last = name.split(".")

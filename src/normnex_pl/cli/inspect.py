@@ -1,4 +1,4 @@
-"""``normnex inspect SCENE``: looks at a scene without training on it."""
+"""``normnex inspect SCENE``: look at a scene without training on it."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _memory(training: ConfiguredTraining, scene: Scene) -> MemoryEstimate | None
 
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file; what the system has against it becomes a message."""
+    """Write a file; an error of the system becomes a message for the user."""
     try:
         write(path)
     except OSError as error:

@@ -45,7 +45,7 @@ class Options:
 
     @property
     def folder(self) -> Path:
-        """Where the sweep is stored."""
+        """The folder that the sweep is stored in."""
         name = f"sweep-{Path(self.sweep).stem}-{Path(self.preset).stem}"
         return self.out or Path("runs") / self.scene.resolve().name / name
 

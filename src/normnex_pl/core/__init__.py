@@ -1,1 +1,1 @@
-"""What crosses the border of every room: types, errors, writing whole files."""
+"""Types, errors and whole-file writing, which all rooms share."""

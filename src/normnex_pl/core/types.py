@@ -93,7 +93,7 @@ class ViewTruth:
 
 @dataclass(frozen=True)
 class MPIGeometry:
-    """Where the planes of an MPI stand: the reference camera, the canvas and the depth range.
+    """The geometry of an MPI: the reference camera, the canvas and the depth range.
 
     Only scalars, so that a checkpoint can hold it without a class of this package.
 

@@ -1,4 +1,4 @@
-"""Whether highlights move as they should: the specular part at fixed points of a scene over the views."""
+"""Variation of the specular part over the views, at fixed points: whether highlights move as they should."""
 
 from __future__ import annotations
 

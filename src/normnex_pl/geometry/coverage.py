@@ -1,4 +1,4 @@
-"""How much canvas rays need to be covered, and how far apart planes look to cameras, in pixels."""
+"""Coverage of the canvas by rays, and parallax between planes, in pixels."""
 
 from __future__ import annotations
 

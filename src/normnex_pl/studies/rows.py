@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class ComparisonPlan:
-    """What all runs of a comparison share.
+    """The settings that all runs of a comparison share.
 
     Attributes:
         scene: The scene's folder.

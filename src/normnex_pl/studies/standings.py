@@ -1,4 +1,4 @@
-"""Where the runs below a folder stand: read from what they have written so far."""
+"""Standings of the runs below a folder, read from what they have written so far."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FRESH = 600.0  # seconds; a run that wrote something within them probably still 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run stands.
+    """The standing of a run.
 
     Attributes:
         run: With its scores, once there are some.

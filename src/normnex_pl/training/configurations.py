@@ -1,4 +1,4 @@
-"""Which configurations there are, and how those of a run are composed: base, variant, preset, more.
+"""Configurations: those that exist, and how a run composes its own of base, variant, preset and more.
 
 The files lie in ``experiments/``, in a checkout as in an installed package. A file may name the one that it
 differs from, and then holds the difference alone:

@@ -1,4 +1,4 @@
-"""How a training step is executed: operation by operation, or as one recorded graph."""
+"""Execution of a training step: operation by operation, or as one recorded graph."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Execution(ABC):
             batch: Rays; batches of one training have one shape.
         """
 
+    @abstractmethod
     def release(self) -> None:
         """Free what was kept from one step to the next."""
-        return
 
 
 class Eager(Execution):
@@ -51,6 +51,10 @@ class Eager(Execution):
     @override
     def __call__(self, function: LossFunction, parameters: nn.Module, batch: RayBatch) -> RayLosses:
         return function(batch)
+
+    @override
+    def release(self) -> None:
+        pass
 
 
 class CudaGraph(Execution):

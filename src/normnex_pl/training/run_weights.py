@@ -1,4 +1,4 @@
-"""What the weights of a run belong to: their scene, and the files that were made from them."""
+"""Identity of a run's weights: the scene that they belong to, and the files that were made from them."""
 
 from __future__ import annotations
 

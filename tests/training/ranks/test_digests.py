@@ -23,7 +23,7 @@ shapes = st.lists(st.integers(1, 5), max_size=4).map(tuple)
 
 
 def tensor_of(shape: tuple[int, ...], dtype: torch.dtype, seed: int) -> Tensor:
-    """Random bits, NaN among them."""
+    """Draw random bits, NaN among them."""
     count = torch.Size(shape).numel() * torch.empty((), dtype=dtype).element_size()
     high = 2 if dtype == torch.bool else 256
     generator = torch.Generator().manual_seed(seed)

@@ -197,7 +197,7 @@ def test_all_variants_train_alike_on_two_ranks(scene: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1], ids=lambda number: number.name)
-def test_one_rank_alone_stops_behind_the_step_in_which_it_is_told(
+def test_one_rank_alone_stops_after_the_step_in_which_it_is_told(
     scene: Path,
     tmp_path: Path,
     number: signal.Signals,

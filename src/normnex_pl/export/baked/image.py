@@ -186,5 +186,5 @@ class BakedMPI(nn.Module):
 
 
 def _meet(rays: Rays, depths: Float[Tensor, "plane"], geometry: MPIGeometry) -> Float[Tensor, "ray plane 2"]:
-    """Return finite canvas coordinates: intersections that miss the canvas are clamped beside it."""
+    """Return finite canvas coordinates: those of rays that miss the canvas are clamped."""
     return canvas_coordinates(rays, depths, geometry).nan_to_num(nan=2.0).clamp(-2, 2)

@@ -31,14 +31,14 @@ class _Process:
         run: The run.
         process: The leader of a process group of its own, so that Ctrl-C reaches it through the sweep alone.
         gpu: Its name, or None.
-        judged: Length of its history when the engine last judged it.
+        assessed: Length of its history when the engine last assessed it.
         told_at: When it was told to stop early, or None.
     """
 
     run: SweepRun
     process: subprocess.Popen[bytes]
     gpu: str | None
-    judged: int = 0
+    assessed: int = 0
     told_at: float | None = None
 
 
@@ -156,12 +156,12 @@ class LocalSweep:
             if one.told_at is not None and time.monotonic() - one.told_at > _PATIENCE:
                 _signal(one.process, signal.SIGKILL)
         lengths = {id(one): len(self.state.history(one.run)) for one in self._under_way}
-        news = [one for one in self._under_way if lengths[id(one)] > one.judged and one.told_at is None]
+        news = [one for one in self._under_way if lengths[id(one)] > one.assessed and one.told_at is None]
         if not news or "early_terminate" not in self.state.config:
             return
         given_up = set(self.engine.to_stop(self.state.config, self.state.for_engine()))
         for one in news:
-            one.judged = lengths[id(one)]
+            one.assessed = lengths[id(one)]
             if one.run.name in given_up and one.process.poll() is None:
                 one.told_at = time.monotonic()
                 _signal(one.process, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""How many rays, and how wide photos, fit into memory: what a step takes is nearly linear in its rays."""
+"""Numbers of rays and widths of photos that fit into memory, which is nearly linear in the rays of a step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``normnex report``: where runs stand, read from what they leave behind."""
+"""``normnex report``: where runs stand, read from what they have written."""
 
 from __future__ import annotations
 

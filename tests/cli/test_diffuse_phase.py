@@ -15,7 +15,7 @@ from cli.helpers import diffuse, fit, tensors
     [({"fraction": 1.0}, 0), ({"epochs": 1}, 0), ({"fraction": 0.5}, 1), ({"epochs": 0}, 1)],
     ids=str,
 )
-def test_the_gate_is_closed_during_the_phase_and_open_behind_it(
+def test_the_gate_is_closed_during_the_phase_and_open_after_it(
     scene: Path, tmp_path: Path, length: dict[str, float], gate: float
 ) -> None:
     found = tensors(fit(scene, tmp_path / "run", *diffuse(tmp_path, **length)))
