@@ -37,8 +37,10 @@ def pytest_sessionstart() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Workers of pytest-xdist have a core each, where threads of one would wait for those of another.
 
-    Said before workers start: they import torch before they come to this file.
+    Said before workers start: they import torch before they come to this file. Threads that wait leave their
+    cores to other programs, as those of the command do.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 

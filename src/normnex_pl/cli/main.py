@@ -5,6 +5,7 @@ Modules are imported when their command is called: looking at a scene in the bro
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -43,6 +44,8 @@ Multiplane images that change with the viewing direction: NeX and Norm-NeX.
 
 `normnex COMMAND --help` lists a command's options; `normnex fit --help`, all
 settings of a training."""
+# Each of them says how long the threads of OpenMP wait actively.
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # as launchers number their processes
 
 
@@ -57,6 +60,8 @@ def main(args: Sequence[str] | None = None) -> None:
             input, 75 if a training was stopped and goes on when the command is given again, 130 after Ctrl-C.
     """
     words = sys.argv[1:] if args is None else list(args)
+    _print_all_characters()
+    _wait_passively()
     # What all ranks would say alike, the first one says.
     rank = next((os.environ[name] for name in _RANKS if name in os.environ), "0")
     logging.basicConfig(
@@ -65,6 +70,22 @@ def main(args: Sequence[str] | None = None) -> None:
     status = guarded(lambda: _run(words))
     if status:
         sys.exit(status)
+
+
+def _print_all_characters() -> None:
+    """Print what a terminal or a pipe has no character for as an escape, instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _wait_passively() -> None:
+    """Let threads of OpenMP that wait for each other leave their cores to others, unless the user chose.
+
+    The library reads it when PyTorch is imported, and processes that this one starts inherit it.
+    """
+    if not any(name in os.environ for name in _WAITING):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def _run(words: Sequence[str]) -> int | None:
