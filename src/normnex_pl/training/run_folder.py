@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.files import write_json, write_text
+from normnex_pl.core.files import file_name, folder_name, write_json, write_text
 from normnex_pl.training.run_identity import check_version, identity_difference, parse_settings
 
 _BAKED = "baked"  # the key of the baked files' scores in metrics.json
@@ -49,7 +49,7 @@ class RunFolder:
     @classmethod
     def of(cls, settings: RunSettings, scene: Path) -> RunFolder:
         """Return the folder of a run on a scene."""
-        default = settings.root / scene.resolve().name / f"{settings.variant}-{settings.preset}"
+        default = settings.root / folder_name(scene) / f"{settings.variant}-{settings.preset}"
         return cls(settings.folder or default)
 
     @property
@@ -114,7 +114,7 @@ class RunFolder:
             view: Its name.
             kind: ``render``, ``truth`` (the photo), ``error`` or ``baked``.
         """
-        return self.path / "test" / f"{view}_{kind}.png"
+        return self.path / "test" / file_name(f"{view}_{kind}", ".png")
 
     def components(self, step: int) -> Path:
         """Return the folder of the pictures of a step's components."""
