@@ -97,6 +97,7 @@ def _finished(
         reasons=choice.reasons,
         planes_unit=planes_unit,
         kind=posed.kind,
+        photos=posed.files,
     )
 
 
