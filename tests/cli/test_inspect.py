@@ -194,7 +194,9 @@ def test_a_training_s_configuration_gives_planes_and_memory(
     assert len(content["warnings"]) >= 1
 
 
-@pytest.mark.parametrize("name", ["IMG $\\frac{1$ _{", "写" * 80, "a" * 250, "$", "back\\$slash", "two\nlines"])
+@pytest.mark.parametrize(
+    "name", ["IMG $\\frac{1$ _{", "写" * 80, "a" * 250, "$", "back\\$slash", "two\nlines"]
+)
 def test_names_are_drawn_whatever_they_contain(tmp_path: Path, name: str) -> None:
     scene = loaded(tmp_path / "scene", captured(6))
     views = tuple(replace(view, name=f"{name}{number}") for number, view in enumerate(scene.views))

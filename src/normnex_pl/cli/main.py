@@ -44,8 +44,10 @@ Multiplane images that change with the viewing direction: NeX and Norm-NeX.
 
 `normnex COMMAND --help` lists a command's options; `normnex fit --help`, all
 settings of a training."""
-# Each of them says how long the threads of OpenMP wait actively.
-_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+# How long threads of OpenMP wait actively: microseconds in GNU's library, not at all in others. By default
+# they spin for milliseconds, and two trainings on the same cores hold each other up.
+_WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+_CHOICES = (*_WAITING, "KMP_BLOCKTIME")
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # as launchers number their processes
 
 
@@ -61,7 +63,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """
     words = sys.argv[1:] if args is None else list(args)
     _print_all_characters()
-    _wait_passively()
+    _wait_briefly()
     # What all ranks would say alike, the first one says.
     rank = next((os.environ[name] for name in _RANKS if name in os.environ), "0")
     logging.basicConfig(
@@ -79,13 +81,13 @@ def _print_all_characters() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _wait_passively() -> None:
-    """Let threads of OpenMP that wait for each other leave their cores to others, unless the user chose.
+def _wait_briefly() -> None:
+    """Let threads of OpenMP that wait for each other soon leave their cores to others, unless the user chose.
 
     The library reads it when PyTorch is imported, and processes that this one starts inherit it.
     """
-    if not any(name in os.environ for name in _WAITING):
-        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    if not any(name in os.environ for name in _CHOICES):
+        os.environ.update(_WAITING)
 
 
 def _run(words: Sequence[str]) -> int | None:

@@ -33,11 +33,12 @@ def checkpoint_to_resume(run: RunFolder, settings: str, data: SceneDataModule) -
         UserError: The folder holds another run, one of another scene or version, or a damaged one; or nothing
             can be written there.
     """
-    run.check(settings)
-    checkpoint = run.existing_checkpoint() if run.checkpoint.exists() else None
-    if checkpoint is not None:
-        check_scene(checkpoint, data)
     check_writable(run)
+    run.check(settings)
+    if not run.checkpoint.exists():
+        return None
+    checkpoint = run.existing_checkpoint()
+    check_scene(checkpoint, data)
     return checkpoint
 
 

@@ -50,7 +50,7 @@ def check_scene(checkpoint: Path, data: SceneDataModule) -> None:
     """
     check_geometry(checkpoint, data.geometry)
     run = RunFolder(checkpoint.parent.parent)
-    stored = _read_scene_files(run.scene)
+    stored = read_scene_files(run.scene)
     differing = [] if stored is None else differing_files(stored, data.scene_files)
     if differing:
         more = f", and {len(differing) - 1} more differ" if len(differing) > 1 else ""
@@ -86,7 +86,7 @@ def model_digest(model: nn.Module) -> str:
     return total.hexdigest()
 
 
-def _read_scene_files(path: Path) -> dict[str, str] | None:
+def read_scene_files(path: Path) -> dict[str, str] | None:
     """Read the hashes of a run's scene; None where a run has stored none.
 
     Raises:

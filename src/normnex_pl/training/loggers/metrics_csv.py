@@ -38,9 +38,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = [
-                {key: cell for key, cell in row.items() if cell} for row in csv.DictReader(file, strict=True)
-            ]
+            reader = csv.DictReader(file, strict=True)
+            rows = [{key: cell for key, cell in row.items() if cell} for row in reader]
+        if "step" not in (reader.fieldnames or ["step"]):
+            raise KeyError("step")
         for row in rows:
             _check_row(row)
     except (ValueError, TypeError, KeyError, csv.Error) as error:
