@@ -39,8 +39,11 @@ def pytest_sessionstart() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Workers of pytest-xdist have a core each, where threads of one would wait for those of another.
 
-    Said before workers start: they import torch before they come to this file.
+    Said before workers start: they import torch before they come to this file. Threads that wait soon
+    leave their cores to other programs, as those of the command do.
     """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & set(os.environ):
+        os.environ.update({"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"})
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 

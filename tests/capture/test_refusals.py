@@ -129,22 +129,28 @@ def test_what_is_given_must_be_usable(tmp_path: Path, make: Callable[[Path], Pat
     assert contents(tmp_path / "given") == before
 
 
-def test_paths_and_numbers_are_checked_first(tmp_path: Path) -> None:
+def test_paths_and_numbers_are_checked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = write_images(tmp_path / "photos", NAMES)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     (tmp_path / "file").write_text("")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "something").write_text("")
     for photo_path, scene, words, message in (
         (tmp_path / "nowhere", tmp_path / "s", (), "found nothing there"),
         (photos, photos, (), "outside of that of the photos"),
         (photos, photos / "scene", (), "outside of that of the photos"),
         (photos, tmp_path / "file", (), "expected a folder for the scene, found a file"),
-        (photos, tmp_path, (), "remove the folder"),
+        (photos, tmp_path.parent, (), "found the working directory or one above it"),
+        *((photos, Path(name), (), "found the working directory or one") for name in (".", "..", "../here")),
+        (photos, tmp_path / "full", (), "remove the folder"),
         (photos, tmp_path / "s", ("--longest=100",), "--longest: expected at least 320, found 100"),
         (photos, tmp_path / "s", ("--frames=1",), "--frames: expected at least 6, found 1"),
     ):
         status, output = call(photo_path, scene, *words)
         assert status == 2
         assert message in output
-    assert {path.name for path in tmp_path.iterdir()} == {"photos", "file"}
+    assert {path.name for path in tmp_path.iterdir()} == {"photos", "file", "full", "here"}
 
 
 @pytest.mark.skipif(pycolmap.has_cuda, reason="this pycolmap can use a GPU")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -49,6 +51,47 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         main([name, "--help"])
     assert not caught.value.code
     assert "usage: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
+def test_no_output_fails_for_want_of_a_character(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "→ 写真 é \udce9"  # the last one is a byte of a file's name that is no UTF-8
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding=encoding) for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+
+    def print_both(options: object) -> None:
+        print(text)
+        raise UserError(text)
+
+    monkeypatch.setattr("normnex_pl.cli.report.run", print_both)
+    assert status_of("report") == 2
+    for stream in streams.values():
+        stream.flush()
+        written = stream.buffer.getvalue()  # type: ignore[attr-defined]
+        assert text.encode(encoding, "backslashreplace") in written
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, "PASSIVE 1000"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE None"),
+        ({"GOMP_SPINCOUNT": "5"}, "None 5"),
+        ({"KMP_BLOCKTIME": "5"}, "None None"),
+    ],
+)
+def test_threads_wait_briefly_unless_the_user_chose(chosen: dict[str, str], expected: str) -> None:
+    program = (
+        "import os, sys; from normnex_pl.cli.main import main; main(['--help']); "
+        "assert 'torch' not in sys.modules; "
+        "print(os.environ.get('OMP_WAIT_POLICY'), os.environ.get('GOMP_SPINCOUNT'))"
+    )
+    ours = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    others = {name: value for name, value in os.environ.items() if name not in ours}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=others | chosen, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == expected
 
 
 @pytest.mark.parametrize("name", ["view", "prepare"])

@@ -59,6 +59,7 @@ def test_a_run_folder_holds_these_files_and_no_others(run: Path) -> None:
     pictures = {f"test/{view}_{kind}.png" for view in HELD_OUT for kind in ("render", "truth", "error")}
     pictures |= {f"components/step_000006/{name}.png" for name in (*COMPONENTS, "mpi_sheet")}
     expected = {"config.yaml", "checkpoints/last.ckpt", "metrics.csv", "metrics.json", "planes.txt"}
+    expected |= {"scene.json"}
     found = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
     assert found == expected | pictures | {"test/contact_sheet.png"}
 

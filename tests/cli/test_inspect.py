@@ -25,6 +25,7 @@ from normnex_pl.data.planes.automatic import AutomaticPlanes
 from normnex_pl.data.readers.auto import AnyKind
 from normnex_pl.data.scene.load import load_scene
 from normnex_pl.data.survey.diagnosis import diagnose
+from normnex_pl.data.survey.diagram import write_diagram
 from normnex_pl.data.survey.survey import Survey, largest_angle, survey
 
 PLANES = 64
@@ -223,6 +224,17 @@ def test_a_training_s_configuration_gives_planes_and_memory(
     assert content["memory"]["total"] > content["memory"]["parameters"] > 0
     assert [view["name"] for view in content["views"] if view["held_out"]] == ["view_000", "view_008"]
     assert len(content["warnings"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "name", ["IMG $\\frac{1$ _{", "写" * 80, "a" * 250, "$", "back\\$slash", "two\nlines"]
+)
+def test_names_are_drawn_whatever_they_contain(tmp_path: Path, name: str) -> None:
+    scene = loaded(tmp_path / "scene", captured(6))
+    views = tuple(replace(view, name=f"{name}{number}") for number, view in enumerate(scene.views))
+    write_diagram(tmp_path / "picture.png", replace(scene, name=name, views=views), 8)
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert picture.width > 1000
 
 
 def test_planes_are_written_only_when_asked_for_and_never_over_others(

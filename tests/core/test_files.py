@@ -7,8 +7,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from normnex_pl.core.files import replacing, write_json
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import check_place, file_name, folder_name, replacing, write_json, write_text
+from support.small import few
 
 
 def test_a_new_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -68,3 +72,54 @@ def test_json_refuses_what_json_does_not_have(tmp_path: Path, value: float) -> N
         write_json(path, {"psnr": value})
     assert json.loads(path.read_text()) == {"psnr": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_scene_has_the_name_that_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = tmp_path / "deep" / "real"
+    real.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(real)
+    monkeypatch.chdir(real)
+    names = {
+        "../../link": "link",
+        "../../link/": "link",
+        str(tmp_path / "link" / "."): "link",
+        ".": "real",
+        "": "real",
+        "..": "deep",
+        "../..": tmp_path.name,
+        "../../link/..": "deep",  # the folder that holds what the link leads to
+        "/": "root",
+        "not/there yet": "there yet",
+    }
+    assert {typed: folder_name(Path(typed)) for typed in names} == names
+
+
+@given(
+    stem=st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1),
+    more=st.text(),
+)
+@few
+def test_names_of_files_are_never_too_long_and_stay_different(stem: str, more: str) -> None:
+    long = stem * (300 // len(stem.encode()) + 1)
+    names = [file_name(text, ".png") for text in (stem, long, long + "a", long + "b")]
+    assert len(set(names)) == 4
+    assert all(len(name.encode()) <= 200 and name.endswith(".png") for name in names)
+    assert len(stem.encode()) > 196 or names[0] == f"{stem}.png"
+
+
+def test_long_names_can_be_replaced(tmp_path: Path) -> None:
+    path = tmp_path / f"{'n' * 250}.json"
+    write_text(path, "{}")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("name", ["file/below", "x" * 256])
+def test_a_place_that_cannot_be_written_to_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    check_place(tmp_path / "new" / "folder")
+    assert not list((tmp_path / "new" / "folder").iterdir())
+    with pytest.raises(UserError, match=f"{name}: expected a place to write to, found none"):
+        check_place(tmp_path / name)
+    with pytest.raises(OSError, match=r"a\.txt") as caught:
+        write_text(tmp_path / name / "a.txt", "")
+    assert caught.value.filename == str(tmp_path / name / "a.txt")

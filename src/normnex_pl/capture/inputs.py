@@ -56,6 +56,12 @@ def check_places(source: Path, scene: Path) -> None:
             f"{scene}: expected a folder for the scene outside of that of the photos, found one in {source}. "
             "Give another SCENE."
         )
+    here = Path.cwd()
+    if scene.resolve() in (here, *here.parents):
+        raise UserError(
+            f"{scene}: expected a folder that nothing is done in, since the scene appears there as a whole, "
+            f"found the working directory or one above it. Give another SCENE, such as {scene / 'scene'}."
+        )
     if scene.exists() and not scene.is_dir():
         raise UserError(f"{scene}: expected a folder for the scene, found a file. Give another SCENE.")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from normnex_pl.cli.options import WordsAfterDashes
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.files import write_text
+from normnex_pl.core.files import folder_name, write_text
 from normnex_pl.evaluation.pictures.colors import write_png
 from normnex_pl.studies.comparison import Run, csv_table, markdown_table
 from normnex_pl.studies.comparison_pictures import comparison_sheet
@@ -61,7 +61,7 @@ class Options:
     @property
     def plan(self) -> ComparisonPlan:
         """The settings that all runs share."""
-        default = Path("runs") / self.scene.resolve().name / f"compare-{Path(self.preset).stem}"
+        default = Path("runs") / folder_name(self.scene) / f"compare-{Path(self.preset).stem}"
         return ComparisonPlan(self.scene, self.preset, self.settings, self.out or default)
 
     @property
@@ -69,7 +69,7 @@ class Options:
         """A sentence above the table."""
         seeds = ", ".join(map(str, self.seeds))
         settings = f", with {' '.join(self.settings)}" if self.settings else ""
-        return f"Scene {self.scene.resolve().name}, preset {self.preset}, seeds {seeds}{settings}."
+        return f"Scene {folder_name(self.scene)}, preset {self.preset}, seeds {seeds}{settings}."
 
 
 def run(options: Options) -> int:

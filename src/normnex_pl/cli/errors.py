@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable
@@ -39,14 +40,24 @@ def _message_of(error: Exception) -> str | None:
     if isinstance(error, (UserError, ArgumentError)):
         return str(error)
     if isinstance(error, OSError):
-        place = "" if error.filename is None else f"{error.filename}: "
-        return f"{place}{error.strerror or error}"
+        return _message_of_system(error)
     if isinstance(error, RuntimeError) and "torch" in sys.modules:  # it isn't worth an import
         from normnex_pl.training.memory.advice import out_of_memory_message
         from normnex_pl.training.memory.count import is_out_of_memory
 
         return out_of_memory_message(error) if is_out_of_memory(error) else None
     return None
+
+
+def _message_of_system(error: OSError) -> str:
+    """Return what the operating system has against a file, and what to do where permissions are missing."""
+    place = "" if error.filename is None else f"{error.filename}: "
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"{place}expected permission to read and write here, found none ({error.strerror}). Change the "
+            "permissions, or choose another place."
+        )
+    return f"{place}{error.strerror or error}"
 
 
 def _say(text: str) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from normnex_pl.cli.options import OtherWords
-from normnex_pl.core.errors import UserError
 from normnex_pl.training.command import run_command
 from normnex_pl.training.configurations import config_words
 from normnex_pl.training.run_folder import RunFolder
@@ -33,16 +32,18 @@ class Options:
         """Return the arguments of ``normnex test``.
 
         Raises:
-            UserError: The folder isn't that of a run.
+            UserError: The folder isn't that of a run, or its configuration is damaged.
         """
-        config = RunFolder(self.run).config
-        if not config.is_file():
-            raise UserError(
-                f"{config}: expected the configuration of a run, found none. RUN is the folder of a run, "
-                "such as runs/demo/nex_rgb-tiny."
-            )
+        stored = RunFolder(self.run)
+        stored.read_config()
         scene = [] if self.scene is None else [f"--data.scene={self.scene}"]
-        return [*config_words([config]), f"--run.folder={self.run}", *_ONE_DEVICE, *scene, *self.settings]
+        return [
+            *config_words([stored.config]),
+            f"--run.folder={self.run}",
+            *_ONE_DEVICE,
+            *scene,
+            *self.settings,
+        ]
 
 
 def run(options: Options) -> None:

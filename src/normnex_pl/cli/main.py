@@ -5,6 +5,7 @@ Modules are imported when their command is called: looking at a scene in the bro
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -43,6 +44,10 @@ Multiplane images that change with the viewing direction: NeX and Norm-NeX.
 
 `normnex COMMAND --help` lists a command's options; `normnex fit --help`, all
 settings of a training."""
+# How long threads of OpenMP wait actively: microseconds in GNU's library, not at all in others. By default
+# they spin for milliseconds, and two trainings on the same cores hold each other up.
+_WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+_CHOICES = (*_WAITING, "KMP_BLOCKTIME")
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # as launchers number their processes
 
 
@@ -57,6 +62,8 @@ def main(args: Sequence[str] | None = None) -> None:
             input, 75 if a training was stopped and goes on when the command is given again, 130 after Ctrl-C.
     """
     words = sys.argv[1:] if args is None else list(args)
+    _print_all_characters()
+    _wait_briefly()
     # What all ranks would say alike, the first one says.
     rank = next((os.environ[name] for name in _RANKS if name in os.environ), "0")
     logging.basicConfig(
@@ -65,6 +72,22 @@ def main(args: Sequence[str] | None = None) -> None:
     status = guarded(lambda: _run(words))
     if status:
         sys.exit(status)
+
+
+def _print_all_characters() -> None:
+    """Print what a terminal or a pipe has no character for as an escape, instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _wait_briefly() -> None:
+    """Let threads of OpenMP that wait for each other soon leave their cores to others, unless the user chose.
+
+    The library reads it when PyTorch is imported, and processes that this one starts inherit it.
+    """
+    if not any(name in os.environ for name in _CHOICES):
+        os.environ.update(_WAITING)
 
 
 def _run(words: Sequence[str]) -> int | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from normnex_pl.cli.options import WordsAfterDashes
 from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import folder_name
 from normnex_pl.studies.sweeps.config import Config, read_sweep
 from normnex_pl.studies.sweeps.engine import Engine, prepare
 from normnex_pl.studies.sweeps.local import LocalSweep
@@ -47,7 +48,7 @@ class Options:
     def folder(self) -> Path:
         """The folder that the sweep is stored in."""
         name = f"sweep-{Path(self.sweep).stem}-{Path(self.preset).stem}"
-        return self.out or Path("runs") / self.scene.resolve().name / name
+        return self.out or Path("runs") / folder_name(self.scene) / name
 
 
 def run(options: Options) -> int:

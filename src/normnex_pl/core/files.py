@@ -1,7 +1,8 @@
-"""Writing files and folders whole or not at all."""
+"""Names of files and folders, and writing them whole or not at all."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,12 +12,56 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from normnex_pl.core.errors import UserError
+
+# File systems allow 255 bytes, and temporary files have longer names than the files that they become.
+_LONGEST_NAME = 200
+
+
+def folder_name(folder: Path) -> str:
+    """Return the name of a folder as it was typed: of a link the link's, of ``.`` the working directory's."""
+    absolute = folder.absolute()
+    return (absolute.resolve() if absolute.name in ("", "..") else absolute).name or "root"
+
+
+def file_name(stem: str, ending: str) -> str:
+    """Return a name that file systems allow: a long stem is cut, and told from others by its hash."""
+    whole = os.fsencode(stem)
+    if len(whole) + len(ending) <= _LONGEST_NAME:
+        return stem + ending
+    mark = f"~{hashlib.sha256(whole).hexdigest()[:8]}{ending}"
+    return whole[: _LONGEST_NAME - len(mark)].decode(errors="ignore") + mark
+
+
+def check_place(folder: Path) -> None:
+    """Check that files can be written into a folder, which is created: before the work that makes them.
+
+    Raises:
+        UserError: It can't be created, or nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{folder}: expected a place to write to, found none ({error.strerror}). Choose another one, or "
+            "change its permissions."
+        ) from error
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` with the same ending, which takes its place on success."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=path.suffix)
+    """Yield a temporary path beside ``path`` with the same ending, which takes its place on success.
+
+    Raises:
+        OSError: Nothing can be written there; it names ``path``.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=path.suffix)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -40,7 +85,7 @@ def leftovers(path: Path) -> list[Path]:
 
 
 def _prefix(path: Path) -> str:
-    return f".{path.stem}-"
+    return f".{file_name(path.stem, '')}-"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -167,6 +167,7 @@ class Scene:
         reasons: Why `geometry` and `reference` are as they are.
         planes_unit: Length in ``planes.txt`` that is 1 in the world.
         kind: Name of the file format.
+        photos: The files that were loaded, one for each view.
     """
 
     name: str
@@ -181,6 +182,7 @@ class Scene:
     reasons: PlaneReasons = PlaneReasons()
     planes_unit: float = 1.0
     kind: str = ""
+    photos: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

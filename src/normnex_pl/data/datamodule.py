@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
+from functools import cached_property
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -17,6 +18,7 @@ from normnex_pl.data.planes.placement import PlanePlacement
 from normnex_pl.data.readers.auto import AnyKind
 from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.sampling import AllViews, ViewSampler, draw_triplets
+from normnex_pl.data.scene.fingerprint import scene_files
 from normnex_pl.data.scene.load import load_scene
 from normnex_pl.geometry.cameras import pixel_rays
 
@@ -79,8 +81,9 @@ class SceneDataModule(pl.LightningDataModule):
         super().__init__()
         if rays_per_step < 3:
             raise UserError(f"data.rays_per_step: expected at least 3 (one triplet), found {rays_per_step}.")
+        self.reader = reader or AnyKind()
         self.scene: Scene = load_scene(
-            Path(scene), width, reader or AnyKind(), placement or AutomaticPlanes(), planes
+            Path(scene), width, self.reader, placement or AutomaticPlanes(), planes
         )
         self.train_views, self.validation_views = split_validation(self.scene.train, num_validation_views)
         self.rays_per_step = rays_per_step
@@ -92,6 +95,11 @@ class SceneDataModule(pl.LightningDataModule):
     def geometry(self) -> MPIGeometry:
         """Canvas and depth range that suit the scene; the command line links it to the model."""
         return self.scene.geometry
+
+    @cached_property
+    def scene_files(self) -> dict[str, str]:
+        """Hashes of the files that the scene was read from, see `scene_files`."""
+        return scene_files(self.reader, self.scene)
 
     def train_dataloader(self) -> _Indices:
         """Return as many items as there are training views; their values don't matter."""

@@ -7,6 +7,7 @@ the scores against the truth are then left out.
 from __future__ import annotations
 
 import logging
+import os
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -51,7 +52,7 @@ def read_truth(root: Path, name: str, height: int, width: int) -> ViewTruth | No
         UserError: The file is damaged, lacks something, or holds what can't be true.
     """
     path = root / _FOLDER / f"{name}.npz"
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path.exists, False where a view's name is as long as names can be
         return None
     arrays = _read_arrays(path)
     stored_height, stored_width = _checked_size(path, arrays)

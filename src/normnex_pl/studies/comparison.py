@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,15 +77,14 @@ class Run:
     @property
     def values(self) -> dict[str, Number]:
         """A number for each of `COLUMNS`; None where an older run, or a scene without truth, has none."""
-        test = self.metrics.get("test") or {}
-        numbers = {column.name: test.get(column.name, self.metrics.get(column.name)) for column in COLUMNS}
-        steps, seconds = self.metrics.get("steps"), self.metrics.get("train_seconds")
-        variation = self.metrics.get("specular_variation") or {}
-        return numbers | {
-            "specular_std": variation.get("std"),
-            "specular_correlation": variation.get("correlation"),
-            "stored_mb": _scaled(self.metrics.get("stored_bytes"), 1e-6),
-            "million_parameters": _scaled(self.metrics.get("num_parameters"), 1e-6),
+        test, variation = part_of(self.metrics, "test"), part_of(self.metrics, "specular_variation")
+        known = {column.name: _number({**self.metrics, **test}, column.name) for column in COLUMNS}
+        steps, seconds = _number(self.metrics, "steps"), _number(self.metrics, "train_seconds")
+        return known | {
+            "specular_std": _number(variation, "std"),
+            "specular_correlation": _number(variation, "correlation"),
+            "stored_mb": _scaled(_number(self.metrics, "stored_bytes"), 1e-6),
+            "million_parameters": _scaled(_number(self.metrics, "num_parameters"), 1e-6),
             "ms_per_step": _scaled(seconds, 1000 / steps) if steps else None,
         }
 
@@ -99,6 +98,8 @@ def read_run(row: str, seed: int, folder: Path) -> Run:
     path = RunFolder(folder).metrics
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(metrics, dict):
+            raise ValueError(f"no scores with names, but {type(metrics).__name__}")
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: expected the scores of a finished run, found none ({error}). Delete the folder and "
@@ -179,6 +180,18 @@ def csv_table(runs: Sequence[Run]) -> str:
         about |= {"row": run.row, "seed": run.seed, "folder": str(run.folder), "failure": run.failure}
         writer.writerow(about | run.values)
     return text.getvalue()
+
+
+def part_of(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a part of a run's scores or settings; empty where there is none."""
+    part = content.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _number(content: Mapping[str, Any], name: str) -> Number:
+    """Return a number among a run's scores; None where there is none, or something else."""
+    value = content.get(name)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _scaled(value: Number, factor: float) -> Number:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.evaluation.report import format_value
-from normnex_pl.studies.comparison import COLUMNS, Run, aligned
+from normnex_pl.studies.comparison import COLUMNS, Run, aligned, part_of
 from normnex_pl.training.run_folder import RunFolder
+from normnex_pl.training.run_weights import read_checkpoint
 
 # Scores beside the state; the CSV file has all columns.
 _SHOWN = ("psnr", "ssim", "lpips_vgg", "train_seconds", "ms_per_step", "peak_gpu_gib")
@@ -58,7 +58,7 @@ def run_folders(root: Path) -> list[Path]:
 def standing(folder: Path) -> Standing:
     """Read what a run has left behind so far; a run may write meanwhile."""
     config = _read(RunFolder(folder).config, yaml.safe_load)
-    settings, trainer = config.get("run") or {}, config.get("trainer") or {}
+    settings, trainer, data = (part_of(config, name) for name in ("run", "trainer", "data"))
     metrics = _read(RunFolder(folder).metrics, json.loads)
     steps = _steps_done(folder)
     limit = trainer.get("max_steps")
@@ -67,7 +67,7 @@ def standing(folder: Path) -> Standing:
     # Scores of an earlier, shorter training say nothing about the one that goes on.
     finished = bool(metrics) and metrics.get("steps") == steps and (limit is None or steps >= limit)
     state = _state(finished, steps, age)
-    scene = Path(str((config.get("data") or {}).get("scene") or folder.parent.name)).name
+    scene = Path(str(data.get("scene") or "")).name or folder.parent.name
     name = f"{scene}/{settings.get('variant')}-{settings.get('preset')}"
     known = metrics if finished else {}
     failure = None if finished else f"{state} at step {steps}"
@@ -90,8 +90,11 @@ def _steps_done(folder: Path) -> int:
     path = RunFolder(folder).checkpoint
     if not path.is_file() or not zipfile.is_zipfile(path):
         return 0
-    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return int(content.get("global_step", 0))
+    try:
+        steps = read_checkpoint(path).get("global_step", 0)
+    except (OSError, UserError):  # it may be replaced meanwhile
+        return 0
+    return steps if isinstance(steps, int) else 0
 
 
 def _files(folder: Path) -> list[Path]:

@@ -16,7 +16,6 @@ from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.datamodule import SceneDataModule
-from normnex_pl.data.planes.planes_file import planes_text
 from normnex_pl.training.callbacks import (
     ComponentPictures,
     EvaluationWriter,
@@ -41,7 +40,8 @@ from normnex_pl.training.memory.plan import MemoryPlan, MemorySettings
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.run_folder import RunFolder, RunSettings
 from normnex_pl.training.run_identity import check_config_files, identity, parse_settings
-from normnex_pl.training.run_weights import check_geometry
+from normnex_pl.training.run_start import check_writable, checkpoint_to_resume, store_run, warn_of
+from normnex_pl.training.run_weights import check_scene
 
 _FIT = "fit"
 
@@ -104,6 +104,7 @@ class NormNeXCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Add what every run writes: checkpoints, scalars, pictures, scores."""
+        self._check_run()
         config = self.config_init[self.subcommand]
         name = RunName(self.datamodule.scene.name, config.run.variant, config.run.preset)
         record = RecordKeeper()
@@ -133,6 +134,20 @@ class NormNeXCLI(LightningCLI):
             trainer_config["limit_val_batches"] = 0
         return self._instantiate_trainer(trainer_config, [])
 
+    def _check_run(self) -> None:
+        """Refuse a run that can't start or go on here, and find the checkpoint to go on from."""
+        config = self.config_init[self.subcommand]
+        if self.subcommand == _FIT:
+            checkpoint = checkpoint_to_resume(self.run, self._settings(), self.datamodule)
+            config.ckpt_path = config.ckpt_path if checkpoint is None else str(checkpoint)
+        else:
+            check_scene(Path(config.ckpt_path), self.datamodule)
+            check_writable(self.run)
+
+    def _settings(self) -> str:
+        """Return the configuration as YAML, as the run folder holds it."""
+        return str(self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False))
+
     def _spares_test_views(self, config: Namespace) -> bool:
         """Return whether this is a training that neither scores nor shows held-out views."""
         return self.subcommand == "fit" and bool(config.after_fit == "validate")
@@ -147,8 +162,7 @@ class NormNeXCLI(LightningCLI):
 
     def _loggers(self, config: Namespace) -> list[Logger]:
         """Return the loggers: ``metrics.csv``, and those of the settings."""
-        text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
-        settings = parse_settings(text)
+        settings = parse_settings(self._settings())
         scene = self.datamodule.scene.name
         names = (scene, config.run.variant, config.run.preset, config.seed_everything)
         run = RunIdentity(*names, self.run.path, identity(settings))
@@ -156,21 +170,10 @@ class NormNeXCLI(LightningCLI):
         return [MetricsCSV(self.run.metrics_csv), *(kind.open(run, resolved) for kind in config.loggers)]
 
     def before_fit(self) -> None:
-        """Store the configuration, and go on from a checkpoint if there is one."""
-        settings = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
-        self.run.check(settings)
-        if self.run.checkpoint.exists():
-            checkpoint = self.run.existing_checkpoint()
-            check_geometry(checkpoint, self.datamodule.geometry)
-            self.config_init[self.subcommand].ckpt_path = str(checkpoint)
+        """Store what the run is, and say what speaks against training on its scene."""
         if self.trainer.is_global_zero:
-            self.run.store(settings, planes_text(self.datamodule.scene))
-
-    def before_test(self) -> None:
-        """Refuse weights of another scene."""
-        check_geometry(Path(self.config_init[self.subcommand].ckpt_path), self.datamodule.geometry)
-
-    before_validate = before_test
+            store_run(self.run, self._settings(), self.datamodule)
+            warn_of(self.datamodule.scene, self.model.mpi.layout.num_planes)
 
     def after_fit(self) -> None:
         """Score the held-out views; or the left-out ones, unless the last step has just done so."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.files import write_json, write_text
+from normnex_pl.core.files import file_name, folder_name, write_json, write_text
 from normnex_pl.training.run_identity import check_version, identity_difference, parse_settings
 
 _BAKED = "baked"  # the key of the baked files' scores in metrics.json
@@ -49,7 +49,7 @@ class RunFolder:
     @classmethod
     def of(cls, settings: RunSettings, scene: Path) -> RunFolder:
         """Return the folder of a run on a scene."""
-        default = settings.root / scene.resolve().name / f"{settings.variant}-{settings.preset}"
+        default = settings.root / folder_name(scene) / f"{settings.variant}-{settings.preset}"
         return cls(settings.folder or default)
 
     @property
@@ -61,6 +61,11 @@ class RunFolder:
     def planes(self) -> Path:
         """Where the planes stand, and why; a scene's ``planes.txt`` has the same form."""
         return self.path / "planes.txt"
+
+    @property
+    def scene(self) -> Path:
+        """Hashes of the files that the scene was read from, by which the run knows it again."""
+        return self.path / "scene.json"
 
     @property
     def checkpoint(self) -> Path:
@@ -114,7 +119,7 @@ class RunFolder:
             view: Its name.
             kind: ``render``, ``truth`` (the photo), ``error`` or ``baked``.
         """
-        return self.path / "test" / f"{view}_{kind}.png"
+        return self.path / "test" / file_name(f"{view}_{kind}", ".png")
 
     def components(self, step: int) -> Path:
         """Return the folder of the pictures of a step's components."""
@@ -131,7 +136,7 @@ class RunFolder:
                 f"{self.checkpoint}: expected the checkpoint of a trained run, found none. "
                 "Train first (normnex train SCENE), or name another run folder."
             )
-        if not zipfile.is_zipfile(self.checkpoint):
+        if not _is_whole(self.checkpoint):
             raise UserError(
                 f"{self.checkpoint}: expected a checkpoint, found a damaged file. Delete it and train again."
             )
@@ -151,9 +156,8 @@ class RunFolder:
         try:
             config = parse_settings(self.config.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UserError(
-                f"{self.config}: expected YAML, found a damaged file ({error}). Train again."
-            ) from None
+            found = f"a damaged file ({error}). Train again."
+            raise UserError(f"{self.config}: expected YAML, found {found}") from None
         if not all(isinstance(config.get(name), dict) for name in ("run", "data")):
             raise UserError(
                 f"{self.config}: expected the configuration of a run, with run and data, found something "
@@ -235,3 +239,12 @@ class RunFolder:
         content = self.read_metrics()
         if content.pop(_BAKED, None) is not None:
             write_json(self.metrics, content)
+
+
+def _is_whole(archive: Path) -> bool:
+    """Return whether each record of a checkpoint has its checksum, which torch doesn't compare."""
+    try:
+        with zipfile.ZipFile(archive) as records:
+            return records.testzip() is None
+    except Exception:  # zipfile raises many kinds for damaged archives
+        return False

@@ -41,7 +41,7 @@ def parse_settings(text: str) -> dict[str, Any]:
 def identity(settings: dict[str, Any]) -> dict[str, Any]:
     """Return what makes two configurations the same run: neither paths nor the machine."""
     data = {key: value for key, value in settings["data"].items() if key != "scene"}
-    return {"model": settings["model"], "data": data, "seed_everything": settings["seed_everything"]}
+    return {"data": data} | {name: settings.get(name) for name in ("model", "seed_everything")}
 
 
 def identity_difference(stored: dict[str, Any], now: dict[str, Any]) -> str | None:

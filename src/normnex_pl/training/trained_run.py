@@ -20,7 +20,7 @@ from normnex_pl.training.memory.count import eval_chunk_on
 from normnex_pl.training.module import NormNeXModule
 from normnex_pl.training.run_folder import RunFolder
 from normnex_pl.training.run_identity import check_version, other_version
-from normnex_pl.training.run_weights import check_geometry
+from normnex_pl.training.run_weights import check_scene, read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def read_run(folder: Path, scene: Path | None, device: torch.device) -> TrainedR
     config = run.read_config()
     checkpoint = run.existing_checkpoint()
     data = _read_data(run.config, config["data"], scene)
-    check_geometry(checkpoint, data.geometry)
+    check_scene(checkpoint, data)
     module = load_module(folder, device).requires_grad_(False)
     module.eval_chunk_size = eval_chunk_on(device, module.eval_chunk_size)
     variant, preset = (str(config["run"].get(name)) for name in ("variant", "preset"))
@@ -108,7 +108,7 @@ def load_module(folder: Path, device: torch.device) -> NormNeXModule:
         UserError: There is no checkpoint, or an older version wrote it.
     """
     checkpoint = RunFolder(folder).existing_checkpoint()
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    content = read_checkpoint(checkpoint)
     check_version(checkpoint, {"model": content["hyper_parameters"]})
     try:
         module = NormNeXModule.load_from_checkpoint(checkpoint, map_location=device, weights_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from jsonargparse import ArgumentParser
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
+from normnex_pl.core.types import Scene
+from normnex_pl.data.photos.folders import photos_below
 from normnex_pl.data.planes.planes_file import PLANES_FILE
 from normnex_pl.data.readers.auto import AnyKind
 from normnex_pl.data.readers.base import SceneReader
@@ -42,6 +45,38 @@ def fingerprint(config: str, scene: Path, package: Path = Path(__file__).parents
         UserError: The scene isn't there.
     """
     return {"config": _hash_config(config), "commit": _sources(package), "data": _hash_data(config, scene)}
+
+
+def scene_files(reader: SceneReader, scene: Scene) -> dict[str, str]:
+    """Hash each file that a scene was read from: a run keeps them, and knows its scene by them.
+
+    Photos that weren't loaded, such as those of other sizes, don't count. Neither do ``planes.txt``, whose
+    effect is the geometry, which a checkpoint holds, and the truth, which no training sees.
+
+    Args:
+        reader: Has read the scene.
+        scene: As it was read.
+
+    Returns:
+        Hashes of contents, by paths within the scene's folder.
+    """
+    lists = filter(Path.is_file, (scene.root / name for name in (TRAIN_FILE, TEST_FILE)))
+    others = set(reader.files(scene.root)) - set(photos_below(scene.root))
+    files = sorted({*scene.photos, *others, *lists})
+    return {Path(os.path.relpath(path, scene.root)).as_posix(): _hash_file(path) for path in files}
+
+
+def differing_files(stored: dict[str, str], now: dict[str, str]) -> list[str]:
+    """Name the files in which two scenes differ, and how."""
+    found = []
+    for name in sorted({*stored, *now}):
+        if name not in now:
+            found.append(f"{name} is missing")
+        elif name not in stored:
+            found.append(f"{name} is new")
+        elif stored[name] != now[name]:
+            found.append(f"{name} has another content")
+    return found
 
 
 def differences(stored: dict[str, str] | None, now: dict[str, str]) -> list[str]:
@@ -119,10 +154,15 @@ def _hash_files(root: Path, files: Iterable[Path]) -> str:
     """Hash names within ``root``, sizes and contents."""
     total = hashlib.sha256()
     for path in files:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0{content}\n".encode())
+        name = os.fsencode(path.relative_to(root).as_posix())
+        total.update(name + f"\0{path.stat().st_size}\0{_hash_file(path)}\n".encode())
     return total.hexdigest()
+
+
+def _hash_file(path: Path) -> str:
+    """Hash the content of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _git(folder: Path, *command: str) -> bytes | None:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from normnex_pl.core.files import folder_name
 from normnex_pl.core.types import Camera, Scene, View
 from normnex_pl.data.photos.crop import crop_images
 from normnex_pl.data.photos.load import load_images
@@ -86,7 +87,7 @@ def _finished(
         for name, K, c2w, image in zip(world.names, world.K, world.c2w, world.images, strict=True)
     )
     return Scene(
-        name=posed.root.resolve().name,
+        name=folder_name(posed.root),
         root=posed.root,
         views=views,
         train=split.train,
@@ -98,6 +99,7 @@ def _finished(
         reasons=choice.reasons,
         planes_unit=planes_unit,
         kind=posed.kind,
+        photos=posed.files,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from normnex_pl.core.files import replacing
+from normnex_pl.core.text import literal, short
 from normnex_pl.core.types import Camera, MPIGeometry, Scene
 from normnex_pl.geometry.planes import plane_depths
 
@@ -47,11 +49,13 @@ def write_diagram(path: Path, scene: Scene, num_planes: int) -> None:
     side.invert_yaxis()
     behind.invert_yaxis()
     geometry = scene.geometry
+    planes = f"{num_planes} planes from {geometry.near:.3g} to {geometry.far:.3g}"
     figure.suptitle(
-        f"{scene.name}: {num_planes} planes from {geometry.near:.3g} to {geometry.far:.3g}, uniform in "
-        f"{geometry.spacing}; padding {geometry.padding} pixels. Units: the nearest depth bound is 4/3."
+        f"{_name(scene.name)}: {planes}, uniform in {geometry.spacing}; padding {geometry.padding} pixels. "
+        "Units: the nearest depth bound is 4/3."
     )
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # of names in other scripts
         figure.savefig(temporary, format="png")
 
 
@@ -90,15 +94,22 @@ def _draw_positions(axes: Axes, scene: Scene) -> None:
         x, y = scene.views[index].camera.c2w[:2, 3].tolist()
         color, _ = _style(scene, index)
         axes.plot(x, y, "o", ms=6, color=color)
-        axes.annotate(scene.views[index].name, (x, y), (4, 4), textcoords="offset points", fontsize="x-small")
+        axes.annotate(
+            _name(scene.views[index].name), (x, y), (4, 4), textcoords="offset points", fontsize="x-small"
+        )
     axes.margins(x=0.15, y=0.1)
     axes.set_aspect("equal", adjustable="datalim")
+
+
+def _name(name: str) -> str:
+    """Return a name of the user's as the diagram shows it."""
+    return literal(short(name))
 
 
 def _style(scene: Scene, index: int) -> tuple[str, str]:
     """Return a view's colour, and its meaning for the legend."""
     if index == scene.reference:
-        return _REFERENCE, f"reference, {scene.views[index].name}"
+        return _REFERENCE, f"reference, {_name(scene.views[index].name)}"
     return (_TRAINING, "training views") if index in scene.train else (_HELD_OUT, "held-out views")
 
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from normnex_pl.core.text import literal
 from normnex_pl.export.baked.basis_table import ReflectionTable, octahedral_coordinates
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.model.appearance import DirectionQuery, ReflectionQuery, ViewQuery
@@ -87,7 +88,7 @@ def basis_figure(run: TrainedRun) -> Figure:
     largest = float(np.nanmax(np.abs(values)))
     rows = math.ceil(basis.num_basis / _COLUMNS)
     figure = Figure(figsize=(WIDTH, 0.9 + WIDTH / _COLUMNS * 0.9 * rows), layout="constrained")
-    figure.suptitle(f"{run.label}: basis functions, {lookup.about}", fontsize=11)
+    figure.suptitle(literal(f"{run.label}: basis functions, {lookup.about}"), fontsize=11)
     grid = figure.subplots(rows, _COLUMNS, squeeze=False)
     for place, axes in enumerate(grid.flat):
         axes.set_axis_off()

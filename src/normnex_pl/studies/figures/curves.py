@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.core.text import literal
 from normnex_pl.studies.comparison import Run
 from normnex_pl.studies.figures.captions import finished, runs_caption
 from normnex_pl.training.loggers.metrics_csv import read_history
@@ -26,7 +27,7 @@ def quality_figure(runs: Sequence[Run]) -> Figure:
     """
     runs = finished(runs)
     figure = Figure(figsize=(10.0, 4.0), layout="constrained")
-    figure.suptitle(f"Training views that were left out, {runs_caption(runs)}", fontsize=11)
+    figure.suptitle(literal(f"Training views that were left out, {runs_caption(runs)}"), fontsize=11)
     over_time, over_steps = figure.subplots(1, 2, sharey=True)
     for run in runs:
         path = RunFolder(run.folder).metrics_csv
@@ -35,7 +36,7 @@ def quality_figure(runs: Sequence[Run]) -> Figure:
         known = [(step, seconds[step], psnr) for step, psnr in scores if step in seconds]
         if known:
             steps, times, values = zip(*known, strict=True)
-            over_time.plot(times, values, marker=".", label=run.row)
+            over_time.plot(times, values, marker=".", label=literal(run.row))
             over_steps.plot(steps, values, marker=".")
     if not over_time.lines:
         raise UserError(
@@ -68,14 +69,14 @@ def training_figure(
     """
     runs = finished(runs)
     figure = Figure(figsize=(8.0, 4.5), layout="constrained")
-    figure.suptitle(runs_caption(runs), fontsize=10)
+    figure.suptitle(literal(runs_caption(runs)), fontsize=10)
     axes = figure.subplots()
     for run in runs:
         seconds = run.metrics["train_seconds"]
         history = read_history(RunFolder(run.folder).metrics_csv, "train/psnr")
         steps = np.array([step for step, _ in history])
         values = _smoothed(np.array([psnr for _, psnr in history]))
-        (line,) = axes.plot((steps + 1) * (seconds / run.metrics["steps"]), values, label=run.row)
+        (line,) = axes.plot((steps + 1) * (seconds / run.metrics["steps"]), values, label=literal(run.row))
         axes.plot(seconds, run.metrics["test"]["psnr"], "o", color=line.get_color())
     for name, (seconds, psnr) in (published or {}).items():
         axes.plot(seconds, psnr, "k^", label=name)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.core.text import literal
 from normnex_pl.core.types import View, ViewTruth
 from normnex_pl.data.truth import read_truth
 from normnex_pl.evaluation.pictures.colors import mapped_colors, to_bytes
@@ -78,7 +79,7 @@ def normal_error_figure(runs: Sequence[TrainedRun], view: str | None = None) -> 
     shown, truth = _known(runs, view)
     regions = [name for name in REGIONS if name != "all"]
     figure = Figure(figsize=(12.0, 3.6), layout="constrained")
-    figure.suptitle(f"{shown.name} of " + "\n".join(run.label for run in runs), fontsize=10)
+    figure.suptitle(literal(f"{shown.name} of " + "\n".join(run.label for run in runs)), fontsize=10)
     grid = figure.subplots(1, len(regions), sharey=True, squeeze=False)[0]
     constant = angles_deg(constant_normals(shown.camera), truth.normals)
     all_normals = [_normals(run, shown.name) for run in runs]
@@ -90,7 +91,7 @@ def normal_error_figure(runs: Sequence[TrainedRun], view: str | None = None) -> 
         axes.plot(*_shares(constant[inside], torch.ones_like(constant[inside])), color="grey", linewidth=1)
         for place, (run, normals, angles) in enumerate(zip(runs, all_normals, all_angles, strict=True)):
             for name, style in (("normals", "-"), ("target_normals", ":")):
-                label = run.variant if style == "-" else None
+                label = literal(run.variant) if style == "-" else None
                 x, y = _shares(angles[name][inside], normals["acc"][inside])
                 axes.plot(x, y, style, color=f"C{place}", label=label)
         axes.set_title(region, fontsize=10)

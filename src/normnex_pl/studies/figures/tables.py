@@ -13,6 +13,8 @@ from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from normnex_pl.core.text import literal
+
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 WIDTH = 12.0  # inches
@@ -42,15 +44,15 @@ def picture_table(
     column = width / len(titles)
     height = column * sum(heights) + _LINE * (2 + caption.count("\n") + len(rows) / 2)
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(caption, fontsize=11)
+    figure.suptitle(literal(caption), fontsize=11)
     grid = figure.subplots(len(rows), len(titles), squeeze=False, gridspec_kw={"height_ratios": heights})
     for row, pictures in enumerate(rows):
         for place, picture in enumerate(pictures):
             _show(grid[row, place], picture)
         if labels is not None:
-            grid[row, 0].set_ylabel(labels[row], fontsize=10)
+            grid[row, 0].set_ylabel(literal(labels[row]), fontsize=10)
     for place, title in enumerate(titles):
-        grid[0, place].set_title(title, fontsize=10)
+        grid[0, place].set_title(literal(title), fontsize=10)
     return figure, [list(row) for row in grid]
 
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from normnex_pl.core.files import replacing
+from normnex_pl.core.text import literal
 from normnex_pl.studies.sweeps.config import Config, metric_of
 from normnex_pl.studies.sweeps.engine import Importance
 from normnex_pl.studies.sweeps.report import Comparable, format_number, short_name
@@ -39,7 +40,7 @@ def write_plot(
     figure = Figure(figsize=(_WIDTH, bars + _PANEL * rows), layout="constrained")
     grid = figure.add_gridspec(rows + 1, _COLUMNS, height_ratios=[bars, *[_PANEL] * rows])
     about = [*textwrap.wrap(title, _TITLE), f"{len(runs.scores)} runs, all at step {runs.step}"]
-    figure.suptitle("\n".join(about), fontsize=10)
+    figure.suptitle(literal("\n".join(about)), fontsize=10)
     _show_importance(figure.add_subplot(grid[0, :]), names, found)
     for place, name in enumerate(names):
         axes = figure.add_subplot(grid[1 + place // _COLUMNS, place % _COLUMNS])

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import folder_name
 from normnex_pl.studies.sweeps.online import FOLDER_VARIABLE
 from normnex_pl.training.command import resolved_config
 from normnex_pl.training.configurations import config_files, config_words
@@ -37,7 +38,7 @@ def agents_folder(scene: Path) -> Path:
         raise UserError(
             "--folder: expected the run folder, found none. Start sweeps by `normnex sweep`."
         ) from error
-    place = os.environ.get(FOLDER_VARIABLE) or f"runs/{scene.resolve().name}/sweep-{sweep}"
+    place = os.environ.get(FOLDER_VARIABLE) or f"runs/{folder_name(scene)}/sweep-{sweep}"
     return Path(place) / "runs" / run
 
 

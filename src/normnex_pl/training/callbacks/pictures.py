@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import file_name
 from normnex_pl.core.types import Scene, View
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.evaluation.pictures.colors import write_png
@@ -104,7 +105,7 @@ class ComponentPictures(pl.Callback):
         cuda = [pl_module.device] if pl_module.device.type == "cuda" else []
         with torch.no_grad(), torch.random.fork_rng(devices=cuda):
             for name, picture in _pictures(pl_module, self._views, self.settings.layers):
-                write_png(folder / f"{name}.png", picture)
+                write_png(folder / file_name(name, ".png"), picture)
                 for logger in trainer.loggers:
                     log_picture(logger, f"components/{name}", picture, step)
 

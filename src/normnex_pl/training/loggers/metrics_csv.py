@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,15 +13,56 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from typing_extensions import override
 
+from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing
+
+_LOG = logging.getLogger(__name__)
 
 
 def read_history(path: Path, name: str) -> list[tuple[int, float]]:
-    """Return the steps and values of one metric that have been written; none if there is no such file."""
+    """Return the steps and values of one metric that have been written; none if there is no such file.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    return [(int(row["step"]), float(row[name])) for row in read_rows(path) if name in row]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows that have been written, without their empty cells; none if there is no such file.
+
+    Raises:
+        UserError: The file is damaged, or something else wrote it.
+    """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [(int(row["step"]), float(row[name])) for row in csv.DictReader(file) if row.get(name)]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows = [{key: cell for key, cell in row.items() if cell} for row in reader]
+        if "step" not in (reader.fieldnames or ["step"]):
+            raise KeyError("step")
+        for row in rows:
+            _check_row(row)
+    except (ValueError, TypeError, KeyError, csv.Error) as error:
+        raise UserError(
+            f"{path}: expected a column called step and numbers, with commas between them, found a damaged "
+            f"file ({error!r}). Remove it, or restore what a run wrote."
+        ) from error
+    return rows
+
+
+def _check_row(row: Mapping[str, str]) -> None:
+    """Raise an error unless a row has a step, and numbers."""
+    int(row["step"])
+    for cell in row.values():
+        float(cell)
+
+
+@rank_zero_only
+def _put_aside(path: Path) -> None:
+    """Keep a damaged file under another name."""
+    path.replace(path.with_name(f"{path.stem}.damaged{path.suffix}"))
 
 
 class MetricsCSV(Logger):
@@ -39,10 +81,11 @@ class MetricsCSV(Logger):
         self.flush_every = flush_every
         self._rows: list[dict[str, Any]] = []
         self._unsaved = 0
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-            self._rows = [{key: value for key, value in row.items() if value} for row in rows]
+        try:
+            self._rows.extend(read_rows(path))
+        except UserError as error:
+            _LOG.warning("%s The rows of earlier steps are left out.", error)
+            _put_aside(path)
 
     @property
     @override
