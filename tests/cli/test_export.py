@@ -9,6 +9,7 @@ import pytest
 from cli.helpers import failure
 from normnex_pl.cli.main import main
 from normnex_pl.export.baked.pipeline import BakeSettings, bake
+from normnex_pl.export.formats import FORMATS
 from support.small import make_mpi, moved, reference_camera
 
 
@@ -42,6 +43,15 @@ def test_unknown_formats_are_answered_with_those_that_there_are(
     assert message.startswith("--format: expected one of mpi")
     assert "found jpeg" in message
     assert not (tmp_path / "out").exists()
+
+
+def test_the_help_says_what_each_format_holds_and_loses(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["export", "--help"])
+    assert not end.value.code
+    words = " ".join(capsys.readouterr().out.split())
+    for one in FORMATS.values():
+        assert f"{one.name}: {one.summary} loses {one.loses}" in words
 
 
 def test_other_files_are_left_alone(baked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

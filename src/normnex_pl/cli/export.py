@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.export.formats import FORMATS
@@ -15,9 +16,13 @@ class Options:
 
     Attributes:
         run: Folder of the run.
-        format: Name of the format; mpi is the baked multiplane image itself.
+        format: Name of the format, see below.
         output: Folder to write; by default NAME of the format beside the run's own files, in export/.
     """
+
+    notes: ClassVar[str] = "\n".join(
+        ["formats:", *(f"  {one.name}: {one.summary}\n    loses {one.loses}" for one in FORMATS.values())]
+    )
 
     run: Path
     format: str = "mpi"

@@ -78,15 +78,16 @@ def parse(kind: type[_Options], prog: str, words: Sequence[str]) -> _Options:
 
 
 def parser_of(kind: type, prog: str) -> CommandParser:
-    """Return the parser of a dataclass; see the module."""
+    """Return the parser of a dataclass; see the module. Its class variable ``notes`` ends the help."""
     documentation = inspect.cleandoc(kind.__doc__ or "")
     description = documentation.partition("\nAttributes:")[0].strip()
     others = [field for field in _fields(kind) if _takes_words(field)]
+    notes = [kind.notes] if hasattr(kind, "notes") else []
     parser = CommandParser(
         prog=prog,
         usage=f"{prog} {_usage(kind)}",
         description=description,
-        epilog=" ".join(field.text for field in others),
+        epilog="\n\n".join([*(field.text for field in others), *notes]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
