@@ -60,7 +60,7 @@ class Options:
 
     @property
     def plan(self) -> ComparisonPlan:
-        """The settings that all runs share."""
+        """What all runs share."""
         default = Path("runs") / self.scene.resolve().name / f"compare-{Path(self.preset).stem}"
         return ComparisonPlan(self.scene, self.preset, self.settings, self.out or default)
 
