@@ -396,7 +396,7 @@ def test_tests_add_to_an_environment_for_runs(project: Project) -> None:
     project.make("demo")
     project.make("test", "PYTEST_ARGS=-k 'a or b'")
     assert project.installations() == [".", ".[dev,scenes,capture,video,notebooks]"]
-    pytest = ["python", "-m", "pytest", "-n", "2", "--dist", "loadfile"]
+    pytest = ["python", "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     assert project.calls()[-1] == [*pytest, "-k", "a or b"]
 
 
