@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from normnex_pl.core.files import check_place
 from normnex_pl.export.baked.bake import bake_run
 from normnex_pl.export.baked.pipeline import BakeSettings
 from normnex_pl.export.baked.renderers import TorchRenderer, find_renderer
@@ -37,5 +38,6 @@ def run(options: Options) -> None:
     device = find_device(options.device)
     renderer = find_renderer(device) if options.renderer == "fastest" else TorchRenderer()
     trained = read_run(options.run, options.scene, device)
+    check_place(options.run)
     print(report(bake_run(trained, options.settings, device, renderer)))  # noqa: T201
     print(f"Look at it in a browser: normnex view {options.run}")  # noqa: T201

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from normnex_pl.cli.options import WordsAfterDashes
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.files import folder_name, write_text
+from normnex_pl.core.files import check_place, folder_name, write_text
 from normnex_pl.evaluation.pictures.colors import write_png
 from normnex_pl.studies.comparison import Run, csv_table, markdown_table
 from normnex_pl.studies.comparison_pictures import comparison_sheet
@@ -79,6 +79,7 @@ def run(options: Options) -> int:
     specs = [
         plan.run_of(name, row, seed) for name, row in rows.items() for seed in dict.fromkeys(options.seeds)
     ]
+    check_place(plan.out)
     runs = RunQueue(options.jobs, _report).run(specs)
     _write_results(plan.out, options.caption, runs)
     return int(any(run.failure for run in runs))

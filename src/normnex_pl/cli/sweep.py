@@ -7,7 +7,7 @@ from pathlib import Path
 
 from normnex_pl.cli.options import WordsAfterDashes
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.files import folder_name
+from normnex_pl.core.files import check_place, folder_name
 from normnex_pl.studies.sweeps.config import Config, read_sweep
 from normnex_pl.studies.sweeps.engine import Engine, prepare
 from normnex_pl.studies.sweeps.local import LocalSweep
@@ -60,6 +60,7 @@ def run(options: Options) -> int:
     count = options.count or config.get("run_cap")
     if (count is None and config["method"] != "grid") or (count is not None and count < 1):
         raise UserError(f"{options.sweep}: expected a number of runs, found {count}. Say --count=n.")
+    check_place(options.folder)
     with prepare(experiments_folder() / "sweeps" / "engine.py", _report) as engine:
         if faults := engine.check(config):
             raise UserError(f"{options.sweep}: expected a sweep by W&B's schema, found: {'; '.join(faults)}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import check_place
 from normnex_pl.export.video.make import make_videos
 from normnex_pl.export.video.settings import VideoSettings
 from normnex_pl.training.run_folder import RunFolder
@@ -50,5 +51,6 @@ def run(options: Options) -> None:
         trained = read_run(options.run, options.scene, device)
         module, scene = trained.module, trained.data.scene
     folder = options.out or RunFolder(options.run).video
+    check_place(folder)
     for path in make_videos(options.run, module, scene, options.settings, folder):
         _LOG.info("wrote %s", path)

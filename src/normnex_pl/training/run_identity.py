@@ -35,6 +35,8 @@ def parse_settings(text: str) -> dict[str, Any]:
         raise ValueError(str(error)) from error
     if not isinstance(content, dict):
         raise ValueError(f"no settings with names, but {type(content).__name__}")
+    if odd := [name for name in content if not isinstance(name, str)]:
+        raise ValueError(f"no name of a setting, but {odd[0]}")
     return content
 
 
@@ -52,7 +54,7 @@ def identity_difference(stored: dict[str, Any], now: dict[str, Any]) -> str | No
 def first_difference(before: Any, now: Any, key: str = "") -> str | None:
     """Name the first value in which two nested dictionaries differ, or None."""
     if isinstance(before, dict) and isinstance(now, dict):
-        for name in sorted({*before, *now}):
+        for name in sorted({*before, *now}, key=str):
             difference = first_difference(before.get(name), now.get(name), f"{key}.{name}" if key else name)
             if difference:
                 return difference

@@ -48,13 +48,15 @@ def check_writable(run: RunFolder) -> None:
     Raises:
         UserError: A folder can't be written to, or one has the name of a file.
     """
+    check_place(run.path)
     files = (run.config, run.planes, run.scene, run.metrics_csv, run.metrics, run.validation)
     for file in (*files, run.checkpoint, run.contact_sheet):
         if file.is_dir():
             raise UserError(f"{file}: expected a file of a run, found a folder. Remove it.")
     folders = (run.checkpoint.parent, run.contact_sheet.parent, run.components(0).parent)
-    for folder in (run.path, *(folder for folder in folders if folder.exists())):
-        check_place(folder)
+    for folder in folders:
+        if folder.exists():
+            check_place(folder)
 
 
 def store_run(run: RunFolder, settings: str, data: SceneDataModule) -> None:
