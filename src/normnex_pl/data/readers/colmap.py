@@ -34,7 +34,13 @@ from normnex_pl.data.readers.colmap_model import (
     SparseReconstruction,
     c2w_of,
 )
-from normnex_pl.data.readers.colmap_places import ModelPlace, choose_model, model_places, named_place
+from normnex_pl.data.readers.colmap_places import (
+    ModelPlace,
+    choose_model,
+    model_places,
+    named_place,
+    possible_places,
+)
 from normnex_pl.data.readers.colmap_text import read_text
 from normnex_pl.data.readers.named_photos import check_listed_once, find_photos
 
@@ -73,10 +79,11 @@ class ColmapReader(SceneReader):
 
     @override
     def files(self, root: Path) -> Iterable[Path]:
-        places = [place for group in model_places(root) for place in group]
+        # Of incomplete models too: what appears may change which one is read.
+        places = [place for group in possible_places(root) for place in group]
         if self.model is not None and (named := named_place(root, self.model)):
             places.append(named)
-        files = {path for place in places for files in place.candidates() for path in files}
+        files = {path for place in places for files in place.forms() for path in files}
         yield from (path for path in files if path.is_file())
         yield from photos_below(root)
 

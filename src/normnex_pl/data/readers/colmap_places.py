@@ -48,10 +48,13 @@ class ModelPlace:
         """The folder that holds ``images/`` or ``images_<n>/``."""
         return self.root / "dense" if Path(self.name).parts[:1] == ("dense",) else self.root
 
+    def forms(self) -> list[ModelFiles]:
+        """Name the files of each form that a model may have here, in the order of preference."""
+        return [ModelFiles.of(self.folder, ending) for ending in _IMAGE_READERS]
+
     def candidates(self) -> list[ModelFiles]:
         """List the forms in which the folder has a model, complete or not."""
-        forms = (ModelFiles.of(self.folder, ending) for ending in _IMAGE_READERS)
-        return [files for files in forms if files.cameras.exists()]
+        return [files for files in self.forms() if files.cameras.exists()]
 
     def files(self) -> ModelFiles:
         """Choose the files to read: binary unless only the text files are complete."""
