@@ -248,7 +248,12 @@ def ends_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
     ("error", "status", "text"),
     [
         (UserError("x: expected\n  one, found two."), 2, "error: x: expected one, found two.\n"),
-        (PermissionError(13, "Permission denied", "/x/y"), 2, "error: /x/y: Permission denied\n"),
+        (
+            PermissionError(13, "Permission denied", "/x/y"),
+            2,
+            "error: /x/y: expected permission to read and write here, found none (Permission denied). Change the permissions, or "
+            "choose another place.\n",
+        ),
         (OSError("something of the system"), 2, "error: something of the system\n"),
         (RunStoppedError("Stopped at step 3."), STOPPED, "Stopped at step 3.\n"),
         (KeyboardInterrupt(), 130, "\nStopped.\n"),

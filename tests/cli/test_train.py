@@ -61,7 +61,7 @@ def test_several_gpus_have_a_process_each() -> None:
         (["--loggers", "wand"], "or one of tensorboard, wandb, found wand"),
         (["--preset=gone.yaml"], "gone.yaml: expected a YAML file, found none"),
         (["--gpus=0"], "--gpus, --nodes: expected at least 1 of each"),
-        (["--nodes=2"], "--nodes: expected --gpus beside it"),
+        (["--nodes=2"], "--nodes: expected --gpus as well"),
         (["--data.ray_per_step=60"], "--data.ray_per_step"),
     ],
 )

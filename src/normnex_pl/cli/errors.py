@@ -1,4 +1,4 @@
-"""One handler for all commands: what a user can mend ends with one line, a bug with a traceback."""
+"""One handler for all commands: what a user can fix ends with one line, a bug with a traceback."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Options:
     def __post_init__(self) -> None:
         """Raise a UserError if there are nodes without GPUs."""
         if self.gpus is None and self.nodes != 1:
-            raise UserError(f"--nodes: expected --gpus beside it, found {self.nodes} nodes alone.")
+            raise UserError(f"--nodes: expected --gpus as well, found {self.nodes} nodes alone.")
 
     def words(self) -> list[str]:
         """Return the arguments of ``normnex fit``."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, RayBatch, Scene, View
@@ -101,18 +102,22 @@ class SceneDataModule(pl.LightningDataModule):
         """Hashes of the files that the scene was read from, see `scene_files`."""
         return scene_files(self.reader, self.scene)
 
+    @override
     def train_dataloader(self) -> _Indices:
         """Return as many items as there are training views; their values don't matter."""
         return _Indices(self.train_views)
 
+    @override
     def val_dataloader(self) -> _Indices:
         """Return the training views that were left out, if any."""
         return _Indices(self.validation_views)
 
+    @override
     def test_dataloader(self) -> _Indices:
         """Return the held-out views."""
         return _Indices(self.scene.test)
 
+    @override
     def transfer_batch_to_device(
         self, batch: int, device: torch.device, dataloader_idx: int
     ) -> RayBatch | View:

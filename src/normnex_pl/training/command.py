@@ -58,6 +58,7 @@ class SettingsParser(LightningArgumentParser):
 class NormNeXCLI(LightningCLI):
     """``normnex fit | validate | test``: LightningCLI with a run folder."""
 
+    @override
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         """Return the subcommands, and the trainer's arguments that aren't settings."""
@@ -67,6 +68,7 @@ class NormNeXCLI(LightningCLI):
             "test": {"model", "dataloaders", "datamodule"},
         }
 
+    @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the run's settings, and take the geometry from the scene."""
         parser.add_class_arguments(RunSettings, "run")
@@ -87,6 +89,7 @@ class NormNeXCLI(LightningCLI):
         )
         parser.link_arguments("data.geometry", "model.geometry", asdict, apply_on="instantiate")
 
+    @override
     def before_instantiate_classes(self) -> None:
         """Check settings and find the run folder before anything slow happens."""
         config = self.config[self.subcommand]
@@ -102,6 +105,7 @@ class NormNeXCLI(LightningCLI):
         if self.subcommand != "fit":
             config.ckpt_path = str(config.ckpt_path or self.run.existing_checkpoint())
 
+    @override
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Add what every run writes: checkpoints, scalars, pictures, scores."""
         self._check_run()

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from typing_extensions import override
+
 # Kinds of files that are served. Browsers refuse modules of another type, and nosniff makes them trust it.
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -92,6 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Send what `do_GET` would, without the content."""
         self._answer(with_content=False)
 
+    @override
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing: the browser's own tools show its requests."""
 
