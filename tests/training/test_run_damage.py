@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -176,11 +175,8 @@ def test_a_damaged_history_is_left_out_with_a_warning_and_kept(
 
 def test_one_wrong_bit_of_a_weight_is_found(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    with zipfile.ZipFile(run.checkpoint) as archive:
-        largest = max(archive.infolist(), key=lambda record: record.file_size)
     content = bytearray(run.checkpoint.read_bytes())
     place = content.index(WEIGHTS.numpy().tobytes()[:64]) + 17
-    assert largest.file_size == 4 * len(WEIGHTS)
     content[place] ^= 1
     run.checkpoint.write_bytes(content)
     with pytest.raises(UserError, match=r"last\.ckpt: expected a checkpoint, found a damaged file"):

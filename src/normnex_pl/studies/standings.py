@@ -110,7 +110,8 @@ def _read(path: Path, parse: Any) -> dict[str, Any]:
         content = parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return content if isinstance(content, dict) else {}
+    named = isinstance(content, dict) and all(isinstance(name, str) for name in content)
+    return content if named else {}
 
 
 def standings_table(found: Sequence[Standing], root: Path) -> str:
