@@ -234,6 +234,12 @@ def test_choices_are_those_that_there_are() -> None:
     assert set(get_args(get_args(hints["formats"])[0])) == set(WRITERS)
 
 
+NO_PERMISSION = (
+    "expected permission to read and write here, found none (Permission denied). Change the permissions, or "
+    "choose another place."
+)
+
+
 def ends_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
     """Return the status of a command that raises an error."""
 
@@ -248,12 +254,7 @@ def ends_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
     ("error", "status", "text"),
     [
         (UserError("x: expected\n  one, found two."), 2, "error: x: expected one, found two.\n"),
-        (
-            PermissionError(13, "Permission denied", "/x/y"),
-            2,
-            "error: /x/y: expected permission to read and write here, found none (Permission denied). Change the permissions, or "
-            "choose another place.\n",
-        ),
+        (PermissionError(13, "Permission denied", "/x/y"), 2, f"error: /x/y: {NO_PERMISSION}\n"),
         (OSError("something of the system"), 2, "error: something of the system\n"),
         (RunStoppedError("Stopped at step 3."), STOPPED, "Stopped at step 3.\n"),
         (KeyboardInterrupt(), 130, "\nStopped.\n"),
