@@ -62,10 +62,7 @@ def _replaced(entry: Any, pages: list[str]) -> Any:
 
 
 def _rooms(root: Path) -> dict[str, list[str]]:
-    """Return the full names of the modules of each folder of the package.
-
-    Loose modules go under the package's own name.
-    """
+    """Return the full names of the modules of each room; loose ones go under the name of the package."""
     rooms: dict[str, list[str]] = {}
     source = root / "src"
     for path in sorted((source / PACKAGE).rglob("*.py")):
