@@ -75,9 +75,7 @@ class NormNeXCLI(LightningCLI):
         parser.add_class_arguments(PictureSettings, "pictures")
         parser.add_class_arguments(MemorySettings, "memory")
         parser.add_subclass_arguments(Initialization, "initialization", help="initial planes")
-        parser.add_argument(
-            "--checkpoint_every", type=int, default=1000, help="steps between two checkpoints"
-        )
+        parser.add_argument("--checkpoint_every", type=int, default=1000, help="steps between checkpoints")
         parser.add_argument(
             "--loggers", type=list[RunLogger], default=[], help="logs beside metrics.csv, such as W&B"
         )
