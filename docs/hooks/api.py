@@ -1,6 +1,6 @@
-"""Add the pages that follow from files: one of the API for each room of the package, and the configurations.
+"""Generate pages from files: an API page for each room of the package, and the page of configurations.
 
-Folders are walked, so that a new room, module or configuration has its page without being listed anywhere.
+The folders are scanned, so that a new room, module or configuration is included without being listed.
 Nothing is imported: mkdocstrings reads the modules' source.
 """
 
@@ -28,7 +28,7 @@ CONFIGURATIONS = {
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put a page for each room where `mkdocs.yml` has the API's folder."""
+    """Replace the API's folder in the navigation of `mkdocs.yml` by a page for each room."""
     rooms = [f"{API}{name}.md" for name in _rooms(_root(config))]
     config.nav = _replaced(config.nav, [f"{API}index.md", *rooms])
     return config
@@ -62,7 +62,7 @@ def _replaced(entry: Any, pages: list[str]) -> Any:
 
 
 def _rooms(root: Path) -> dict[str, list[str]]:
-    """Return the full names of the modules of each room; loose ones go under the name of the package."""
+    """Return the full names of the modules of each room; top-level ones belong to the package's own name."""
     rooms: dict[str, list[str]] = {}
     source = root / "src"
     for path in sorted((source / PACKAGE).rglob("*.py")):
@@ -75,13 +75,13 @@ def _rooms(root: Path) -> dict[str, list[str]]:
 
 
 def _room_page(name: str, modules: list[str]) -> str:
-    """Return a page that has mkdocstrings document the modules of a room."""
+    """Return a page on which mkdocstrings documents the modules of a room."""
     title = name if name == PACKAGE else f"{PACKAGE}.{name}"
     return f"# {title}\n\n" + "\n".join(f"::: {module}\n" for module in modules)
 
 
 def _overview(root: Path, rooms: dict[str, list[str]]) -> str:
-    """Return a table of the rooms with the first line of their docstrings."""
+    """Return a page with a table of the rooms and the first lines of their docstrings."""
     rows = []
     for name, modules in rooms.items():
         folder = root / "src" / PACKAGE / ("" if name == PACKAGE else name)
@@ -103,13 +103,13 @@ def _overview(root: Path, rooms: dict[str, list[str]]) -> str:
 
 
 def _summary(path: Path) -> str:
-    """Return the first line of a file's docstring."""
+    """Return the first line of a module's docstring."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path.exists() else None
     return (text or "").partition("\n")[0].replace("|", "\\|")
 
 
 def _configurations(experiments: Path) -> str:
-    """Return a page with all YAML files, each in a block that can be copied."""
+    """Return a page with all YAML files, each in a code block."""
     lines = [
         "# Configurations",
         "",

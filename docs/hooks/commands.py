@@ -1,6 +1,6 @@
-"""Add the pages of commands and settings, made of what the commands themselves print with ``--help``.
+"""Generate the pages of commands and settings from the output of each command's ``--help``.
 
-Each command is run once for each state of the source: the texts are kept in ``.cache/docs/``.
+The commands run once for each state of the source: their output is cached in ``.cache/docs/``.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
-# Print the names of all commands, in the order in which the page has them.
+# Print the names of all commands, in the order of the page.
 NAMES = "import normnex_pl.cli.main as cli; print(*cli.COMMANDS)"
-SETTINGS = "settings"  # among the stored texts: the help of `fit`, an option a line
+SETTINGS = "settings"  # key of the help of `fit` in the cache, with one option per line
 LIGHTNING = ("fit", "validate", "test")
 FIT = ("-m", "normnex_pl", "fit")
-LINKED = "Linked arguments:"  # what the program sets itself
-WRAPPED, UNWRAPPED = 100, 100_000  # columns: for reading, and for an option a line
-# A name or a value of an option begins a line after two spaces; longer indentation goes on.
+LINKED = "Linked arguments:"  # settings that the program derives itself
+WRAPPED, UNWRAPPED = 100, 100_000  # columns: for reading, and for one option per line
+# An option begins after two spaces; lines with more indentation continue its description.
 OPTION = re.compile(r"^  (-.+?)(?:  +(.*))?$")
 TYPE = re.compile(r"\s*\((?P<required>required, )?type: (?P<type>.*?)(?:, default: (?P<default>.*?))?"
                   r"(?:, known subclasses: (?P<known>.*))?\)$")  # fmt: skip
@@ -62,7 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _stored_texts(root: Path) -> dict[str, str]:
-    """Return what each command prints with ``--help``; from the cache if the source is what it was."""
+    """Return the output of each command's ``--help``, from the cache if the source is unchanged."""
     digest = hashlib.sha256()
     sources = [*(root / "src").rglob("*.py"), *(root / "experiments").rglob("*.py"), Path(__file__)]
     for path in sorted(sources):
@@ -82,13 +82,13 @@ def _stored_texts(root: Path) -> dict[str, str]:
 
 
 def _commands(root: Path) -> dict[str, Sequence[str]]:
-    """Return the arguments with which Python starts each command."""
+    """Return the arguments of Python that start each command."""
     names = _run(root, ["-c", NAMES]).split()
     return {name: ("-m", "normnex_pl", name) for name in names if name not in LIGHTNING}
 
 
 def _run(root: Path, words: Sequence[str]) -> str:
-    """Return what Python prints with these arguments, run on the source of this checkout."""
+    """Run Python with these arguments on the source of this checkout, and return its output."""
     paths = [str(root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
         "COLUMNS": str(UNWRAPPED if tuple(words[:-1]) == FIT else WRAPPED),
@@ -104,7 +104,7 @@ def _run(root: Path, words: Sequence[str]) -> str:
 
 
 def _commands_page(texts: dict[str, str]) -> str:
-    """Return a section a command, with the text of its ``--help``."""
+    """Return a page with a section for each command: the output of its ``--help``."""
     lines = [COMMANDS_INTRODUCTION]
     for name, text in texts.items():
         lines += [f"## normnex {name}".rstrip(), "", "```text", text, "```", ""]
@@ -112,7 +112,7 @@ def _commands_page(texts: dict[str, str]) -> str:
 
 
 def _settings_page(text: str) -> str:
-    """Return a table of options for each section of the help of `fit`."""
+    """Return a page with a table of options for each section of the help of `fit`."""
     lines = [SETTINGS_INTRODUCTION]
     for prefix, options in _sections(text).items():
         lines += [f"## `{prefix}`" if prefix else "## General", ""]
@@ -127,7 +127,7 @@ def _settings_page(text: str) -> str:
 
 
 def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
-    """Return options and their descriptions, by what the names of an option of a section begin with."""
+    """Parse the options and their descriptions, grouped by the prefix that a section's options share."""
     found: list[tuple[str, str]] = []
     linked = False
     for line in text.splitlines():
@@ -147,12 +147,12 @@ def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def _is_setting(option: str) -> bool:
-    """Return whether an option sets one thing: none of a section as a whole, and no further help."""
+    """Return whether an option is a single setting, neither a whole section nor a request for help."""
     return ".help" not in option and not re.fullmatch(r"--[a-z.]+ CONFIG", option)
 
 
 def _row(option: str, meaning: str) -> str:
-    """Return a table row of an option: its name without the placeholder, what it means, type and default."""
+    """Return a table row of an option: its name without the placeholder, description, type and default."""
     found = TYPE.search(meaning)
     kind, default = (found["type"], found["default"] or "") if found else ("", "")
     if found:
@@ -172,5 +172,5 @@ def _row(option: str, meaning: str) -> str:
 
 
 def _short(kind: str) -> str:
-    """Return a type as Python's own syntax has it."""
+    """Return a type in Python's own syntax."""
     return re.sub(r"<class '([^']*)'>", r"\1", kind)

@@ -12,7 +12,7 @@ MARKER = "{{ counts }}"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the figures of today's sources where a page has the marker."""
+    """Replace a page's marker by the counts of the current sources."""
     return markdown.replace(MARKER, counts(ROOT)) if MARKER in markdown else markdown
 
 

@@ -88,7 +88,7 @@ def check(options: argparse.Namespace) -> None:
 
 
 class Bench:
-    """Runs trainings in processes of their own.
+    """A benchmark whose trainings run in separate processes.
 
     Args:
         options: The options of the command line.

@@ -37,7 +37,7 @@ Measure = Callable[[pl.Trainer, NormNeXModule], dict[str, Any]]
 
 
 class FinishedError(Exception):
-    """Ends a training that has been measured."""
+    """Exception that ends a training after its measurement."""
 
 
 class Probe(pl.Callback):

@@ -36,7 +36,7 @@ def check(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def next_values(question: dict[str, Any]) -> dict[str, Any]:
-    """Propose a run; the same question gives the same answer."""
+    """Propose a run; the same input gives the same result."""
     from sweeps import next_run
 
     random.seed(len(question["runs"]))

@@ -17,7 +17,7 @@ _NEARLY_ALL = 90
 
 @dataclass(frozen=True)
 class Coverage:
-    """How the cameras of a capture are spread. Angles in degrees; shifts in fractions of the photos' width.
+    """Spread of the cameras of a capture. Angles in degrees; shifts in fractions of the photos' width.
 
     Attributes:
         turn: Largest angle between the optical axes of two photos.
@@ -25,7 +25,7 @@ class Coverage:
         around: Largest angle between two cameras, seen from the middle of the scene.
         usual_around: Angle that one in ten pairs exceeds.
         baseline: Largest distance between two cameras, over the median depth of the points.
-        parallax: How far the nearest content moves against the farthest, between the outermost cameras.
+        parallax: Shift of the nearest content against the farthest, between the outermost cameras.
         gap: The same, for each photo, between it and the nearest other camera.
         ray_angle: Median, over the points, of the angle between the rays that see a point.
     """

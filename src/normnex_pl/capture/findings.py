@@ -43,7 +43,7 @@ class RegisteredPhotos:
 
 
 def why_not_facing(coverage: Coverage) -> str | None:
-    """Say why planes in front of one camera can't show a capture; None if they can."""
+    """Explain why planes in front of one camera can't show a capture; None if they can."""
     if coverage.usual_turn > _TOO_MUCH_TURN:
         return (
             "expected photos that face the scene from one side, found optical axes up to "

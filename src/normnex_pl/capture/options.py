@@ -1,4 +1,4 @@
-"""What a user may choose when a scene is made of photos."""
+"""The options of preparing a scene from photos."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def read_color(video: Path) -> VideoColor:
 
 
 def color_warning(color: VideoColor) -> str | None:
-    """Say what becomes of a video's colours; None if frames show them as they are."""
+    """Describe the conversion of a video's colours; None if frames show them as they are."""
     if color.matrix not in _CONVERTED:
         return (
             f"the video's colours are stored as {color.matrix}, which ffmpeg doesn't convert: the photos "

@@ -100,5 +100,5 @@ def _write_results(out: Path, caption: str, runs: Sequence[Run]) -> None:
 
 
 def _report(line: str) -> None:
-    """Print at once, also into a file."""
+    """Print without buffering, even into a file."""
     print(line, flush=True)  # noqa: T201

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from normnex_pl.core.errors import STOPPED, RunStoppedError, UserError
 
 REFUSED = 2
-INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
+INTERRUPTED = 130  # the exit status that shells report of a program that Ctrl-C ended
 
 
 def guarded(action: Callable[[], int | None]) -> int:
-    """Run a command and return its exit status; what it raises for the user becomes a line on stderr.
+    """Run a command and return its exit status; errors meant for the user become a line on stderr.
 
     Raises:
         Exception: Anything else, which is a bug.
@@ -36,7 +36,7 @@ def guarded(action: Callable[[], int | None]) -> int:
 
 
 def _message_of(error: Exception) -> str | None:
-    """Return what to tell the user; None for a bug."""
+    """Return the message for the user; None for a bug."""
     if isinstance(error, (UserError, ArgumentError)):
         return str(error)
     if isinstance(error, OSError):
@@ -50,7 +50,7 @@ def _message_of(error: Exception) -> str | None:
 
 
 def _message_of_system(error: OSError) -> str:
-    """Return what the operating system has against a file, and what to do where permissions are missing."""
+    """Return the operating system's error about a file, with advice where permissions are missing."""
     place = "" if error.filename is None else f"{error.filename}: "
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (

@@ -1,4 +1,4 @@
-"""``normnex eval RUN``: the scores and pictures of a trained run, again."""
+"""``normnex eval RUN``: evaluate a trained run again."""
 
 from __future__ import annotations
 

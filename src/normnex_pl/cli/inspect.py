@@ -60,7 +60,7 @@ class Options:
 
 
 def run(options: Options) -> None:
-    """Print what a scene is, and draw it; changes nothing in its folder unless asked to.
+    """Print a report of a scene, and draw it; leave its folder unchanged unless asked to.
 
     Raises:
         UserError: The scene or a configuration can't be read, or a file can't be written.
@@ -94,7 +94,7 @@ def run(options: Options) -> None:
 
 
 def _memory(training: ConfiguredTraining, scene: Scene) -> MemoryEstimate | None:
-    """Return what the configured training takes; None without configuration."""
+    """Estimate the memory of the configured training; None without configuration."""
     module = training.module(scene.geometry)
     if module is None:
         return None
@@ -110,7 +110,7 @@ def _memory(training: ConfiguredTraining, scene: Scene) -> MemoryEstimate | None
 
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file; an error of the system becomes a message for the user."""
+    """Write a file; turn errors of the operating system into messages for the user."""
     try:
         write(path)
     except OSError as error:

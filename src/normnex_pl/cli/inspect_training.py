@@ -64,7 +64,7 @@ class ConfiguredTraining:
         return data
 
     def num_planes(self, given: int | None) -> int:
-        """Return how many planes the training will have.
+        """Return the number of planes of the training.
 
         Args:
             given: By the user; None asks the configuration.
@@ -96,7 +96,7 @@ class ConfiguredTraining:
 
     @property
     def precision(self) -> str:
-        """Of the training, as Lightning's trainer is given it."""
+        """Precision of the training, as Lightning's trainer takes it."""
         return str((self.config.get("trainer") or {}).get("precision") or "32-true")
 
 

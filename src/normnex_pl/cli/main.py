@@ -75,16 +75,16 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def _print_all_characters() -> None:
-    """Print what a terminal or a pipe has no character for as an escape, instead of raising."""
+    """Print characters that a terminal or pipe can't encode as escapes, instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _wait_briefly() -> None:
-    """Let threads of OpenMP that wait for each other soon leave their cores to others, unless the user chose.
+    """Shorten the busy waiting of OpenMP threads, unless the user has configured it.
 
-    The library reads it when PyTorch is imported, and processes that this one starts inherit it.
+    The library reads the setting when PyTorch is imported; child processes inherit it.
     """
     if not any(name in os.environ for name in _CHOICES):
         os.environ.update(_WAITING)
@@ -109,6 +109,6 @@ def _run(words: Sequence[str]) -> int | None:
 
 
 def usage() -> str:
-    """Return what ``normnex --help`` prints: a screen of 80 columns and 24 lines."""
+    """Return the text of ``normnex --help``, which fits a screen of 80 columns and 24 lines."""
     commands = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
     return _USAGE.format(commands=commands)

@@ -28,7 +28,7 @@ WordsAfterDashes = Annotated[tuple[str, ...], "words after --"]
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose refusals are errors of the user, for the handler of all commands."""
+    """A parser that raises a UserError for invalid arguments, for the handler of all commands."""
 
     @override
     def error(self, message: str) -> NoReturn:
@@ -98,7 +98,7 @@ def parser_of(kind: type, prog: str) -> CommandParser:
 
 
 def _usage(kind: type) -> str:
-    """Return the arguments in short; the list of options follows it anyway."""
+    """Return a short usage line; the list of options follows it anyway."""
     fields = list(_fields(kind))
     positional = [field.name.upper() for field in fields if field.default is dataclasses.MISSING]
     more = {OtherWords: " [--any.setting=value ...]", WordsAfterDashes: " [-- --any.setting=value ...]"}
@@ -106,7 +106,7 @@ def _usage(kind: type) -> str:
 
 
 def _fields(kind: type) -> Iterator[_Field]:
-    """Yield all fields, those of nested dataclasses in the place of these."""
+    """Yield all fields; nested dataclasses are replaced by their fields."""
     hints = get_type_hints(kind, include_extras=True)
     texts = _texts(kind)
     for field in dataclasses.fields(kind):
@@ -118,7 +118,7 @@ def _fields(kind: type) -> Iterator[_Field]:
 
 
 def _texts(kind: type) -> dict[str, str]:
-    """Return what the docstring's section `Attributes` says of each field."""
+    """Return the description of each field in the docstring's section `Attributes`."""
     section = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")[2]
     entries = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}
@@ -156,7 +156,7 @@ def _add(parser: argparse.ArgumentParser, field: _Field) -> None:
 
 
 def _help(field: _Field) -> str:
-    """Return what a field means, with its default unless the text tells it."""
+    """Return the help text of a field, with its default unless the text states it."""
     nothing = field.default is dataclasses.MISSING or field.default in (None, False, ())
     if nothing or "default" in field.text:
         return field.text
@@ -170,7 +170,7 @@ def _help(field: _Field) -> str:
 
 
 def _several(item: Any) -> Callable[[str], list[Any]]:
-    """Return what reads one or several values, with spaces between them, from a word."""
+    """Return a parser of one or several values, separated by spaces, from a word."""
     choices = get_args(item) if get_origin(item) is Literal else None
 
     def read(word: str) -> list[Any]:

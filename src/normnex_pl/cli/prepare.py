@@ -26,7 +26,7 @@ def run(options: Options) -> None:
 
 @contextmanager
 def _quiet_readers() -> Iterator[None]:
-    """Keep back what the readers tell of a scene that is half written."""
+    """Suppress the readers' log messages about a scene that is only partly written."""
     readers = logging.getLogger("normnex_pl.data")
     before = readers.level
     readers.setLevel(logging.WARNING)
@@ -37,7 +37,7 @@ def _quiet_readers() -> Iterator[None]:
 
 
 def _prepare(options: Options) -> Sequence[str]:
-    """Import what the extra brings, and start."""
+    """Import the packages of the extra, and start."""
     try:
         from normnex_pl.capture.prepare import prepare
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""``normnex report``: where the runs in a folder stand."""
+"""``normnex report``: the states of the runs in a folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Options:
 
 
 def run(options: Options) -> None:
-    """Read what the runs have written, print the table and write the file."""
+    """Read the files of the runs, print the table and write the CSV file."""
     found = [standing(folder) for folder in run_folders(options.runs)]
     print(standings_table(found, options.runs))  # noqa: T201
     out = options.out or options.runs / "report.csv"

@@ -87,5 +87,5 @@ def _run_here(config: Config, out: Path, count: int | None, jobs: int, engine: E
 
 
 def _report(line: str) -> None:
-    """Print at once, also into a file."""
+    """Print without buffering, even into a file."""
     print(line, flush=True)  # noqa: T201

@@ -43,7 +43,7 @@ class Options:
 
 
 def run(options: Options) -> None:
-    """Load the model, and its scene unless the user does without; render and write."""
+    """Load the model, and its scene unless --no-scene is given; render the video and write it."""
     device = find_device(options.device)
     if options.no_scene:
         module, scene = load_module(options.run, device), None

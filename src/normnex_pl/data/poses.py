@@ -26,7 +26,7 @@ def check_pose(where: str, c2w: Float[np.ndarray, "3 4"]) -> None:
 
 
 def number_problem(numbers: Float[np.ndarray, "number"]) -> str | None:
-    """Say what is wrong with numbers that nothing can be computed with, or None."""
+    """Describe numbers that can't be computed with, or return None."""
     if not np.isfinite(numbers).all():
         return "expected finite numbers, found NaN or infinity"
     if np.abs(numbers).max() > _LARGEST:
@@ -35,7 +35,7 @@ def number_problem(numbers: Float[np.ndarray, "number"]) -> str | None:
 
 
 def rotation_problem(rotation: Float[np.ndarray, "3 3"]) -> str | None:
-    """Say why a matrix is no rotation, or None."""
+    """Explain why a matrix isn't a rotation, or return None."""
     if np.abs(rotation.T @ rotation - np.eye(3)).max() > _ROTATION_TOLERANCE:
         return "expected a rotation matrix, found columns that are not perpendicular or not of length 1"
     if np.linalg.det(rotation) < 0:

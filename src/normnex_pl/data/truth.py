@@ -110,7 +110,7 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
 
 
 def _checked_size(path: Path, arrays: dict[str, NDArray[np.generic]]) -> tuple[int, int]:
-    """Height and width that all arrays agree on.
+    """Return the height and width that all arrays agree on.
 
     Raises:
         UserError: They don't, or a type is another than it should be.

@@ -51,7 +51,7 @@ class SettingsParser(LightningArgumentParser):
 
     @override
     def parse_string(self, content: str, path: str | os.PathLike[str] = "", **kwargs: Any) -> Any:
-        # Where it reads a file, the parser has made the file's folder the working directory.
+        # When it reads a file, the parser makes the file's folder the working directory.
         return super().parse_string(whole_text(content, Path.cwd()), path, **kwargs)
 
 
@@ -186,11 +186,11 @@ class NormNeXCLI(LightningCLI):
 
 
 class _Parsed(Exception):
-    """Ends a command line that was to be parsed alone; its argument is the YAML of all settings."""
+    """Exception that ends a command line after parsing; its argument is the YAML of all settings."""
 
 
 class _ParsingCLI(NormNeXCLI):
-    """Parses ``normnex fit`` and goes no further: no seed is set, nothing is instantiated."""
+    """A CLI that only parses ``normnex fit``: no seed is set, nothing is instantiated."""
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:

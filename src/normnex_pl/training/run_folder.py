@@ -38,7 +38,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """All paths of a run folder, and how its files are read and written.
+    """All paths of a run folder, with methods to read and write its files.
 
     Attributes:
         path: The folder.
@@ -59,7 +59,7 @@ class RunFolder:
 
     @property
     def planes(self) -> Path:
-        """Where the planes stand, and why; a scene's ``planes.txt`` has the same form."""
+        """The placement of the planes, with its reasons; a scene's ``planes.txt`` has the same form."""
         return self.path / "planes.txt"
 
     @property

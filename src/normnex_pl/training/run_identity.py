@@ -1,4 +1,4 @@
-"""Whether a configuration on disk is the one at hand, and of this version of the package. Without torch."""
+"""Comparison of a stored configuration with the current one and with this version. Without torch."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def parse_settings(text: str) -> dict[str, Any]:
 
 
 def identity(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what makes two configurations the same run: neither paths nor the machine."""
+    """Return the settings that identify a run, which exclude paths and the machine."""
     data = {key: value for key, value in settings["data"].items() if key != "scene"}
     return {"data": data} | {name: settings.get(name) for name in ("model", "seed_everything")}
 

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
-# Levels: profiles that differ from sRGB by less are some of its many versions, and change nothing.
+# In levels: profiles that differ from sRGB by no more are variants of it, and are ignored.
 _SAME = 3
 _PROBE_STEPS = 6
 _BASES = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK", "LAB": "LAB"}
@@ -15,11 +15,11 @@ _SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
 
 
 def as_stored(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return a photo with the values that its file has, as estimators of poses and papers' scores take them.
+    """Return a photo with the values stored in its file, as pose estimators and papers' scores use them.
 
     Args:
         image: With 8 bits a channel.
-        profile: Of its colours, which is not applied.
+        profile: Colour profile, which is not applied.
     """
     return image
 
@@ -29,8 +29,8 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
     Args:
         image: With 8 bits a channel, of any colour model.
-        profile: As the file has it; None is sRGB. Damaged profiles, and those of other colour models than
-            the photo's, change nothing.
+        profile: As stored in the file; None is sRGB. Damaged profiles, and those of other colour models
+            than the photo's, are ignored.
     """
     if not profile:
         return image
@@ -56,7 +56,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Return whether a transform of RGB leaves colours from all over the cube as they are."""
+    """Return whether a transform leaves samples of the whole RGB cube unchanged."""
     steps = np.linspace(0, 255, _PROBE_STEPS).astype(np.uint8)
     cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     converted = ImageCms.applyTransform(Image.fromarray(cube), transform)

@@ -1,4 +1,4 @@
-"""The step from photos of nearly one size to photos of one size."""
+"""Cropping of photos of nearly one size to one size."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from normnex_pl.data.photos.posed import PosedPhotos
 
 logger = logging.getLogger(__name__)
 
-# Cameras of a rig differ by a few percent; more than this would throw too much of the photos away.
+# Cameras of a rig differ by a few percent; a smaller crop would discard too much of the photos.
 _SMALLEST_CROP = 0.85
 
 
 def crop_images(posed: PosedPhotos) -> PosedPhotos:
-    """Cut equal borders off photos that are a little larger than the smallest height and width.
+    """Crop photos about their centres to the smallest height and width.
 
     Args:
         posed: With images.
 
     Raises:
-        UserError: Some photos would lose too much by that.
+        UserError: Some photos would lose too much.
     """
     sizes = Counter((image.shape[1], image.shape[0]) for image in posed.images)
     if len(sizes) <= 1:

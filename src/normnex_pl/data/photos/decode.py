@@ -24,7 +24,7 @@ from normnex_pl.data.photos.wide import to_8_bits
 
 logger = logging.getLogger(__name__)
 
-# A step that takes colours from a profile (None: none) to those wanted.
+# Converts colours from a profile (None: none) to the wanted ones.
 ColourStep = Callable[[Image.Image, bytes | None], Image.Image]
 
 _TRANSPOSITIONS = {
@@ -168,7 +168,7 @@ def _readable_fraction(header: PhotoHeader, size: Size | None) -> int:
 
 
 def _over_black(image: Image.Image) -> Image.Image:
-    """Convert any mode to RGB; what is transparent turns black, in proportion."""
+    """Convert any mode to RGB, compositing transparent pixels over black."""
     if not image.has_transparency_data:
         return image.convert("RGB")
     rgba = image.convert("RGBA")

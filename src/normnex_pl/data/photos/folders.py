@@ -1,4 +1,4 @@
-"""Finding the photos of a scene: which folder, and which files in it.
+"""Search for the photos of a scene: the folder, and the files in it.
 
 A scene keeps its photos in ``images/`` and, often, smaller copies in ``images_<n>/``. Which folder is
 read depends on the wanted width (see `find_folder`); the choice looks at file headers only.

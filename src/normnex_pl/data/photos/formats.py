@@ -1,4 +1,4 @@
-"""Formats of photos, told by what a file holds: names and their endings are often wrong."""
+"""Formats of photos, detected by content: file names and their endings are often wrong."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _LOCK = threading.RLock()
 
 
 def sniff(path: Path) -> str | None:
-    """Return what a file holds, judged by its first bytes; None if that is nothing known."""
+    """Return the format of a file, detected by its first bytes; None if it is unknown."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     return next((kind for pattern, kind in _PATTERNS if pattern.fullmatch(head)), None)
@@ -62,7 +62,7 @@ def sniff(path: Path) -> str | None:
 
 @contextmanager
 def without_pixel_limit() -> Iterator[None]:
-    """Lift Pillow's limit on the size of pictures, in one thread at a time; ours is in the header's check."""
+    """Disable Pillow's limit on picture sizes, in one thread at a time; the header's check has ours."""
     with _LOCK:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -72,7 +72,7 @@ def without_pixel_limit() -> Iterator[None]:
 
 
 def open_photo(path: Path) -> ImageFile.ImageFile:
-    """Open a photo of whatever name, decoding no pixels.
+    """Open a photo regardless of its name, without decoding pixels.
 
     Raises:
         UserError: The file holds something that isn't decoded; the message names it.
@@ -98,7 +98,7 @@ def open_photo(path: Path) -> ImageFile.ImageFile:
 
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
-    """Turn whatever a decoder raises into a UserError that names the file.
+    """Convert all exceptions of a decoder to a UserError that names the file.
 
     Args:
         path: The photo.

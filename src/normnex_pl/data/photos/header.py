@@ -1,4 +1,4 @@
-"""The header of a photo: format, size and orientation. All that turns or measures photos goes by it."""
+"""The header of a photo: format, size and orientation, on which rotating and measuring photos rely."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _DNG_VERSION = 50706
 
 @dataclass(frozen=True)
 class PhotoHeader:
-    """What the header of a photo says.
+    """Format, size and orientation of a photo, as stated by its header.
 
     Attributes:
         path: The file.
-        format: In Pillow's words.
+        format: By Pillow's name.
         loaded: Width and height of the pixels as Pillow's decoder returns them.
         orientations: EXIF orientation that these pixels still need, for each way to want them.
         focal: Focal length in mm as for 35 mm film; None where the EXIF data don't have it.
@@ -61,7 +61,7 @@ class PhotoHeader:
 
     @property
     def is_turned(self) -> bool:
-        """Whether the photo was stored other than it is to be seen."""
+        """Whether the photo is stored in another orientation than it is to be displayed."""
         return self.orientations["stored"] != self.orientations["upright"]
 
 
@@ -116,7 +116,7 @@ def _as_loaded(image: Image.Image, orientation: int) -> tuple[Size, Mapping[Turn
 
 
 def _read_exif(path: Path, image: Image.Image) -> Image.Exif:
-    """Return the EXIF data, with the orientation of XMP data where they have none; empty if damaged."""
+    """Return the EXIF data, with the orientation from XMP if they lack one; empty if damaged."""
     try:
         if image.format != "PNG":
             return image.getexif()
@@ -150,7 +150,7 @@ def _png_without_pixels(path: Path) -> Iterator[bytes]:
 
 
 def _orientation(exif: Image.Exif) -> int:
-    """Return the EXIF orientation; values without a meaning turn nothing."""
+    """Return the EXIF orientation; undefined values count as upright."""
     value = exif.get(ExifTags.Base.Orientation)
     return value if isinstance(value, int) and 1 <= value <= 8 else _UNTURNED
 

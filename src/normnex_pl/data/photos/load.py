@@ -1,4 +1,4 @@
-"""The step from files to pixels."""
+"""Loading of the photos' pixels."""
 
 from __future__ import annotations
 

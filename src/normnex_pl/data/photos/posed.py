@@ -1,4 +1,4 @@
-"""Photos with their cameras: the one record that takes a scene from its files to training."""
+"""Photos with their cameras: the record that all steps from a scene's files to training share."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class PosedPhotos:
         )
 
     def seen_from(self, reference: int) -> PosedPhotos:
-        """Return the same in the frame of one of the cameras."""
+        """Return the photos in the frame of one of the cameras."""
         rotation, position = self.c2w[reference, :, :3], self.c2w[reference, :, 3]
         return replace(
             self,
@@ -106,7 +106,7 @@ class PosedPhotos:
 
 
 def view_keys(files: Sequence[Path]) -> tuple[str, ...]:
-    """Return what lists of a scene may call its photos: the files' names without endings.
+    """Return the keys by which lists of a scene name its photos: file names without endings.
 
     Where names repeat, as in the folders of several cameras, the path below the folder common to all.
     """
@@ -118,5 +118,5 @@ def view_keys(files: Sequence[Path]) -> tuple[str, ...]:
 
 
 def name_views(posed: PosedPhotos) -> PosedPhotos:
-    """Name the views by their keys, made fit for names of files."""
+    """Name the views by their keys, made valid as file names."""
     return replace(posed, names=tuple(key.replace("/", "_") for key in view_keys(posed.files)))

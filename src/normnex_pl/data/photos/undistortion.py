@@ -1,4 +1,4 @@
-"""The step from photos with distortion to those of pinhole cameras."""
+"""Undistortion of photos to those of pinhole cameras."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from normnex_pl.data.photos.posed import PosedPhotos
 
 # kornia takes these numbers of coefficients; missing ones are zero.
 _COEFFICIENT_COUNTS = (4, 5, 8)
-# Beyond a zoom of 2 in either direction the coefficients are those of no lens that a pinhole can replace.
+# Lenses that would need a zoom beyond 2 in either direction can't be replaced by a pinhole.
 _ZOOM_STEPS = np.geomspace(0.5, 2, 101)
 _BISECTIONS = 40
 _RADII = 33
@@ -25,7 +25,7 @@ _RADII = 33
 
 @dataclass(frozen=True)
 class Undistortion:
-    """Where an undistorted picture takes its pixels from.
+    """Sampling grid of an undistorted picture.
 
     Attributes:
         pinhole: Intrinsics of the undistorted picture, which has the size of the photo.
@@ -46,7 +46,7 @@ def undistort_images(posed: PosedPhotos) -> PosedPhotos:
         UserError: The coefficients of a camera would fold the picture, or leave hardly anything of it.
     """
     images, pinholes = list(posed.images), list(posed.intrinsics)
-    # Camera by camera, since finding where pixels come from takes longer than moving them.
+    # Camera by camera, since computing the grid takes longer than resampling.
     for intrinsics in dict.fromkeys(posed.intrinsics):
         if intrinsics.is_pinhole:
             continue
@@ -59,7 +59,7 @@ def undistort_images(posed: PosedPhotos) -> PosedPhotos:
 
 
 def undistortion(where: str, intrinsics: CameraIntrinsics) -> Undistortion:
-    """Find the pinhole camera that replaces a lens, and where its pixels come from.
+    """Find the pinhole camera that replaces a lens, and compute its sampling grid.
 
     The pinhole keeps size, principal point and the ratio of the focal lengths. It sees as much as it can
     without seeing anything that the photo doesn't have: no black corners, which training would learn.
@@ -97,7 +97,7 @@ def undistort(
 def _distort(
     pixels: Float[Tensor, "point 2"], intrinsics: CameraIntrinsics, pinhole: Float[np.ndarray, "3 3"]
 ) -> Float[Tensor, "point 2"]:
-    """Take pixels of a pinhole camera to where the lens shows the same directions.
+    """Map pixels of a pinhole camera to the places where the lens shows the same directions.
 
     kornia's own `undistort_image` counts from pixel centres; points may count from anywhere, as K does.
     """
@@ -139,7 +139,7 @@ def _enclosed_zoom(where: str, intrinsics: CameraIntrinsics) -> float:
 
 
 def _folds(border: Float[Tensor, "point 2"], intrinsics: CameraIntrinsics) -> bool:
-    """Return whether a straight way from the centre to the border ever turns back in the photo."""
+    """Return whether a straight line from the centre to the border ever turns back in the photo."""
     K = intrinsics.matrix
     centre = torch.tensor(K[:2, 2])
     radii = torch.linspace(0, 1, _RADII, dtype=border.dtype)[:, None, None]

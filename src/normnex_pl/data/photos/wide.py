@@ -1,4 +1,4 @@
-"""The step from wide pixels (16 or 32 bits a channel) to 8 bits, by value * 255 / largest value, rounded."""
+"""Conversion of wide pixels (16 or 32 bits a channel) to 8 bits: value * 255 / largest value, rounded."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _tag(image: Image.Image, number: int) -> Any:
 
 
 def _scale(values: NDArray[Any], largest: int) -> UInt8[np.ndarray, "height width *channel"]:
-    """Scale whole numbers from [0, largest] to [0, 255], rounded to the nearest."""
+    """Scale integers from [0, largest] to [0, 255], rounded to the nearest."""
     scaled = np.empty(values.shape, dtype=np.uint8)
     for row in range(0, len(values), _ROWS):
         rows = slice(row, row + _ROWS)

@@ -16,7 +16,7 @@ from normnex_pl.data.poses import from_the_middle
 
 
 class PlanePlacement(ABC):
-    """Decides where planes stand. Each decision comes with its reason, a clause for people.
+    """Interface of plane placements. Each decision comes with its reason, a clause for people.
 
     All methods are given the training views alone, cropped to one size, in units of the scene's world.
     """

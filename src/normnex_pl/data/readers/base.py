@@ -24,7 +24,7 @@ class SceneReader(ABC):
 
     @abstractmethod
     def recognises(self, root: Path) -> bool:
-        """Return whether a folder is of this kind, judged by the names of the files in it."""
+        """Return whether a folder is of this kind, by the names of the files in it."""
 
     @abstractmethod
     def files(self, root: Path) -> Iterable[Path]:

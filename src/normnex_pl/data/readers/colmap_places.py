@@ -1,4 +1,4 @@
-"""Where a scene keeps its COLMAP models, and which of several is read.
+"""Locations of a scene's COLMAP models, and the choice between several.
 
 COLMAP writes ``sparse/0``, ``sparse/1`` and so on where it can't join all photos into one model, in no order
 of size. The image_undistorter writes ``dense/sparse/``, with the photos in ``dense/images/``.

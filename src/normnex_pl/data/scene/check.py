@@ -55,7 +55,7 @@ def _check_views(posed: PosedPhotos) -> None:
 def _camera_problem(
     intrinsics: CameraIntrinsics, c2w: Float[np.ndarray, "3 4"], bounds: Float[np.ndarray, "2"]
 ) -> str | None:
-    """Say what was expected of a camera and what was found, or None if all is well."""
+    """Describe the expected and the actual values of an invalid camera; return None for a valid one."""
     if problem := number_problem(np.concatenate([intrinsics.matrix.ravel(), c2w.ravel(), bounds])):
         return problem
     focal = min(intrinsics.fx, intrinsics.fy)

@@ -1,4 +1,4 @@
-"""Which views are learned from: lists in the scene's folder, the format's own split, or every n-th photo.
+"""Split into training and held-out views: by lists in the scene's folder, by its format, or every n-th photo.
 
 The lists ``train_image.txt`` and ``val_image.txt`` are those of the NeX and Shiny data sets
 (https://github.com/nex-mpi/nex-code).

@@ -1,4 +1,4 @@
-"""Measurements of a scene: views, depths, planes and padding, in units in which people can judge them."""
+"""Measurements of a scene: views, depths, planes and padding, in units that people can interpret."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ class ViewServer(ThreadingHTTPServer):
 
 
 def _advice(host: str) -> str:
-    """Say why a request is refused, and what to do."""
+    """Explain why a request is refused, with advice."""
     shown = host if len(host) <= _LONGEST else f"{host[:_LONGEST]}..."
     return (
         f"Expected a name of this computer (localhost, 127.0.0.1 or [::1]), found {shown or 'none'}. Open "

@@ -19,7 +19,7 @@ from normnex_pl.export.video.sheets import columns_for, sheet_for
 from normnex_pl.training.module import NormNeXModule
 
 ALL = "all"
-# Many players refuse much larger frames; a grid's pictures are made to fit unless a width is asked for.
+# Many players refuse much larger frames; a grid's pictures are scaled to fit unless a width is given.
 _WIDEST_FRAME = 1920
 _ROOM = 16  # for a picture's margins
 
@@ -27,7 +27,7 @@ _ROOM = 16  # for a picture's margins
 def make_videos(
     run: Path, module: NormNeXModule, scene: Scene | None, settings: VideoSettings, folder: Path
 ) -> list[Path]:
-    """Render a path once and write all formats.
+    """Render the videos of a run into a folder.
 
     Args:
         run: Folder of the run, for messages.
@@ -63,7 +63,7 @@ def write_videos(
     columns: int,
     encoding: Encoding,
 ) -> None:
-    """Render a path once and write all formats.
+    """Render each frame of a path once, and encode it in all formats.
 
     Args:
         files: By format.
@@ -108,7 +108,7 @@ def choose_components(
 def picture_size(
     geometry: MPIGeometry, width: int | None, height: int | None, columns: int
 ) -> tuple[int, int]:
-    """Width and height of one picture; what isn't given follows from the photos' size and shape."""
+    """Return width and height of one picture; missing ones follow from the photos' size and shape."""
     if width is None and height is not None:
         width = round(height * geometry.width / geometry.height)
     width = width or min(geometry.width, _WIDEST_FRAME // columns - _ROOM)
@@ -117,7 +117,7 @@ def picture_size(
 
 
 def find_rig(scene: Scene | None, geometry: MPIGeometry) -> Rig:
-    """From where to look: where photos were taken, or as far as the planes reach if that isn't known.
+    """Return the rig of the training cameras, or one as wide as the planes reach if there is no scene.
 
     Raises:
         UserError: All training photos were taken from one place.

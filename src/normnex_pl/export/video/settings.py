@@ -1,4 +1,4 @@
-"""What a video shows, and how it is encoded."""
+"""Settings of the contents and the encoding of a video."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS = 4.0
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """What a video shows, and how it is encoded.
+    """Settings of the contents and the encoding of a video.
 
     Attributes:
         path: Where the camera goes: spiral (LLFF's), orbit, dolly, or fixed, a camera that stays, in colours
