@@ -15,32 +15,32 @@ import pytest
 pytest_plugins = ["no_skips"]
 
 ROOT = Path(__file__).resolve().parents[1]
-# Modules of functions for Triton, which compiles their source: it can't be wrapped in checks of shapes.
+# Triton compiles the source of these modules' functions, which therefore can't be wrapped in shape checks.
 KERNELS = ("normnex_pl.kernels.",)
-# Files that take longest, most of it in waiting: a worker that came to them last would end alone.
+# The slowest files, which mostly wait: a worker that took them last would finish long after the others.
 LONGEST = ("test_cluster.py", "test_ranks.py", "test_kill.py", "test_resume.py", "test_sweep.py")
 
 
 class UncheckedKernels(MetaPathFinder):
-    """Finds modules of kernels before the import hook that adds checks of shapes does."""
+    """A finder of kernels' modules that precedes the import hook that adds checks of shapes."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """See the base class."""
+        """Find modules of kernels without the hook; leave all others to it."""
         return PathFinder.find_spec(fullname, path) if fullname.startswith(KERNELS) else None
 
 
 def pytest_sessionstart() -> None:
-    """Behind the configuration, which puts the hook first."""
+    """Insert the finder after the configuration, which puts the hook first."""
     sys.meta_path.insert(0, UncheckedKernels())
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Workers of pytest-xdist have a core each, where threads of one would wait for those of another.
+    """Limit the workers of pytest-xdist to one thread each, as they have one core each.
 
-    Said before workers start: they import torch before they come to this file. Threads that wait soon
-    leave their cores to other programs, as those of the command do.
+    The environment is set before workers start, since they import torch before they load this file.
+    Waiting threads soon release their cores to other programs, as those of the command do.
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & set(os.environ):
         os.environ.update({"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"})
@@ -55,19 +55,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def demo_scene() -> Path:
-    """The shipped scene."""
+    """Return the folder of the shipped scene."""
     return ROOT / "scenes" / "demo"
 
 
 @pytest.fixture
 def experiments() -> Path:
-    """The folder of YAML files."""
+    """Return the folder of YAML files."""
     return ROOT / "experiments"
 
 
 @pytest.fixture
 def fern() -> Path:
-    """A real capture, where the checkout has it beside itself."""
+    """Return the folder of a real capture; skip the test if it isn't beside the checkout."""
     path = ROOT.parent / "shared" / "scenes" / "fern"
     if not path.exists():
         pytest.skip(f"the fern scene is not there: {path}")

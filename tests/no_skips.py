@@ -32,7 +32,7 @@ def covers(entry: str, nodeid: str) -> bool:
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Return what pytest.skip was told."""
+    """Return the reason given to pytest.skip."""
     if isinstance(report.longrepr, tuple):
         return report.longrepr[2].removeprefix("Skipped: ")
     return str(report.longrepr)
@@ -47,7 +47,7 @@ class RequiredTests:
         self.skipped: dict[str, str] = {}
 
     def problems(self) -> list[str]:
-        """Return what is wrong: one line for each skip, and one for each entry of which nothing ran."""
+        """Return the problems: one line for each skip, and one for each entry of which nothing ran."""
         found = [
             f"{nodeid} was skipped: {reason}"
             for nodeid, reason in self.skipped.items()
@@ -86,7 +86,7 @@ class RequiredTests:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say why."""
+        """Print why the session fails."""
         problems = self.problems()
         if not problems:
             return

@@ -1,4 +1,4 @@
-"""Count this package as the other codebases of the side-by-side table were, each time the site is built."""
+"""Count this package's code as the side-by-side table counts other codebases, whenever the site is built."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def counts(root: Path) -> str:
-    """Return files and lines, the median module and function, and tests to code, as cells of a table.
+    """Count files and lines, median module and function, and tests to code, as the cells of a table.
 
     Lines are those that aren't blank; packages' faces (``__init__.py``) count as modules where they hold more
     than a docstring.

@@ -35,7 +35,7 @@ class Shoot:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A scene, and what the terminal said of it."""
+    """A scene, and the terminal's output about it."""
 
     shoot: Shoot
     scene: Path
@@ -44,7 +44,7 @@ class Prepared:
 
 
 def call(*words: str | Path) -> tuple[int, str]:
-    """Return the exit status, and the output."""
+    """Run ``normnex prepare``; return the exit status and the output."""
     text = io.StringIO()
     status = 0
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
@@ -56,13 +56,13 @@ def call(*words: str | Path) -> tuple[int, str]:
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Return the bytes of the files in a folder, and when they were changed."""
+    """Return the bytes and modification times of the files in a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 def take_photos(folder: Path, c2w: NDArray[np.float64]) -> Shoot:
-    """Render photos: JPEG stored sideways, HEIC, PNG at twice the size; one is too bright."""
+    """Render photos as JPEG stored sideways, HEIC, and PNG of twice the size; one is overexposed."""
     folder.mkdir(parents=True)
     for number, pose in enumerate(c2w):
         photo = Image.fromarray(render(lens(*SIZE, FOCAL, K1), pose, room()))

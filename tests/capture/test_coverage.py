@@ -1,4 +1,4 @@
-"""What is measured of a capture, and what is said of it."""
+"""Measurements of a capture, and the report of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can't become a scene ends with one clear message, and nothing is written in its place."""
+"""Input that can't become a scene ends with one clear message, and nothing is written."""
 
 from __future__ import annotations
 

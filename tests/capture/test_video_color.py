@@ -36,19 +36,19 @@ BT2020_PQ = VideoColor("bt2020nc", "bt2020", "smpte2084")
 
 
 def hlg(light: np.ndarray) -> np.ndarray:
-    """The OETF of ITU-R BT.2100."""
+    """Apply the OETF of ITU-R BT.2100."""
     bright = 0.17883277 * np.log(np.maximum(12 * light - 0.28466892, 1e-9)) + 0.55991073
     return np.where(light <= 1 / 12, np.sqrt(3 * light), bright)
 
 
 def pq(nits: np.ndarray) -> np.ndarray:
-    """The inverse EOTF of SMPTE ST 2084."""
+    """Apply the inverse EOTF of SMPTE ST 2084."""
     power = np.power(nits / 10_000, 0.1593017578125)
     return np.power((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power), 78.84375)
 
 
 def pictures() -> np.ndarray:
-    """Smooth colours below the knee of tone mapping, which move."""
+    """Return moving pictures of smooth colours below the knee of tone mapping."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH] / 8
     waves = [[np.sin(x + 0.7 * t), np.cos(y - 0.5 * t), np.sin(x + y + t)] for t in range(FRAMES)]
     return np.moveaxis(0.5 + 0.35 * np.array(waves), 1, -1)
@@ -179,7 +179,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_videos_are_files_whatever_they_are_called(
     name: str, clip: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From their own folder, in whose relative paths a colon or a dash may come first; frames beside them."""
+    """Read and write in the video's folder, where a relative path may begin with a colon or a dash."""
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(clip)
     work = Path(f"frames of {name}")

@@ -14,7 +14,7 @@ from cli.helpers import HEIGHT, HELD_OUT, NUM_TRAINING_VIEWS, ROOT, WIDTH, fit, 
 
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten views of the shipped scene, made small once, so that each test need not."""
+    """Write ten views of the shipped scene at a small size, once for all tests."""
     demo = ROOT / "scenes" / "demo"
     folder = tmp_path_factory.mktemp("scenes") / "desk"
     (folder / "images").mkdir(parents=True)
@@ -29,12 +29,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_and_alone() -> Iterator[None]:
-    """For the whole file."""
+    """Run all tests of a file quickly and alone."""
     with quick_and_alone():
         yield
 
 
 @pytest.fixture(scope="module")
 def run(_quick_and_alone: None, scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run; tests that change something copy it first."""
+    """Train once, and return the run's folder; tests that change something copy it first."""
     return fit(scene, tmp_path_factory.mktemp("runs") / "finished")

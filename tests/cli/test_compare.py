@@ -55,7 +55,7 @@ def launch_here(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The folders of the runs that were trained, in this process, in their order."""
+    """Train in this process, and return the names of the runs' folders in the order of training."""
     folders: list[str] = []
 
     def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
@@ -170,7 +170,7 @@ def test_seeds_are_runs_of_their_own(compare: Compare, trained: list[str], tmp_p
 def test_a_run_has_a_process_of_its_own(
     compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without what the other tests put in its place."""
+    """Launch it without the replacement that the other tests use."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # without VGG16: LPIPS would take seconds,
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # and so would fetching it
     assert compare(rows="rows: {nex_rgb: {variant: nex_rgb}}") == 0

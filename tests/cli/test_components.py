@@ -84,7 +84,7 @@ def test_pictures_are_written_every_few_epochs_and_once_at_the_end(scene: Path, 
 
 @pytest.mark.parametrize("variant", ["nex_rgb", "normnex_transmittance"])
 def test_training_is_the_same_with_and_without_pictures(scene: Path, tmp_path: Path, variant: str) -> None:
-    """Including the random numbers that come next, and estimates that are refreshed every hundred steps."""
+    """Include the random numbers that come next, and estimates that are refreshed every hundred steps."""
     length = "--trainer.max_steps=20"
     without = train(scene, tmp_path / "without", variant, length)
     often = train(scene, tmp_path / "often", variant, length, "--pictures.every_n_epochs=1")
@@ -102,7 +102,7 @@ def assert_same_training(one: Path, other: Path) -> None:
 
 
 class PowerCutError(Exception):
-    """Ends a run from outside."""
+    """Exception that ends a run from outside."""
 
 
 def test_a_run_that_goes_on_with_pictures_equals_one_without(
@@ -170,7 +170,7 @@ def test_weights_that_are_not_finite_can_be_shown(scene: Path, tmp_path: Path) -
 
 
 class ImageLogger(Logger):
-    """Keeps what it is told, with W&B's method for images."""
+    """Logger that keeps its input, with W&B's method for images."""
 
     name, version = "images", "0"
 

@@ -19,7 +19,7 @@ from normnex_pl.training.trained_run import load_module, read_run
 
 @pytest.fixture(scope="module")
 def true_scene(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scene of the runs with the truth about its held-out views, in a folder of the same name."""
+    """Copy the scene of the runs to a folder of the same name, with ground truth of its held-out views."""
     folder = shutil.copytree(scene, tmp_path_factory.mktemp("true") / scene.name)
     (folder / "truth").mkdir()
     for name in HELD_OUT:
@@ -170,7 +170,7 @@ def test_a_bad_truth_is_refused_before_the_training(
 def test_truth_about_larger_photos_is_left_out_with_a_warning(
     run: Path, true_scene: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As when the shipped scene is loaded at another width than its own."""
+    """Simulate loading the shipped scene at another width than its own."""
     scene = shutil.copytree(true_scene, tmp_path / true_scene.name)
     shutil.copytree(ROOT / "scenes" / "demo" / "truth", scene / "truth", dirs_exist_ok=True)
     summary = evaluate(shutil.copytree(run, tmp_path / "run"), f"--data.scene={scene}")

@@ -66,7 +66,7 @@ def build(scene: Path, folder: Path, variant: str, preset: str, *more: str) -> B
 
 @pytest.fixture(scope="module")
 def paper(_quick_and_alone: None, scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The paper's own variant at the paper's own settings, on a scene of forty pixels."""
+    """Build the paper's own variant at the paper's own settings, on a scene of forty pixels."""
     return build(scene, tmp_path_factory.mktemp("paper"), "nex_rgb", "paper")
 
 
@@ -193,7 +193,7 @@ def test_merged_files_are_what_the_parser_makes_of_them(variant: str, preset: st
 
 
 def assert_part_of(part: Any, whole: Any, key: str = "") -> None:
-    """Assert that whatever a configuration says, the other one says too."""
+    """Assert that all settings of a configuration are also in the other one."""
     if isinstance(part, dict):
         for name, value in part.items():
             assert_part_of(value, whole[name], f"{key}.{name}")

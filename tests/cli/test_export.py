@@ -15,7 +15,7 @@ from support.small import make_mpi, moved, reference_camera
 
 @pytest.fixture(scope="module")
 def baked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder with nothing but a baked image."""
+    """Make a run folder with nothing but a baked image."""
     folder = tmp_path_factory.mktemp("runs") / "baked"
     camera = reference_camera()
     settings = BakeSettings(threshold=0.0)

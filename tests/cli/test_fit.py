@@ -1,4 +1,4 @@
-"""What ``normnex fit`` leaves in a run folder, and that it has learned something."""
+"""The files that ``normnex fit`` leaves in a run folder, and that it has learned something."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_psnr_can_be_recomputed_from_the_pictures(run: Path) -> None:
 
 
 def test_a_checkpoint_alone_renders_the_stored_pictures(run: Path, scene: Path, tmp_path: Path) -> None:
-    """Without the photos: the cameras are all that is taken from the scene, before it is deleted."""
+    """Render without the photos: only the cameras are taken from the scene, which is then deleted."""
     copied = shutil.copytree(scene, tmp_path / scene.name)
     views = {view.name: view for view in SceneDataModule(copied, WIDTH).scene.views}
     folder = fit(copied, tmp_path / "run", "--trainer.max_steps=2")
@@ -226,7 +226,7 @@ def test_validation_views_are_scored_while_training(scene: Path, tmp_path: Path)
 
 
 def test_a_plain_run_shows_its_scores_and_nothing_foreign(scene: Path, tmp_path: Path) -> None:
-    """As a user starts it: in a process of its own, with the loggers and warnings of one."""
+    """Start it as a user does: in a separate process, with that process's loggers and warnings."""
     command = [sys.executable, "-m", "normnex_pl", "fit", *small(scene, f"--run.folder={tmp_path / 'run'}")]
     more = ["--trainer.log_every_n_steps=50", "--trainer.check_val_every_n_epoch=1", "--trainer.max_steps=9"]
     # No perceptual network, and no way to fetch one.

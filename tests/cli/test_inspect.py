@@ -1,4 +1,4 @@
-"""What ``normnex inspect`` says about scenes, good and bad ones."""
+"""Reports of ``normnex inspect`` about good and bad scenes."""
 
 from __future__ import annotations
 

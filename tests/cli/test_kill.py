@@ -60,7 +60,7 @@ def kill_after(process: subprocess.Popen[str], folder: Path, step: int, pause: f
 
 @pytest.fixture(scope="module")
 def straight(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run that nobody disturbs."""
+    """Train a run without interruption."""
     return fit(scene, tmp_path_factory.mktemp("kill") / "straight", *MORE)
 
 

@@ -35,7 +35,7 @@ KEY = "0123456789abcdef" * 2 + "01234567"
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """As on a machine where W&B was never used; what it keeps beside runs goes to a folder of its own."""
+    """Simulate a machine where W&B was never used; its files outside of runs go to a separate folder."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("WANDB_")]:
@@ -49,13 +49,13 @@ def _no_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _fresh_settings() -> None:
-    """W&B reads the environment once a process."""
+    """Reset W&B, which reads the environment once per process."""
     wandb.teardown()
 
 
 @pytest.fixture(scope="module")
 def folder(_no_account: None, scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with both logs, trained where any question to the network would be an error."""
+    """Train a run with both logs, where any request to the network is an error."""
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("It asks the network.")
@@ -135,7 +135,7 @@ def test_system_metrics_are_there(stored: StoredRun) -> None:
 
 
 def test_a_run_that_goes_on_is_the_same_one(folder: Path, scene: Path, tmp_path: Path) -> None:
-    """As after a requeue; in its own folder, also where it is reached by another path."""
+    """Resume as after a requeue, in the run's own folder, also if it is reached by another path."""
     longer = ("--data.num_validation_views=2", "--trainer.max_steps=9")
     link = tmp_path / "link"
     link.symlink_to(folder.parent)
@@ -179,7 +179,7 @@ class Web(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
-    """An account at a server that answers, is silent, or isn't there."""
+    """Simulate an account at a server that answers, is silent, or doesn't exist."""
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)

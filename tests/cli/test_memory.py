@@ -56,7 +56,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 def test_what_is_counted_is_what_an_h100_measured(
     photos: dict[int, Path], tmp_path: Path, preset: str, padding: int, measured: float
 ) -> None:
-    """At 1008x756 with 17 photos: `torch.cuda.max_memory_allocated`."""
+    """Compare with `torch.cuda.max_memory_allocated` at 1008x756 with 17 photos."""
     sizes = ["--data.width=1008", f"--data.planes.padding={padding}"]
     trainer, module, data = build(photos[1008], tmp_path, "nex_rgb", preset, *sizes)
     settings = StepSettings(data.rays_per_step, module.train_chunk_size, str(trainer.precision))
@@ -291,7 +291,7 @@ def test_presets_for_cards_differ_in_sizes_alone(preset: str) -> None:
 def test_presets_for_cards_fit_them(
     photos: dict[int, Path], tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With 60 photos, and a tenth of the card left for others and for gaps."""
+    """Assume 60 photos, and leave a tenth of the card for other programs and for fragmentation."""
     # Gigabytes take seconds to fill, and their sizes alone count.
     monkeypatch.setattr(torch.Tensor, "uniform_", lambda tensor, *_, **__: tensor)
     card = int(preset.rpartition("_")[2].removesuffix("gb"))

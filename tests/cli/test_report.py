@@ -18,7 +18,7 @@ from normnex_pl.studies.standings import standing
 
 @pytest.fixture(scope="module")
 def runs(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run, and the same as it would have been earlier."""
+    """Train a run to its end, and derive its earlier states."""
     root = tmp_path_factory.mktemp("runs")
     finished = fit(scene, root / "desk" / "finished")
     for name in ("stopped", "training", "empty"):

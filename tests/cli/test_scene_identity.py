@@ -21,7 +21,7 @@ from normnex_pl.training.trained_run import read_run
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The files below a folder."""
+    """Return the bytes of all files below a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 

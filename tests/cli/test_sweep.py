@@ -63,7 +63,7 @@ for number in range(len(rows), 6):
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    """In its own environment, which is set up once."""
+    """Start the engine in its own environment, which is set up once."""
     try:
         engine = prepare(ENGINE, print)
     except UserError as error:
@@ -371,7 +371,7 @@ def test_an_agents_run_has_a_folder_of_its_own_and_logs_to_wandb(
 def test_with_an_account_the_sweep_is_created_once_and_agents_work_on_it(
     scene: Path, tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """W&B's server is played: it is told the whole sweep, scene and options included."""
+    """Simulate W&B's server, which receives the whole sweep, including scene and options."""
     created: list[tuple[dict[str, Any], str]] = []
 
     def create(config: dict[str, Any], project: str) -> str:

@@ -1,4 +1,4 @@
-"""What all readers owe whoever gives them a broken scene."""
+"""Checks that all readers refuse a broken scene with one clear message."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def write_png16(path: Path, pixels: NDArray[np.uint16], orientation: int | None 
 
 
 def assert_valid(scene: Scene) -> None:
-    """Assert what `Scene` promises, whatever it was read from."""
+    """Assert the invariants of `Scene`, for any reader."""
     indices = set(range(len(scene.views)))
     assert len(indices) >= 2
     assert scene.train

@@ -25,7 +25,7 @@ BREAKERS: dict[str, tuple[Callable[[Path], object], str, str]] = {}
 
 
 def breaks(says: str, layout: str = "llff") -> Callable[[Callable[[Path], object]], Callable[[Path], object]]:
-    """Register a function that damages a valid scene of 4 views, and what the message must say."""
+    """Register a function that damages a valid scene of 4 views, and the text that the message must have."""
 
     def register(function: Callable[[Path], object]) -> Callable[[Path], object]:
         BREAKERS[function.__name__] = (function, says, layout)
@@ -412,7 +412,7 @@ def test_random_arrays_as_poses(files: dict[str, bytes], array: NDArray[np.gener
 def test_poses_with_random_numbers_among_them(
     tmp_path: Path, changes: dict[tuple[int, int], float], scale: float
 ) -> None:
-    """Worlds of any size, and numbers of any size in them; `inf`, denormals and all."""
+    """Cover worlds and numbers of any size, including `inf` and denormals."""
     rows = llff_rows(forward_facing(3))
     rows[:, [3, 8, 13, 15, 16]] *= scale
     for place, value in changes.items():

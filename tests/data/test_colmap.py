@@ -335,7 +335,7 @@ def test_a_broken_model_is_one_clear_message(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("value", ["nan", "inf", "0", "1e200"])
 @pytest.mark.parametrize("word", [1, 5])
 def test_poses_that_are_none_are_refused(tmp_path: Path, value: str, word: int) -> None:
-    """Of the quaternion, and of the translation."""
+    """Replace the quaternion, or a component of the translation."""
     root = write_colmap_text(tmp_path, captured(3))
     path = root / "sparse" / "images.txt"
     lines = path.read_text().split("\n")

@@ -104,7 +104,7 @@ def test_moving_turning_and_scaling_the_whole_world_changes_nothing(
 def test_a_point_stays_where_it_is_in_the_picture_at_every_width(
     tmp_path: Path, width: int, point: tuple[float, float, float]
 ) -> None:
-    """Relative to the width and the height; rounding the height to whole pixels must not matter either."""
+    """Compare positions relative to width and height; rounding the height to whole pixels must not matter."""
     if not (tmp_path / "images").exists():
         write_scene(tmp_path, forward_facing(2), size=(64, 48))
     full, small = read_llff(tmp_path, None), read_llff(tmp_path, width)
@@ -131,7 +131,7 @@ def test_projection_agrees_with_the_cameras_of_the_file(tmp_path: Path) -> None:
 
 
 def test_rays_through_projected_pixels_meet_their_points(tmp_path: Path) -> None:
-    """Sends pixel centres out to a known depth, and projects them back."""
+    """Cast rays through pixel centres to a known depth, and project the points back."""
     scene = read_cameras(tmp_path, forward_facing(5))
     pixels = torch.tensor([[0, 0], [15, 11], [7, 3]])
     for view in scene.views:

@@ -124,7 +124,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Files]:
 
 
 class Recorder(logging.Handler):
-    """Keeps the warnings that are logged."""
+    """Handler that keeps the logged warnings."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -104,7 +104,7 @@ def test_scaling_down_filters_and_keeps_the_aspect_ratio(tmp_path: Path) -> None
 
 
 def test_scaling_down_keeps_positions(tmp_path: Path) -> None:
-    """With pixel centres at integer + 0.5, a linear ramp stays the same function of u / width."""
+    """Scale a linear ramp: with pixel centres at integer + 0.5, it stays the same function of u / width."""
     ramp = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
     Image.fromarray(ramp).save(tmp_path / "a.png")
     small = load(tmp_path / "a.png", 16)[:, :, 0].astype(float)

@@ -1,4 +1,4 @@
-"""What a scene in the LLFF format turns into: views, split, reference, planes."""
+"""Scenes read from the LLFF format: views, split, reference, planes."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_lenses_may_differ_from_frame_to_frame(tmp_path: Path) -> None:
 
 
 def test_the_angle_of_view_replaces_the_focal_length(tmp_path: Path) -> None:
-    """As the files of Blender scenes have it: nothing but an angle; sizes are those of the photos."""
+    """Read files as those of Blender scenes: with an angle only; sizes are those of the photos."""
     angle = 2 * math.atan(32 / 60)
     nothing = dict.fromkeys(("fl_x", "fl_y", "cx", "cy", "w", "h", "camera_model"))
     write_nerfstudio(tmp_path, captured(3), camera_angle_x=angle, **nothing)

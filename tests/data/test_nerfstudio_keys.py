@@ -72,7 +72,7 @@ def test_lenses_and_axes_that_are_not_supported_are_refused(tmp_path: Path, key:
 
 
 def test_flags_that_are_off_change_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """As instant-ngp writes them for a pinhole."""
+    """Read them as instant-ngp writes them for a pinhole."""
     write_nerfstudio(tmp_path, captured(3))
     expected = read(tmp_path)
     off = {"is_fisheye": False, "k4": 0, "k3": 0.0, "distortion_params": [0.0] * 6, "latlong": None}

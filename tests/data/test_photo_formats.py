@@ -254,7 +254,7 @@ def test_only_damage_is_called_damage(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_photos_beyond_the_limit_of_pillow_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Pillow warns, and where it refuses; tests turn its warning into an error."""
+    """Cover sizes at which Pillow warns, which is an error in tests, and at which it refuses."""
     for limit in (300, 100):
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         monkeypatch.setattr(decode, "_LARGE", limit)

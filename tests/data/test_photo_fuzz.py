@@ -1,4 +1,4 @@
-"""Whatever is wrong with the bytes of a photo, it is decoded to the announced size, or refused by name."""
+"""Damaged photos of any kind are decoded to the announced size, or refused by name."""
 
 from __future__ import annotations
 

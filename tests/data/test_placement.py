@@ -1,4 +1,4 @@
-"""Where planes are placed: properties that hold for any capture, and what is given instead."""
+"""Placement of planes: properties that hold for any capture, and overrides."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def posed(names: Sequence[str], focal: tuple[float, float], **arrays: Any) -> Po
 
 @dataclass(frozen=True)
 class Recipe:
-    """Of forward-facing cameras, and of points at depths that are spread in one way or another."""
+    """Recipe of forward-facing cameras, and of points whose depths follow some distribution."""
 
     seed: int
     count: int
@@ -92,7 +92,7 @@ captures = st.builds(
 def place(
     views: PosedPhotos, placement: PlanePlacement | None = None, **given: float | str | None
 ) -> PlaneChoice:
-    """Place planes where nothing is given."""
+    """Place planes automatically, except for given values."""
     overrides = PlaneOverrides(**given)  # type: ignore[arg-type]
     return place_planes(views, placement or AutomaticPlanes(), {"data.planes": overrides})
 
@@ -150,7 +150,7 @@ def test_planes_scale_with_the_world_and_do_not_care_where_it_is(
 @few
 @given(capture=captures, seed=st.integers(0, 99))
 def test_a_few_points_anywhere_do_not_move_the_planes(capture: Recipe, seed: int) -> None:
-    """As many as half of a percentile on one side: near and far stay within the inliers' own percentiles."""
+    """Add half of a percentile on one side: near and far stay within the inliers' own percentiles."""
     views = capture.views()
     assert views.points is not None
     rng = np.random.default_rng(seed)
@@ -216,7 +216,7 @@ def test_wider_percentiles_take_no_smaller_range(capture: Recipe, percentile: fl
 @few
 @given(capture=captures)
 def test_the_spacing_is_the_one_that_is_finer_for_most_points(capture: Recipe) -> None:
-    """Measured between the two planes that enclose a point, in disparity: parallax goes with it."""
+    """Measure between the two planes around a point, in disparity, which is proportional to parallax."""
     views = capture.views()
     choice = place(views)
     depths = depths_of(views, choice)

@@ -88,7 +88,7 @@ def test_every_layout_gives_the_cameras_that_were_written(tmp_path: Path, layout
 @pytest.mark.parametrize("orientation", [3, 6, 7])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_poses_belong_to_the_stored_pixels(tmp_path: Path, layout: str, orientation: int) -> None:
-    """What estimates poses doesn't look at EXIF data."""
+    """Ignore EXIF orientations, as programs that estimate poses do."""
     root = LAYOUTS[layout](tmp_path, captured())
     before = read(root)
     for path in photos_below(root):

@@ -1,4 +1,4 @@
-"""Which pixels and views a step looks at."""
+"""Pixels and views that a step samples."""
 
 from __future__ import annotations
 

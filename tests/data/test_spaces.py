@@ -41,7 +41,7 @@ def read(root: Path) -> Scene:
 
 
 def test_a_camera_worked_by_hand(tmp_path: Path) -> None:
-    """Turned about y, so that points on the axis x of the world move in the camera by sines and cosines."""
+    """Turn it about y, so that points on the world's x axis move in the camera by sines and cosines."""
     other = CAMERA | {"relative_path": "cam_00/image_000.JPG", "orientation": [0, 0, 0]}
     (tmp_path / "models.json").write_text(json.dumps([[CAMERA, other]]))
     for folder in ("cam_00", "cam_01"):

@@ -125,7 +125,7 @@ def test_distortion_is_the_same_at_every_size() -> None:
     lens = replace(PINHOLE, distortion=DISTORTIONS["opencv"])
     full = undistortion("here", lens)
     half = undistortion("here", lens.scaled_to(WIDTH // 2, HEIGHT // 2))
-    # Borders are judged by pixel centres, which lie further inside in a small photo.
+    # Borders are compared at pixel centres, which lie further inside in a small photo.
     np.testing.assert_allclose(half.pinhole.matrix[:2], full.pinhole.matrix[:2] / 2, rtol=0.02)
     stretched = replace(lens, width=160.0, fx=140.0, cx=82.0)
     wide = undistortion("here", stretched.scaled_to(WIDTH, HEIGHT))

@@ -1,4 +1,4 @@
-"""What the colours of a model's components mean, and that their legends say the same."""
+"""Meaning of the colours of a model's components, and its agreement with their legends."""
 
 from __future__ import annotations
 

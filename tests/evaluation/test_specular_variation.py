@@ -78,7 +78,7 @@ def test_a_highlight_that_moves_the_wrong_way_is_told_from_the_true_one() -> Non
 
 
 def test_what_another_surface_hides_from_a_view_is_left_out() -> None:
-    """Where a nearer surface stands in one view, nothing that is rendered there counts."""
+    """Ignore pixels of a view in which a nearer surface hides the point."""
     hidden = replace(TRUTHS[1], depth=TRUTHS[1].depth.clone())
     hidden.depth[:, 20:40] *= 0.5
     truths = (TRUTHS[0], hidden, *TRUTHS[2:])

@@ -21,7 +21,7 @@ from support.small import GEOMETRY, moved, reference_camera
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """VGG takes no pictures of so few pixels."""
+    """Skip LPIPS: VGG doesn't accept such small pictures."""
     monkeypatch.setattr("normnex_pl.evaluation.metrics.lpips_vgg", lambda image, truth: None)
 
 
@@ -34,7 +34,7 @@ def photo(seed: int, x: float) -> View:
 
 @pytest.fixture
 def scene() -> Scene:
-    """Two photos to train on, and two held out; a unit of its files is three of the loaded scene's."""
+    """Return a scene of two training and two held-out photos; a unit of its files is three of the scene's."""
     views = tuple(photo(seed, x) for seed, x in enumerate((-0.1, 0.1, -0.08, 0.0)))
     source_from_world = torch.diag(torch.tensor([1 / 3, 1 / 3, 1 / 3, 1]))
     return Scene("four", Path("four"), views, (0, 1), (2, 3), 0, GEOMETRY, source_from_world)
@@ -81,7 +81,7 @@ def test_normals_that_are_not_looked_up_score_as_constant_ones_do(scene: Scene) 
 
 
 def test_a_photo_that_lies_on_one_plane_is_warped_without_error(scene: Scene) -> None:
-    """From the very same camera, any plane shows the photo itself."""
+    """Warp to the same camera, where any plane shows the photo itself."""
     same = replace(scene.views[0], name="same")
     result = evaluate_view(rendering(same), same, None, scene, GEOMETRY)
     assert result.warp > 60

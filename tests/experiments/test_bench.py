@@ -35,14 +35,14 @@ PARTS = {"rays", "field", "compositing", "losses", "backward", "regularisers", "
 
 @pytest.fixture(scope="module", autouse=True)
 def _alone() -> Iterator[None]:
-    """For the whole file."""
+    """Run all tests of this file quickly and alone."""
     with quick_and_alone():
         yield
 
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of a whole benchmark of two variants, one of them with an estimator that is refreshed."""
+    """Run a whole benchmark of two variants, one of which refreshes its estimator; return its results."""
     path = tmp_path_factory.mktemp("bench") / "stored.json"
     words = ["--presets", "fast", "--variants", "nex_rgb", "normnex_transmittance", "--out", str(path)]
     with pytest.MonkeyPatch.context() as patch:

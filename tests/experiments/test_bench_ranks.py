@@ -19,7 +19,7 @@ import ranks  # noqa: E402
 
 
 def test_touched_values_are_means_over_the_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two ranks, the other of which is played here."""
+    """Average over two ranks, the other of which is simulated."""
     here = torch.tensor([0.0, 1.0, 0.0, -3.0, 0.0, 4.0])
     there = torch.tensor([0.0, 0.0, 2.0, 1.0, 0.0, -4.0])
     sent: list[int] = []

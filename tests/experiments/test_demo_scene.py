@@ -122,7 +122,7 @@ def test_rotations_are_orthonormal_and_right_handed():
 
 
 def test_held_out_cameras_lie_among_the_training_cameras():
-    """Around each of them, no half-plane is free of training cameras: no view is an extrapolation."""
+    """Find training cameras in every half-plane around each of them: no view is an extrapolation."""
     training = [pose(view).position[:2] for view in range(VIEWS) if view not in HELD_OUT]
     for view in HELD_OUT:
         away = np.array(training) - pose(view).position[:2]
@@ -206,7 +206,7 @@ def test_the_wall_has_no_gloss_and_the_mirror_nothing_else(view):
 
 @pytest.mark.parametrize("view", HELD_OUT)
 def test_light_is_not_negative(view):
-    """But for noise, adding the specular part makes no pixel darker."""
+    """Check that adding the specular part makes no pixel darker, except for noise."""
     specular = truth(view)["specular"]
     for label in (TABLE, GLOSSY):
         assert np.quantile(specular[inside(view, label)], 0.01) >= -2

@@ -79,7 +79,7 @@ def test_inputs_of_a_table_are_what_is_looked_up_there(kind: str, seed: int) -> 
 @pytest.mark.parametrize("kind", QUERIES)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_fitted_table_is_the_basis_within_the_stated_error(kind: str, seed: int) -> None:
-    """For viewing directions and normals as they come, facing the camera or not."""
+    """Draw viewing directions and normals at random, facing the camera or not."""
     basis, query = make_basis(kind), table_query(QUERIES[kind]())
     fitted = fit_table(basis, query, CPU)
     assert fitted.error <= TOLERANCE

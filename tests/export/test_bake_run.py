@@ -23,14 +23,14 @@ FEW = 10  # photos
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Iterator[None]:
-    """For the whole file."""
+    """Run all tests of this file quickly and alone."""
     with quick_and_alone():
         yield
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten views of the shipped scene, forty pixels wide."""
+    """Write ten views of the shipped scene, forty pixels wide."""
     demo = Path(__file__).resolve().parents[2] / "scenes" / "demo"
     folder = tmp_path_factory.mktemp("scenes") / "desk"
     (folder / "images").mkdir(parents=True)
@@ -43,13 +43,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(desk: Path, tmp_path_factory: pytest.TempPathFactory, _quick: None) -> Path:
-    """A run that nobody changes."""
+    """Return a trained run that no test changes."""
     return fit(desk, tmp_path_factory.mktemp("runs") / "finished")
 
 
 @pytest.fixture
 def run(trained: Path, tmp_path: Path) -> Path:
-    """A copy of the run."""
+    """Return a copy of the run."""
     return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
@@ -139,7 +139,7 @@ def test_scores_of_files_that_are_gone_are_forgotten(run: Path, monkeypatch: pyt
 
 
 def test_a_folder_lost_between_its_two_names_is_found_again(tmp_path: Path) -> None:
-    """As a power cut would leave it."""
+    """Simulate a power cut between the two renames."""
     folder = tmp_path / "mpi"
     (tmp_path / ".mpi-old").mkdir()
     (tmp_path / ".mpi-old" / "file").touch()

@@ -41,7 +41,7 @@ def tiled(codes: Tensor, slots: Tensor, grid: TileGrid, ranges: Tensor) -> Tiled
 @few
 @given(grids, st.integers(1, 5), st.integers(0, 100))
 def test_reading_tiles_equals_reading_whole_textures(grid: TileGrid, channels: int, seed: int) -> None:
-    """At tile edges, at the borders of the canvas and beyond them too."""
+    """Include tile edges, the borders of the canvas, and places beyond them."""
     codes = (random(seed, grid.textures, channels, grid.height, grid.width) * 255).round().to(torch.uint8)
     slots = assign_slots(random(seed, *grid.shape), 0.0)
     ranges = torch.tensor([0.0, LEVELS]).expand(grid.textures, channels, 2)

@@ -32,7 +32,7 @@ HALF_LEVEL = 1 / (2 * LEVELS)
 
 @pytest.fixture(autouse=True)
 def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several tiles a texture, although the canvas has but 20 x 16 pixels."""
+    """Cut each texture into several tiles, although the canvas has only 20 x 16 pixels."""
     monkeypatch.setattr(bake_files, "_TILE_PIXELS", 4)
     monkeypatch.setattr(bake_files, "_TILE_SIZES", (8,))
 
@@ -232,7 +232,7 @@ def test_pictures_have_no_alpha_channel_and_fit_the_manifest(tmp_path: Path) -> 
 
 
 def test_the_first_tile_of_a_page_is_the_texture_s_own(tmp_path: Path) -> None:
-    """The files alone, decoded by hand, as a viewer would do it."""
+    """Decode the files alone by hand, as a viewer would."""
     mpi = make("rgb")
     baked(mpi, tmp_path)
     entry = json.loads((tmp_path / "mpi" / "manifest.json").read_text())["textures"]["base_color"]

@@ -39,7 +39,7 @@ VALUES = st.sampled_from([None, True, False, *NUMBERS, *TEXTS, [], [[]], {}, {"a
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder with a baked image, which has everything that there may be."""
+    """Make a run folder with a baked image that has all optional parts."""
     run = tmp_path_factory.mktemp("original") / "run"
     bake(make("normnex"), around(reference_camera()), run / "mpi", BakeSettings(threshold=0.0), {"steps": 3})
     return run
@@ -47,7 +47,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(tmp_path: Path, original: Path) -> Callable[[], Path]:
-    """A fresh copy of the run, beside which there is nothing."""
+    """Return a function that makes a fresh copy of the run, alone in its folder."""
 
     def copy() -> Path:
         shutil.rmtree(tmp_path / "work", ignore_errors=True)
@@ -58,7 +58,7 @@ def place(tmp_path: Path, original: Path) -> Callable[[], Path]:
 
 
 def outcomes(run: Path) -> Iterator[bool]:
-    """Whether the image is read, published and exported; each fails by a message and leaves nothing."""
+    """Yield whether the image is read, published and exported; check that failures leave only a message."""
     site, target = run.parent / "site", run.parent / "out"
     messages: list[str] = []
     for written, action in (
@@ -83,7 +83,7 @@ def outcomes(run: Path) -> Iterator[bool]:
 
 @st.composite
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """Bytes of which some are changed, lost or added."""
+    """Draw bytes of which some are changed, lost or added."""
     first = draw(st.integers(0, len(content)))
     last = draw(st.integers(first, min(first + 8, len(content))) | st.just(len(content)))
     return content[:first] + draw(st.binary(max_size=8)) + content[last:]
@@ -102,7 +102,7 @@ def test_a_file_whose_bytes_changed_is_never_read(data: st.DataObject, place: Ca
 
 
 def places_of(value: Any) -> list[tuple[Any, Any]]:
-    """All entries of a document, as their container and key."""
+    """List all entries of a document, as their container and key."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [found for key, inner in items for found in ((value, key), *places_of(inner))]
 
@@ -156,7 +156,7 @@ def test_a_picture_with_a_digest_of_its_own_is_decoded_or_refused(
 
 
 def png_of(width: int, height: int) -> bytes:
-    """A PNG that states another size than it has pixels."""
+    """Return a PNG whose header states another size than that of its pixels."""
     stream = io.BytesIO()
     Image.new("RGB", (1, 1)).save(stream, "PNG")
     content = bytearray(stream.getvalue())

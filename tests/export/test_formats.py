@@ -17,7 +17,7 @@ from support.small import make_mpi, moved, reference_camera
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run folder with a baked image, and a file in it that isn't the image's."""
+    """Make a run folder with a baked image, and a file in it that isn't part of the image."""
     camera = reference_camera()
     settings = BakeSettings(threshold=0.0)
     bake(make_mpi("grid"), [camera, moved(camera, 0.1)], tmp_path / "run" / "mpi", settings, {})

@@ -110,7 +110,7 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_manifest_that_contradicts_itself_is_refused_by_the_entry(name: str, tmp_path: Path) -> None:
-    """Before any other file is opened, and before anything large is allocated."""
+    """Refuse it before any other file is opened, and before anything large is allocated."""
     baked(make("ycbcr"), tmp_path)
     path = tmp_path / "mpi" / "manifest.json"
     change, message = HOSTILE[name]
@@ -153,7 +153,7 @@ def test_a_manifest_survives_a_round_trip(tmp_path: Path) -> None:
 
 
 def test_slots_beyond_the_tiles_are_refused(tmp_path: Path) -> None:
-    """In a table that the manifest's digest belongs to."""
+    """Change the table of slots, and its digest in the manifest."""
     baked(make("ycbcr"), tmp_path)
     folder = tmp_path / "mpi"
     table, path = folder / "alpha_tiles.bin", folder / "manifest.json"

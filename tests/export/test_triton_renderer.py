@@ -142,7 +142,7 @@ def test_from_anywhere_at_any_size_with_and_without_dropped_tiles(
     size: tuple[int, int],
     zoom: float,
 ) -> None:
-    """Also beside the canvas and past the near planes."""
+    """Include cameras beside the canvas and past the near planes."""
     camera = camera_at(*place, turn)
     K = camera.K.clone()
     K[0, 0] *= zoom
@@ -154,7 +154,7 @@ def test_from_anywhere_at_any_size_with_and_without_dropped_tiles(
 @pytest.mark.parametrize("turn", [(0, 90, 0), (0, 180, 0), (90, 0, 0)])
 @pytest.mark.parametrize("name", ["rgb", "normnex"])
 def test_rays_that_meet_nothing_are_black(name: str, turn: tuple[float, float, float]) -> None:
-    """Behind the camera, and as far as rays go that are parallel to the planes."""
+    """Turn the camera until the planes are behind it, or parallel to its rays."""
     camera = camera_at(0, 0, 0, turn)
     narrow = Camera(camera.K * torch.tensor([[1e3], [1e3], [1.0]], device=DEVICE), camera.c2w, 3, 3)
     shown = render_image(files_of(name), narrow, triton())
@@ -173,7 +173,7 @@ def test_rays_end_where_those_of_pytorch_end(least: float) -> None:
 
 
 def test_blocks_of_any_shape_give_the_same_picture() -> None:
-    """Whatever a block leaves out for all of its pixels."""
+    """Compare blocks that skip different work for all of their pixels."""
     mpi, camera = sparse_files_of("normnex"), camera_at(0.1, 0.05, 0)
     camera = Camera(camera.K, camera.c2w, 8, 8)
     expected = render_image(mpi, camera, triton())
@@ -182,7 +182,7 @@ def test_blocks_of_any_shape_give_the_same_picture() -> None:
 
 
 def test_any_number_of_basis_functions() -> None:
-    """Powers of two, which a GPU reads at once, and others."""
+    """Cover powers of two, which a GPU reads at once, and others."""
     for num_basis in (1, 8):
         mpi = files_of("ycbcr", num_basis=num_basis)
         assert mpi.features.ranges.shape[1] == 3 + num_basis

@@ -40,14 +40,14 @@ COMPONENTS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Iterator[None]:
-    """For the whole file."""
+    """Run all tests of this file quickly and alone."""
     with quick_and_alone():
         yield
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A few small views of the shipped scene."""
+    """Write a few small views of the shipped scene."""
     demo, folder = ROOT / "scenes" / "demo", tmp_path_factory.mktemp("scenes") / "desk"
     (folder / "images").mkdir(parents=True)
     for path in sorted((demo / "images").glob("*.jpg"))[:NUM_VIEWS]:
@@ -59,7 +59,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(_quick: None, scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of a model that has all components."""
+    """Train a run of a model that has all components."""
     folder = tmp_path_factory.mktemp("runs") / "finished"
     configs = ["-c", str(ROOT / "experiments" / "variants" / "normnex_transmittance.yaml")]
     return fit(scene, folder, *configs, "--trainer.max_steps=2", f"--data.width={WIDTH}")

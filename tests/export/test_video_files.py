@@ -49,7 +49,7 @@ def test_an_mp4_holds_the_frames_within_compression(tmp_path: Path) -> None:
 def test_folders_are_folders_whatever_they_are_called(
     name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In relative paths, where a colon would end a protocol and a dash begin an option."""
+    """Write to relative paths, where a colon would end a protocol and a dash begin an option."""
     monkeypatch.chdir(tmp_path)
     path = write(Path(folder) / f"{folder}.{name}", moving_gradients(2), Encoding(10.0))
     assert path.stat().st_size > 0

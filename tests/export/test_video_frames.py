@@ -1,4 +1,4 @@
-"""What frames of a video show: the geometry of one camera, colours seen by one eye, pictures on a page."""
+"""Contents of a video's frames: geometry of one camera, colours from one eye, pictures on a page."""
 
 from __future__ import annotations
 

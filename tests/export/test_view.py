@@ -32,7 +32,7 @@ SECRET = "the run's own"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder with a baked image, and files that are nobody's business."""
+    """Make a run folder with a baked image, and private files."""
     folder = tmp_path_factory.mktemp("runs") / "my run"
     camera = reference_camera()
     settings = BakeSettings(threshold=0.0)
@@ -163,7 +163,7 @@ def test_this_computer_is_known_by_its_names_on_any_port(name: str, port: str, c
 
 @given(st.text(st.characters(codec="ascii"), max_size=12))
 def test_no_text_makes_another_name_this_computer(text: str) -> None:
-    """Neither before nor after it: a name that ends or begins like ours belongs to somebody else."""
+    """Add text before or after a name: one that ends or begins like ours belongs to somebody else."""
     for host in (f"{text}.example", f"localhost.{text}x", f"127.0.0.1.{text}x", f"{text}@localhost"):
         assert not is_loopback(host)
 

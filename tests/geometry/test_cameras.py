@@ -31,7 +31,7 @@ def test_projection_worked_by_hand() -> None:
 
 
 def test_the_centre_of_the_first_pixel_lies_at_one_half() -> None:
-    """With the principal point there, its ray is the optical axis."""
+    """Put the principal point there: its ray is the optical axis."""
     K = torch.tensor([[7.0, 0, 0.5], [0, 7, 0.5], [0, 0, 1]])
     rays = pixel_rays(K, torch.eye(3, 4), torch.tensor([0, 0]))
     assert rays.directions.tolist() == [0, 0, 1]

@@ -117,7 +117,7 @@ def test_derivatives_in_space_are_those_of_the_projection(
 
 @either_spacing
 def test_off_the_axis_the_canvas_is_no_metric_space(spacing: PlaneSpacing) -> None:
-    """Of a solid that is bounded by a sphere: its normals point away from its centre, seen from anywhere."""
+    """Differentiate the distance to a point: the gradient points away from it, seen from anywhere."""
     geometry = spaced(spacing)
     centre = torch.tensor([0.9, -0.5, 4.0], dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""Where kernels run, and that their twins take over everywhere else."""
+"""Conditions under which kernels run, and the fallback to their twins everywhere else."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_dry_run_ends_with_an_error_too() -> None:
 
 
 def test_without_triton_models_render_all_the_same(tmp_path: Path) -> None:
-    """A process of its own, in which Triton can't be imported."""
+    """Render in a separate process, in which Triton can't be imported."""
     (tmp_path / "triton.py").write_text("raise ImportError('no Triton')")
     paths = [
         str(tmp_path),

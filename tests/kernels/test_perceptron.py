@@ -117,7 +117,7 @@ SHARED_BYTES = {80: 163 << 10, 89: 99 << 10, 90: 227 << 10}
 @pytest.mark.parametrize("capability", SHARED_BYTES)
 @pytest.mark.parametrize("name", ["_forward", "_backward", "_sum_products"])
 def test_layers_compile_for_gpus_that_are_not_here(name: str, capability: int) -> None:
-    """As in training: by Triton's own compiler, which must get at the source of functions."""
+    """Compile as in training, by Triton's own compiler, which needs the source of the functions."""
     triton = pytest.importorskip("triton")
     from triton.backends.compiler import GPUTarget
 

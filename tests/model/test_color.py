@@ -182,7 +182,7 @@ class TestClamp:
         assert torch.equal(clamp(x, maximum=high), x.clamp(max=high))
 
     def test_gradients_worked_by_hand(self) -> None:
-        """Below, inside and above [0, 1]; descent moves a value against its gradient."""
+        """Cover values below, inside and above [0, 1]; descent moves a value against its gradient."""
         for upstream, expected in ((2.0, [0.0, 2.0, 2.0]), (-2.0, [-2.0, -2.0, 0.0])):
             x = torch.tensor([-1.0, 0.5, 3.0], requires_grad=True)
             (upstream * clamp(x, 0.0, 1.0)).sum().backward()

@@ -1,4 +1,4 @@
-"""How much of a matte scene the specular part explains, with and without measures against it."""
+"""The specular part's share in a matte scene, with and without measures against it."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ class TestMLP:
         assert (here.features[0, 0] - here.features[0, 1]).abs().max() > 1e-2
 
     def test_features_and_opacity_come_from_one_network_of_place_and_plane(self) -> None:
-        """Evaluated here at one sample at a time, with the inputs written out."""
+        """Evaluate the network at one sample at a time, with the inputs written out."""
         field = make_field("mlp")
         excite(field)
         samples = random_samples(4)

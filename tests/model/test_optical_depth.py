@@ -50,7 +50,7 @@ def test_on_the_planes_it_is_that_of_the_opacity(kind: str) -> None:
 
 @every_field
 def test_derivatives_are_those_of_finite_differences(kind: str) -> None:
-    """By the shift off the plane, and by canvas x and y; at places where the grids have no kinks."""
+    """Differentiate by the shift off the plane, and by canvas x and y, where the grids have no kinks."""
     field = excited_field(kind, double=True)
     generator = torch.Generator().manual_seed(1)
     coordinates = some_coordinates(double=True).requires_grad_()

@@ -1,4 +1,4 @@
-"""How far estimated normals are from those of a tilted plane and a ball, given as volumes and learned.
+"""Errors of estimated normals of a tilted plane and a ball, given as volumes and learned.
 
 All forms of an estimator have to be good where they can be; where one can't, the test says by how much it
 fails and why, so that nobody takes its targets for the truth, and an improvement shows. Angles are in
@@ -140,7 +140,7 @@ def test_estimators_fail_by_so_much(
 
 @either_surface
 def test_what_works_on_learned_opacities_beats_what_does_not(surface: str) -> None:
-    """By a factor of two at least, which neither the constant nor a wrong sign would reach."""
+    """Require a factor of two, which neither the constant nor a wrong sign would reach."""
     plain = [scored(surface, "trained", form).degrees for form in (DensityDifference, RenderedDepth)]
     robust = [scored(surface, "trained", form).degrees for form in (FilteredDepth, TransmittanceGradient)]
     assert 2 * max(robust) < min(plain)

@@ -132,7 +132,7 @@ class TestDepthImages:
 
 
 def test_the_wide_volumes_are_front_to_back() -> None:
-    """Guards the oracle: what is behind a plane is what lies at larger depths on its rays."""
+    """Check the oracle: points behind a plane are those at larger depths on its rays."""
     depths = plane_depths(WIDE, 5)
     points = canvas_points(torch.zeros(5, 2), depths, WIDE)
     assert (TiltedPlane().signed_distances(points).diff() > 0).all()

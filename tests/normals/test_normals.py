@@ -149,7 +149,7 @@ class TestWhatAllPromise:
     def test_a_volume_survives_a_round_trip_through_the_state(
         self, make: Callable[[], NormalEstimator]
     ) -> None:
-        """Into an estimator that has made none yet, or one of another size; and none takes one's place."""
+        """Load it into estimators without a volume, or with one of another size; then load none."""
         mpi, batch = make_mpi("grid"), some_batch()
         estimator, other = make(), make()
         fresh = other.state_dict()

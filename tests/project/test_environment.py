@@ -121,7 +121,7 @@ BROUGHT_BY_TORCH = ("triton",)
 
 
 def test_the_package_imports_only_what_setup_cfg_declares() -> None:
-    """Else a package that something else happens to bring goes missing one day."""
+    """Compare the imports with the requirements, so that none relies on another package's dependencies."""
     declared = set(runtime()).union(*extras().values())
     owners = packages_distributions()
     for module, path in top_level_imports(ROOT / "src").items():

@@ -1,4 +1,4 @@
-"""What `make` runs, seen with an environment whose tools only write down how they were called."""
+"""Commands that `make` runs, in an environment whose tools only record their calls."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Project:
         )
 
     def calls(self) -> list[list[str]]:
-        """Return how the tools were called, without the set-up's look at pip."""
+        """Return the calls of the tools, without the set-up's check of pip."""
         lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
         return [call for call in map(json.loads, lines) if call[1:] != ["-m", "pip", "--version"]]
 

@@ -1,4 +1,4 @@
-"""The plugin no_skips, seen from outside: a small suite, and how pytest judges it in CI and elsewhere."""
+"""The plugin no_skips, seen from outside: pytest's results on a small suite, in CI and elsewhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_known_failure(): assert False
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    """A project with the plugin, a suite, and a file that is skipped as a whole."""
+    """Write a project with the plugin, a suite, and a file that is skipped as a whole."""
     tests = tmp_path / "tests"
     (tests / "sub").mkdir(parents=True)
     shutil.copy(ROOT / "tests" / "no_skips.py", tests)

@@ -24,7 +24,7 @@ BUILT_FROM = ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built offline, of a copy of the sources, so that nothing of an earlier build goes along."""
+    """Build the wheel offline from a copy of the sources, so that it includes nothing of an earlier build."""
     folder = tmp_path_factory.mktemp("wheel")
     for name in ("src", "experiments"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -39,7 +39,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def normnex(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command in an environment of its own, which sees the dependencies of this one, but no checkout."""
+    """Install the command in a separate environment, which has this one's dependencies but no checkout."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"

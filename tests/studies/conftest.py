@@ -32,7 +32,7 @@ SMALLER = 7
 
 @pytest.fixture(scope="package")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped scene with its truth, at a seventh of its width: evaluations then take seconds."""
+    """Write the shipped scene with its truth at a seventh of its width: evaluations then take seconds."""
     demo, folder = ROOT / "scenes" / "demo", tmp_path_factory.mktemp("small") / "demo"
     for name in ("images", "truth"):
         (folder / name).mkdir(parents=True)
@@ -52,7 +52,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def compared(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of ``normnex compare``, with the options that ``make notebooks`` gives it, and few steps."""
+    """Run ``normnex compare`` with the options of ``make notebooks`` and few steps; return its folder."""
     folder = tmp_path_factory.mktemp("notebooks") / "compare-tiny"
     more = [f"--trainer.max_steps={STEPS}", "--data.num_validation_views=2", "--trainer.accelerator=cpu"]
     more += ["--trainer.check_val_every_n_epoch=null", f"--trainer.val_check_interval={STEPS // 2}"]
@@ -67,7 +67,7 @@ def compared(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished sweep."""
+    """Run a sweep to its end, and return its folder."""
     folder = tmp_path_factory.mktemp("sweep")
     try:
         engine = prepare(ENGINE, print)
@@ -95,7 +95,7 @@ class Shown:
 
 @pytest.fixture(scope="package")
 def shown(compared: Path, scene: Path) -> Shown:
-    """The runs with their scores, and their models."""
+    """Return the runs with their scores, and their models."""
     runs = read_comparison(compared)
     device = torch.device("cpu")
     return Shown(runs, {run.row: read_run(run.folder, scene, device) for run in runs})

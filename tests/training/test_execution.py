@@ -90,7 +90,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_a_graph_computes_what_single_operations_do(
     estimator: Callable[[], NormalEstimator] | None, device: str, trainer: SimpleNamespace
 ) -> None:
-    """Over several steps: the gate opens, targets are refreshed and parameters move between them."""
+    """Take several steps, between which the gate opens, targets are refreshed and parameters move."""
     modules = [
         make_module(execution, estimator() if estimator else None).to(device)
         for execution in (Eager(), CudaGraph())
@@ -114,7 +114,7 @@ def test_a_graph_computes_what_single_operations_do(
 
 @every_estimator
 def test_losses_survive_being_packed_into_a_tuple(estimator: Callable[[], NormalEstimator] | None) -> None:
-    """That is how they pass through a graph."""
+    """Pack them as they pass through a graph."""
     module = make_module(Eager(), estimator() if estimator else None)
     packed = FlatLosses(module.ray_losses, module.mpi)
     batch = some_batch()

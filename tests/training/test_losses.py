@@ -104,7 +104,7 @@ def disparities_of_plane(rays: Rays, normal: Tensor, distance: float) -> Tensor:
 def test_the_expected_disparities_of_a_tilted_plane_are_its_own(
     camera: Camera, x: float, y: float, distance: float
 ) -> None:
-    """From any camera, also one that is moved and turned: the reference frame is where disparities are."""
+    """Cover cameras that are moved and turned: disparities are those of the reference frame."""
     normal = torch.tensor([x, y, -1.0], dtype=torch.float64)
     normal = normal / normal.norm()
     rays = triplet_rays(camera, torch.tensor([[0, 0], [3, 2], [9, 5]]))
@@ -236,7 +236,7 @@ def test_consistency_worked_by_hand() -> None:
 
 
 def test_orientation_worked_by_hand() -> None:
-    """Squares of what points away: full length counts 1, 60 degrees 1/4, what faces the camera nothing."""
+    """Square what points away: full length counts 1, 60 degrees 1/4, what faces the camera nothing."""
     viewdirs = torch.tensor([[0.0, 0, 1], [1, 0, 0]])
     tilted = [np.sqrt(0.75), 0, 0.5]
     normals = torch.tensor([[[0.0, 0, 1], tilted], [[-1, 0, 0], [0, 1, 0]]])
@@ -334,7 +334,7 @@ def test_the_error_of_the_colours_is_always_known() -> None:
 
 
 def test_each_weight_is_of_one_loss() -> None:
-    """Of rays, or of what a field stores: a name that nothing computes would be ignored without a word."""
+    """Match each weight to a loss of rays or of a field: a name without a loss would be ignored silently."""
     stored = {name for kind in FIELDS for name in make_field(kind).regularizers()}
     assert set(asdict(LossWeights())) == stored | set(RAY_LOSSES)
     assert not stored & set(RAY_LOSSES)

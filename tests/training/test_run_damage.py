@@ -1,4 +1,4 @@
-"""Whatever bytes the files of a run folder hold: they are read, left out, or refused in one line."""
+"""Damaged files of a run folder are read, left out, or refused in one line."""
 
 from __future__ import annotations
 

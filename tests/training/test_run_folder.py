@@ -1,4 +1,4 @@
-"""What a run folder holds, and how a run of another version is refused."""
+"""Contents of a run folder, and the refusal of runs of another version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page in a real browser, and what it shows as arrays."""
+"""A page in a real browser, and its pictures as arrays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HELD_OUT = {"view_000": 0, "view_008": 8}
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 DESKTOP, PHONE = (1280, 800), (360, 740)
 PATIENCE = 60  # seconds
-# A root user in a container, no graphics card, colours as they are, and no calls home.
+# For a root user in a container without a graphics card; unconverted colours, no background requests.
 FLAGS = (
     "--no-sandbox",
     "--use-gl=angle",
@@ -81,8 +81,8 @@ class Tab:
 
     Args:
         browser: It gets a context of its own.
-        url: Of the viewer.
-        size: Of the window.
+        url: Address of the viewer.
+        size: Size of the window.
         phone: Whether it has touch and no mouse.
         prepare: Called with the page before it loads anything.
         complaints: Whether messages on the console are expected.
@@ -126,29 +126,29 @@ class Tab:
         return self.page.evaluate(script, argument)
 
     def until(self, condition: str) -> None:
-        """Waits for a condition; the page forbids the ways in which Playwright would do so."""
+        """Wait for a condition; the page's policy forbids Playwright's own ways of waiting."""
         end = time.monotonic() + PATIENCE
         while not self.run(condition):
             assert time.monotonic() < end, f"not within {PATIENCE} s: {condition}; {self.said}"
             time.sleep(0.02)
 
     def settle(self) -> None:
-        """Waits until the picture stands still at its full resolution."""
+        """Wait until the picture is stable at its full resolution."""
         self.run("window.viewer.settled()")
 
     @cached_property
     def devtools(self) -> CDPSession:
-        """For what Playwright has no words."""
+        """A session of the DevTools protocol, for commands that Playwright lacks."""
         return self.context.new_cdp_session(self.page)
 
     @property
     def problem(self) -> str | None:
-        """The text of the error page, if that is shown."""
+        """The text of the error page, if it is shown."""
         section = self.page.locator("#problem")
         return section.inner_text() if section.is_visible() else None
 
     def look_through(self, camera: Camera) -> None:
-        """Sets a camera; the canvas takes its size."""
+        """Set a camera; the canvas takes its size."""
         K = camera.K.tolist()
         self.run(
             "camera => window.viewer.setCamera(camera)",
@@ -164,7 +164,7 @@ class Tab:
         self.run("planes => viewer.setPlanes(...planes)", list(planes))
 
     def picture(self) -> Pixels:
-        """What is on the screen where the canvas is, without what lies over it; in [0, 1]."""
+        """Capture the screen in the area of the canvas, without overlays, in [0, 1]."""
         self.settle()
         self.run(
             "picture.style.borderRadius = 0; picture.style.zIndex = 1; picture.style.position = 'relative'"
@@ -173,17 +173,17 @@ class Tab:
         return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")) / 255
 
     def camera(self) -> dict[str, Any]:
-        """What the viewer shows."""
+        """Return the viewer's camera."""
         shown: dict[str, Any] = self.run("viewer.camera")
         return shown
 
     @property
     def position(self) -> Pixels:
-        """Of the camera, in the reference frame."""
+        """Position of the camera in the reference frame."""
         return np.array(self.camera()["c2w"])[:, 3]
 
     def keep(self, name: str) -> None:
-        """A screenshot for people."""
+        """Save a screenshot for people."""
         SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 

@@ -1,4 +1,4 @@
-"""A headless Chromium, and baked images of the demo scene that a server shows it."""
+"""A headless Chromium, and baked images of the demo scene that are served to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from normnex_pl.training.trained_run import read_run
 
 WIDTH, FEW = 168, 10
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-# Specular highlights as after a long training, from one that lasts seconds.
+# Amplifies specular highlights, after a training of seconds, to those of a long one.
 HIGHLIGHTS = 15.0
 # Noise on the features: some normals then face away from the camera.
 ROUGHNESS = 0.15
@@ -29,7 +29,7 @@ ROUGHNESS = 0.15
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Pictures as small as these are rendered while the browser draws: more threads would only wait."""
+    """Render with one thread: more would only compete with the browser."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -38,7 +38,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium, from the variable CHROMIUM or the path; its own picture of the world is never downloaded."""
+    """Start Chromium, found by the variable CHROMIUM or on the path; never download one."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
     if found is None:
         pytest.skip(f"no browser: neither CHROMIUM nor any of {', '.join(PROGRAMS)}")
@@ -48,7 +48,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def bakes(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Baked]:
-    """Trains a variant on the shipped scene for a moment and bakes it; once each."""
+    """Return a function that trains a variant briefly on the shipped scene and bakes it, once each."""
     made: dict[str, Baked] = {}
 
     def make(variant: str) -> Baked:
@@ -61,7 +61,7 @@ def bakes(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
 
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten views of the shipped scene."""
+    """Copy ten views of the shipped scene."""
     demo, folder = ROOT / "scenes" / "demo", tmp_path_factory.mktemp("scenes") / "demo"
     (folder / "images").mkdir(parents=True)
     for path in sorted((demo / "images").glob("*.jpg"))[:FEW]:
@@ -92,19 +92,19 @@ def _train_and_bake(variant: str, scene: Path, run: Path) -> Baked:
 
 @pytest.fixture(params=["nex_rgb", "nex_ycbcr", "normnex_transmittance"])
 def baked(request: pytest.FixtureRequest, bakes: Callable[[str], Baked]) -> Baked:
-    """A baked image of each kind of model."""
+    """Return a baked image, of each kind of model in turn."""
     return bakes(request.param)
 
 
 @pytest.fixture
 def normnex(bakes: Callable[[str], Baked]) -> Baked:
-    """A baked image with everything that there is to show."""
+    """Return a baked image with all components."""
     return bakes("normnex_transmittance")
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Path], str]]:
-    """Serves folders as `normnex view` does; gives their addresses."""
+    """Yield a function that serves a folder as `normnex view` does, and returns its address."""
     servers = []
 
     def start(folder: Path) -> str:
@@ -121,7 +121,7 @@ def serve() -> Iterator[Callable[[Path], str]]:
 
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
-    """Opens pages, which must have a clean console and ask nobody else, unless a test expects complaints."""
+    """Yield a function that opens pages; check that they log nothing unexpected and contact no other host."""
     tabs: list[Tab] = []
 
     def open_tab(url: str, **options: object) -> Tab:

@@ -25,7 +25,7 @@ def phone(normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab])
 
 
 def middle(page: Tab) -> tuple[float, float]:
-    """Of the picture, in the window."""
+    """Return the centre of the picture in the window."""
     box = page.page.locator("#picture").bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -41,7 +41,7 @@ def drag(page: Tab, dx: float, dy: float) -> None:
 
 
 def touch(page: Tab, *fingers: tuple[float, float]) -> None:
-    """One event of fingers, given by where they are from the picture's middle."""
+    """Send a touch event of fingers at offsets from the picture's centre."""
     x, y = middle(page)
     points = [{"x": x + dx, "y": y + dy, "id": i} for i, (dx, dy) in enumerate(fingers)]
     kind = "touchEnd" if not fingers else "touchMove" if page.touching else "touchStart"
@@ -65,7 +65,7 @@ def test_dragging_moves_the_camera_and_reset_brings_it_back(page: Tab, normnex: 
 
 
 def test_the_camera_stays_where_the_scene_was_seen_from(page: Tab, normnex: Baked) -> None:
-    """Or a little to the side of the reference camera, even if all others stood on its other side."""
+    """Allow a little to each side of the reference camera, even if all others were on its other side."""
     ours = normnex.read()
     positions = np.array(ours.manifest.viewpoints)[:, :, 3]
     g = ours.geometry
@@ -170,7 +170,7 @@ def test_tilting_the_device_moves_the_camera(phone: Tab) -> None:
 def test_a_device_that_refuses_to_tell_its_tilt_is_left_in_peace(
     normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
 ) -> None:
-    """As on iOS, which asks the person."""
+    """Simulate iOS, which asks the person."""
 
     def refuse(page: Any) -> None:
         page.add_init_script("DeviceOrientationEvent.requestPermission = async () => 'denied'")
@@ -255,7 +255,7 @@ def test_the_address_says_what_is_shown_first_and_screenshots_are_kept(
 
 
 def test_motion_is_soft_unless_somebody_asked_for_less(page: Tab) -> None:
-    """With a clock of its own, 16 ms a frame."""
+    """Run with a simulated clock of 16 ms a frame."""
     soft, calm = page.run(
         """async () => {
           const { View } = await import("./view.js");
@@ -277,7 +277,7 @@ def test_motion_is_soft_unless_somebody_asked_for_less(page: Tab) -> None:
 
 
 def test_slow_devices_get_smaller_frames_and_fast_ones_whole_ones(page: Tab) -> None:
-    """The pace alone, in the browser's own JavaScript, with frames that take as long as is said."""
+    """Test the pace alone, in the browser's own JavaScript, with frames of given durations."""
     scales = page.run(
         """async () => {
           const { Pace } = await import("./pace.js");
@@ -304,7 +304,7 @@ def test_slow_devices_get_smaller_frames_and_fast_ones_whole_ones(page: Tab) -> 
 def test_the_picture_comes_before_its_specular_highlights(
     normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
 ) -> None:
-    """While features are still on their way, what has arrived is shown, with a bar for the rest."""
+    """Delay the features: the viewer shows the files that have arrived, with a bar for the rest."""
     held: list[Route] = []
 
     def hold(page: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a person reads where the viewer can't show anything, and how it comes back."""
+"""The viewer's error page, and the recovery from it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from export.viewer.browser import Baked, Tab
 
 @pytest.fixture
 def copy(normnex: Baked, tmp_path: Path) -> Path:
-    """Files that a test may damage."""
+    """Copy the files, so that a test may damage them."""
     return Path(shutil.copytree(normnex.folder, tmp_path / "mpi"))
 
 
 def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
-    """A change of the manifest."""
+    """Return a function that changes the manifest of a folder."""
 
     def apply(folder: Path) -> None:
         path = folder / "manifest.json"
@@ -122,7 +122,7 @@ def test_a_device_with_small_textures_is_told_so(
 def test_a_page_without_scripts_says_what_it_needs(
     normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
 ) -> None:
-    """As one that is opened from a file, where browsers load no modules."""
+    """Disable scripts, as if the page were opened from a file, where browsers load no modules."""
 
     def refuse(page: Any) -> None:
         page.route("**/*.js", lambda route: route.abort())

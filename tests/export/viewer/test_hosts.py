@@ -89,7 +89,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 def test_an_exported_folder_works_on_any_static_host(
     normnex: Baked, host: Host, tab: Callable[..., Tab]
 ) -> None:
-    """In a folder of the site, and with the image under another name."""
+    """Serve it in a folder of the site, and with the image at another place."""
     site = export_site(normnex.folder, host.folder / "scenes" / "demo")
     assert tab(f"{host.url}scenes/demo/").picture().mean() > 0.1
     (site / "mpi").rename(host.folder / "elsewhere")

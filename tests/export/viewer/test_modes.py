@@ -25,7 +25,7 @@ ENTRY = """export const MODES = [
 
 @pytest.fixture
 def more(normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]) -> Tab:
-    """The viewer with one mode more, asked for by the address."""
+    """Open the viewer with an additional mode, selected by the address."""
 
     def add(route: Route) -> None:
         source = (VIEWER / "modes.js").read_text(encoding="utf-8")
@@ -84,7 +84,7 @@ def test_what_the_page_says_of_modes_comes_from_their_entries(
 
 
 def test_no_other_file_of_the_viewer_spells_a_mode() -> None:
-    """Neither its title on a button nor a number that stands for it."""
+    """Look for titles of buttons, and for comparisons with modes."""
     for path in VIEWER.rglob("*.*"):
         if path.name == "modes.js":
             continue

@@ -1,4 +1,4 @@
-"""What the browser shows, against the Python renderer of the same files."""
+"""The browser's pictures, against the Python renderer of the same files."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_normals_are_of_unit_length(
 
 
 def with_planes(folder: Path, first: int, last: int) -> BakedMPI:
-    """The image with some of its planes alone."""
+    """Read the image with only some of its planes."""
     ours = BakedMPI.read(folder)
     planes = torch.arange(len(ours.depths))
     ours.alpha.slots[(planes < first) | (planes > last)] = ABSENT
@@ -151,7 +151,7 @@ def test_bytes_of_textures_arrive_as_they_are_in_png_too(
 
 
 def as_png(folder: Path, target: Path) -> Path:
-    """The same image with its pictures as PNG."""
+    """Copy the image, with its pictures as PNG."""
     shutil.copytree(folder, target)
     manifest = json.loads((target / "manifest.json").read_text())
     for texture in manifest["textures"].values():

@@ -14,7 +14,7 @@ from training.ranks.runs import Straight, arguments
 
 @pytest.fixture(scope="session")
 def straight(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:  # noqa: F811
-    """A finished run on two ranks that Lightning has started."""
+    """Train a run on two ranks that Lightning starts."""
     folder = tmp_path_factory.mktemp("straight")
     done = run_on_ranks(["fit", *arguments(scene, folder), "--trainer.devices=2"])
     assert done.returncode == 0, done.stderr

@@ -88,7 +88,7 @@ class Holder(pl.Callback):
         self.seconds = seconds
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
-        """Wait."""
+        """Wait for a signal in the given steps."""
         if trainer.global_step not in self.steps:
             return
         if trainer.is_global_zero:

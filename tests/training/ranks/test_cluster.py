@@ -24,7 +24,7 @@ PATIENCE = 200.0  # seconds, of machines that have other things to do
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A cluster that lives as long as this file's tests."""
+    """Start a cluster that runs for the tests of this file."""
     if reason := missing():
         pytest.skip(reason)
     with Cluster() as running:
@@ -33,7 +33,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def normnex(tmp_path: Path) -> Path:
-    """The command line with the tests' callbacks, as one program."""
+    """Write a program that is the command line with the tests' callbacks."""
     program = tmp_path / "normnex"
     script = Path(__file__).with_name("ranks.py")
     program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{script}' \"$@\"\n")
@@ -97,7 +97,7 @@ def test_a_job_is_stopped_queued_again_and_finished_in_one_run_folder(
 
 
 def test_an_array_gives_each_of_its_tasks_a_scene_and_a_variant(cluster: Cluster, tmp_path: Path) -> None:
-    """With a program in the place of training that says what it was asked to do."""
+    """Replace training by a program that records its arguments."""
     program = tmp_path / "normnex"
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/task$SLURM_ARRAY_TASK_ID\n')
     program.chmod(0o755)

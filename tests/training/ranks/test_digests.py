@@ -1,4 +1,4 @@
-"""What ranks compare: digests that any change of a bit changes."""
+"""Digests that ranks compare, which any changed bit changes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_large_tensors_are_summed_in_parts(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_zeros_of_both_signs_and_all_nan_are_told_apart() -> None:
-    """What is equal as a number may not be as bits."""
+    """Distinguish bits of values that are equal as numbers."""
     assert digest(torch.tensor([0.0])) != digest(torch.tensor([-0.0]))
     assert digest(torch.tensor([float("nan")])) == digest(torch.tensor([float("nan")]))
 

@@ -102,7 +102,7 @@ def test_the_evaluation_of_two_ranks_is_that_of_one(straight: Straight, tmp_path
 
 
 def test_two_ranks_share_the_validation_views_and_say_what_one_says(scene: Path, tmp_path: Path) -> None:
-    """Of three views, one rank renders two; of a single one, the second rank renders none."""
+    """Share three views as two and one, and a single view as one and none."""
     words = arguments(scene, tmp_path, callback(Validated, folder=str(tmp_path)))
     words += ["--after_fit=validate", "--trainer.max_steps=4", "--data.num_validation_views=3"]
     (tmp_path / "single").mkdir()
@@ -130,7 +130,7 @@ def test_two_ranks_share_the_validation_views_and_say_what_one_says(scene: Path,
 def test_a_run_stopped_on_one_rank_goes_on_as_if_nothing_had_happened(
     straight: Straight, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By torchrun, in the diffuse phase, told on the second rank alone; then by Lightning. One run at W&B."""
+    """Stop torchrun in the diffuse phase by a signal to rank 1, then resume with Lightning: one W&B run."""
     (tmp_path / "run").mkdir()
     monkeypatch.setenv("WANDB_MODE", "offline")
     wandb = ["-c", str(EXPERIMENTS / "loggers" / "wandb.yaml")]
