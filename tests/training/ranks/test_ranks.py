@@ -76,7 +76,9 @@ def test_each_rank_sees_its_own_rays_of_the_one_seed(straight: Straight, scene: 
 def test_the_first_rank_alone_says_what_a_step_is_and_writes(straight: Straight) -> None:
     said = f"2 ranks: {RAYS} rays a step on each, {2 * RAYS} in all."
     assert straight.stderr.count(said) == 1
-    assert straight.stderr.count("photos:") == 1
+    assert straight.stderr.count("INFO photos:") == 1
+    findings = [line for line in straight.stderr.splitlines() if line.startswith("WARNING desk:")]
+    assert len(findings) == len(set(findings)) > 0
     run = straight.folder / "run"
     found = metrics(run)
     assert (found["ranks"], found["steps"]) == (2, STEPS)
