@@ -55,6 +55,13 @@ class NormalEstimator(nn.Module, ABC):
         else:
             self.kept.copy_(normals)
 
+    def kept_for(self, mpi: MPI) -> Float[Tensor, "layer 3 height width"]:
+        """Return `kept`, estimated now if it never was."""
+        if self.kept is None:
+            self.refresh(mpi)
+        assert self.kept is not None
+        return self.kept
+
     @override
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         # The size follows from the scene: an estimator that hasn't been refreshed has no place for it yet.

@@ -58,12 +58,8 @@ class FilteredDepth(NormalEstimator):
 
     @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        if self.kept is None:
-            self.refresh(mpi)
-        assert self.kept is not None
-        first = batch.first_rays()
-        layers = mpi.intersect(first).layers
-        return unit_normals(sample_layers(self.kept, layers))
+        layers = mpi.intersect(batch.first_rays()).layers
+        return unit_normals(sample_layers(self.kept_for(mpi), layers))
 
 
 def filter_disparity(

@@ -69,11 +69,8 @@ class TransmittanceGradient(NormalEstimator):
 
     @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        if self.kept is None:
-            self.refresh(mpi)
-        assert self.kept is not None
         layers = mpi.intersect(batch.first_rays()).layers
-        return unit_normals(sample_layers(self.kept, layers))
+        return unit_normals(sample_layers(self.kept_for(mpi), layers))
 
 
 def transmittance_gradient(

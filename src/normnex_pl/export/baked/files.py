@@ -13,8 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
 from normnex_pl.export.baked.manifest import FORMAT, VERSION, FileEntry, Manifest
+from normnex_pl.training.run_folder import RunFolder
 
-FOLDER = "mpi"  # of a run
 MANIFEST = "manifest.json"
 AGAIN = "Bake the run again (normnex bake RUN)."
 _MANIFEST = TypeAdapter(Manifest)
@@ -91,7 +91,7 @@ def baked_folder(run: Path) -> Path:
     Raises:
         UserError: There is none, or it is damaged or of another version.
     """
-    folder = run / FOLDER
+    folder = RunFolder(run).baked
     if not (folder / MANIFEST).is_file():
         raise UserError(
             f"{folder}: expected a baked multiplane image, found none. Bake it first: normnex bake {run}"
