@@ -160,7 +160,7 @@ def prefixes(module: NormNeXModule, batch: RayBatch, repeats: int) -> tuple[floa
     rays = Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1))
     mpi, device = module.mpi, module.device
     field = as_in_training(module, lambda: mpi.field(mpi.intersect(rays)))
-    rendering = as_in_training(module, lambda: render_in_parts(mpi, rays, module.train_chunk_size))
+    rendering = as_in_training(module, lambda: render_in_parts(mpi.render, rays, module.train_chunk_size))
     return milliseconds(field, device, repeats), milliseconds(rendering, device, repeats)
 
 

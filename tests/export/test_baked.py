@@ -71,7 +71,7 @@ def bound(mpi: MPI, ours: BakedMPI, rays: Rays, steepest: ColorModel) -> Tensor:
     )
     by_features = (slopes.abs() * steps[:, None]).sum(dim=-1) + table.abs().sum(dim=-1) * TOLERANCE
     per_plane = HALF_LEVEL + 1.5 * by_features.repeat_interleave(SUBLAYERS, dim=1)
-    by_color = (live.weights[..., None] * per_plane).sum(dim=1)
+    by_color = (live.stored_planes.weights[..., None] * per_plane).sum(dim=1)
     return by_color + by_alpha[:, None] + LEAST_LIGHT + 1e-5
 
 

@@ -15,10 +15,10 @@ from support.small import FIELDS, GEOMETRY, forward_rays, make_mpi
 
 WIRED = """
 from normnex_pl.kernels import encoding, perceptron
-from normnex_pl.model import compositing
-from normnex_pl.model.fields import grid, mlp, texture
+from normnex_pl.model import compositing, mpi as model
+from normnex_pl.model.fields import mlp, pyramid, texture
 encoding.PRECISION = perceptron.PRECISION = torch.float32
-for module in (compositing, grid, mlp, texture):
+for module in (compositing, model, mlp, pyramid, texture):
     module.kernels_run_on = lambda _: True
 mlp._rounds_to_bfloat16 = lambda _: True
 mpi, rays = case["mpi"], case["rays"]
@@ -36,7 +36,7 @@ result = {
 }
 """
 
-SEEN = ("rgb", "acc", "depth", "disparity", "diffuse", "weights", "alpha", "specular", "features")
+SEEN = ("rgb", "acc", "depth", "disparity", "diffuse", "spread", "layer_weights", "specular", "features")
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -53,7 +53,7 @@ def test_a_model_renders_and_learns_by_kernels_as_without(field: str, tmp_path: 
     for name in SEEN:
         expected = getattr(rendered, name).detach()
         for way in ("seen", "rendered"):
-            torch.testing.assert_close(found[way][name], expected, rtol=1e-3, atol=1e-5, msg=f"{way} {name}")
+            torch.testing.assert_close(found[way][name], expected, rtol=1e-3, atol=3e-4, msg=f"{way} {name}")
     for name, parameter in mpi.named_parameters():
         torch.testing.assert_close(found["gradients"][name], parameter.grad, rtol=1e-3, atol=1e-5, msg=name)
 

@@ -33,7 +33,7 @@ def test_rays_that_meet_the_last_plane_on_the_canvas_are_covered_and_others_as_b
     torch.testing.assert_close(found.acc[hits], torch.ones(int(hits.sum())))
     torch.testing.assert_close(found.rgb[~hits], open_ended.rgb[~hits])
     # The last plane fills what was open; nothing in front of it changes.
-    torch.testing.assert_close(found.weights[:, :-1], open_ended.weights[:, :-1])
+    torch.testing.assert_close(found.stored_planes.weights[:, :-1], open_ended.stored_planes.weights[:, :-1])
     assert (found.acc[hits] > open_ended.acc[hits] + 0.1).any()
 
 

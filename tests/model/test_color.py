@@ -146,7 +146,7 @@ def test_decoding_a_composited_pixel_equals_compositing_decoded_samples(
 
     parts = tint_and_chroma(out.features)
     intensity = parts["tint"] * luma(luma_sum(out.features, mpi.basis(rays.viewdirs, None)))
-    weights = mpi.layer_weights(out.weights)
+    weights = out.layer_weights
     y, chroma = composite(weights, intensity), composite(weights, intensity * parts["chroma"])
     cb, cr = chroma.unbind(dim=-1)
     offsets = torch.stack([1.402 * cr, -0.344136 * cb - 0.714136 * cr, 1.772 * cb], dim=-1)

@@ -8,7 +8,6 @@ from functools import cache
 
 import pytest
 import torch
-from einops import reduce
 from torch import Tensor
 
 from normnex_pl.core.rendering import RenderOutput
@@ -16,7 +15,7 @@ from normnex_pl.evaluation.metrics import psnr
 from normnex_pl.geometry.cameras import image_rays
 from normnex_pl.model.appearance import NonnegativeLuma, YCbCrColor
 from normnex_pl.training.losses import specular_loss
-from support.learned import TRAINED, TRAINED_SUBLAYERS, cameras_around, photographed, trained_mpi
+from support.learned import TRAINED, cameras_around, photographed, trained_mpi
 from support.solids import TiltedPlane
 
 
@@ -48,7 +47,7 @@ def learned(weight: float = 0.0, phase: int = 0) -> Parts:
     """
 
     def penalty(rendered: RenderOutput) -> Tensor:
-        layers = reduce(rendered.weights, "ray (layer sub) -> ray layer", "sum", sub=TRAINED_SUBLAYERS)
+        layers = rendered.layer_weights
         return weight * specular_loss(layers.detach(), rendered.specular)
 
     plane = TiltedPlane()

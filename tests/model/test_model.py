@@ -77,7 +77,7 @@ def test_rendering_equals_a_loop_over_rays_and_planes(kind: str) -> None:
         rgb, weights = composite_oracle(alpha, np.clip(base + specular, 0, 1))
         acc = weights.sum()
         close(numpy64(out.rgb[ray]), rgb)
-        close(numpy64(out.weights[ray]), weights)
+        close(numpy64(out.stored_planes.weights[ray]), weights)
         close(numpy64(out.acc[ray]), acc)
         close(numpy64(out.diffuse[ray]), composite_oracle(alpha, base)[0])
         close(numpy64(out.disparity[ray]), (weights / depths).sum())

@@ -156,7 +156,7 @@ def score(mpi: MPI, surface: Surface, estimator: NormalEstimator) -> Score:
     """Compare the targets of an estimator with the normals of the surface."""
     batch = surface_batch(mpi, surface)
     rendered = mpi.render(flattened(batch.rays))
-    weights = mpi.layer_weights(rendered.weights[::3]).detach()
+    weights = rendered.layer_weights[::3].detach()
     found = estimator(mpi, batch, rendered).detach()
     first = batch.first_rays()
     truth = surface.normals(points_on(first, surface.distances(first)))[:, None].expand_as(found)

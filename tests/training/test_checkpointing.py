@@ -18,8 +18,8 @@ from support.small import few, forward_rays, make_mpi
 def rendered(kind: str, rays: Rays, train_chunk_size: int | None) -> tuple[RenderOutput, list[torch.Tensor]]:
     """Return what is rendered, and the gradients of something that depends on all of it."""
     mpi = make_mpi(kind)
-    result = render_in_parts(mpi, rays, train_chunk_size)
-    (result.rgb.square().sum() + result.depth.sum() + result.weights.square().sum()).backward()
+    result = render_in_parts(mpi.render, rays, train_chunk_size)
+    (result.rgb.square().sum() + result.depth.sum() + result.stored_planes.weights.square().sum()).backward()
     return result, [parameter.grad for parameter in mpi.parameters() if parameter.grad is not None]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from normnex_pl.core.types import Camera, Rays
 from normnex_pl.geometry.cameras import pixel_rays
+from normnex_pl.model.compositing import spread_of
 from normnex_pl.model.fields.texture import BaseColorTexture
 from normnex_pl.model.fields.variation import total_variation, volume_variation
 from normnex_pl.training.losses import (
@@ -22,7 +23,6 @@ from normnex_pl.training.losses import (
     RayTerms,
     consistency_loss,
     disparity_smoothness_loss,
-    distortion_loss,
     gradient_loss,
     mse_loss,
     orientation_loss,
@@ -269,18 +269,18 @@ def test_distortion_is_the_double_sum(planes: int, seed: int) -> None:
     for w in numpy64(weights):
         pairs = sum(w[i] * w[j] * abs(i - j) * delta for i in range(planes) for j in range(planes))
         total += pairs + (w**2).sum() * delta / 3
-    assert distortion_loss(weights).item() == pytest.approx(total / 3, rel=1e-9)
+    assert spread_of(weights).mean().item() == pytest.approx(total / 3, rel=1e-9)
 
 
 def test_distortion_of_a_single_plane_is_its_own_thickness() -> None:
-    assert distortion_loss(torch.tensor([[0.6]])).item() == pytest.approx(0.36 / 3)
+    assert spread_of(torch.tensor([[0.6]])).item() == pytest.approx(0.36 / 3)
 
 
 @few
 @given(st.integers(0, 5), st.integers(0, 100))
 def test_distortion_does_not_depend_on_where_the_weights_are(shift: int, seed: int) -> None:
     weights = torch.nn.functional.pad(random_weights(3, 4, seed), (0, 5))
-    torch.testing.assert_close(distortion_loss(weights.roll(shift, dims=1)), distortion_loss(weights))
+    torch.testing.assert_close(spread_of(weights.roll(shift, dims=1)), spread_of(weights))
 
 
 def test_distortion_grows_with_the_distance_of_two_halves() -> None:
@@ -288,7 +288,7 @@ def test_distortion_grows_with_the_distance_of_two_halves() -> None:
     for distance in range(1, 6):
         weights = torch.zeros(1, 8)
         weights[0, [1, 1 + distance]] = 0.5
-        losses.append(distortion_loss(weights).item())
+        losses.append(spread_of(weights).mean().item())
     np.testing.assert_allclose(np.diff(losses), 2 * 0.25 / 7, rtol=1e-5)
 
 
@@ -298,7 +298,7 @@ def test_gradients_of_the_losses_on_normals_and_weights_are_right() -> None:
     viewdirs = random_units(3, 1, seed=2)[:, 0]
     assert torch.autograd.gradcheck(consistency_loss, (weights, normals, target))
     assert torch.autograd.gradcheck(orientation_loss, (weights, normals, viewdirs))
-    assert torch.autograd.gradcheck(distortion_loss, (weights,))
+    assert torch.autograd.gradcheck(spread_of, (weights,))
     assert torch.autograd.gradcheck(specular_loss, (weights, normals))
 
 
@@ -306,7 +306,7 @@ def terms_of(seed: int = 0) -> RayTerms:
     """Return the terms of a step of a model without normals."""
     mpi, batch = make_mpi("grid"), some_batch(seed=seed)
     rendered = mpi.render(Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1)))
-    return RayTerms(batch, rendered, mpi.layer_weights(rendered.weights), None, mpi.geometry)
+    return RayTerms(batch, rendered, None, mpi.geometry)
 
 
 @few

@@ -81,6 +81,25 @@ def canvas_coordinates(
     return torch.stack([x, y], dim=-1).transpose(0, 1)
 
 
+def canvas_lines(rays: Rays, geometry: MPIGeometry) -> Float[Tensor, "6 ray"]:
+    """Return rays as lines on the canvas, which they run along with the inverse depth q of a plane.
+
+    A ray meets the plane at the canvas coordinates (x_0 + q x_1, y_0 + q y_1), see `canvas_coordinates`. The
+    plane lies ahead of the ray's origin if (1 / q - o_z) v_z > 0.
+
+    Args:
+        rays: A batch of rays.
+        geometry: The canvas.
+
+    Returns:
+        The rows x_0, x_1, y_0, y_1, o_z and v_z.
+    """
+    centre_x, centre_y = geometry.cx + geometry.padding, geometry.cy + geometry.padding
+    x = _axis_line(rays, 0, geometry.fx, centre_x, geometry.canvas_width)
+    y = _axis_line(rays, 1, geometry.fy, centre_y, geometry.canvas_height)
+    return torch.stack([*x, *y, rays.origins[:, 2], rays.directions[:, 2]])
+
+
 def planes_ahead(rays: Rays, depths: Float[Tensor, "plane"]) -> Bool[Tensor, "ray plane"]:
     """Return whether rays meet planes in front of their origins: a camera may have moved past near planes."""
     return ((depths[:, None] - rays.origins[:, 2]) / rays.directions[:, 2] > 0).T
@@ -97,6 +116,13 @@ def _axis_coordinates(
     shift = rays.origins[:, axis] - slope * rays.origins[:, 2]
     pixels = focal * (slope + shift / depths[:, None]) + centre
     return pixels * (2 / size) - 1
+
+
+def _axis_line(rays: Rays, axis: int, focal: float, centre: float, size: int) -> tuple[Tensor, Tensor]:
+    """Return one canvas coordinate at infinity, and its derivative by the inverse depth."""
+    slope = rays.directions[:, axis] / rays.directions[:, 2]
+    shift = rays.origins[:, axis] - slope * rays.origins[:, 2]
+    return (focal * slope + centre) * (2 / size) - 1, shift * (focal * 2 / size)
 
 
 def plane_points(rays: Rays, depths: Float[Tensor, "plane"]) -> Float[Tensor, "*ray plane 3"]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from einops import repeat
+from einops import reduce, repeat
 from jaxtyping import Float
 from torch import Tensor
 
+from normnex_pl.core.rendering import PlaneOutput
 from normnex_pl.kernels import kernels_run_on
 from normnex_pl.kernels.compositing import composite_planes
 from normnex_pl.model.clamp import clamp
@@ -67,7 +70,7 @@ def composite_shaded(
     base_color: Float[Tensor, "ray plane 3"],
     specular: Float[Tensor, "ray layer 3"],
     depths: Float[Tensor, "plane"],
-) -> dict[str, Tensor]:
+) -> dict[str, Any]:
     """Composite the colours and the geometry of planes by the same weights.
 
     Args:
@@ -78,20 +81,21 @@ def composite_shaded(
         depths: Depths of the planes in world units.
 
     Returns:
-        ``weights``, ``rgb``, ``acc``, ``depth``, ``disparity`` and ``diffuse`` as in `RenderOutput`.
+        All attributes of `RenderOutput` but ``specular``, ``features`` and ``normals``.
     """
     if kernels_run_on(alpha) and not torch.is_grad_enabled():
         return _in_one_pass(alpha, base_color, specular, depths)
     weights = composite_weights(alpha)
-    sublayers = alpha.shape[1] // specular.shape[1]
+    layers = specular.shape[1]
+    sublayers = alpha.shape[1] // layers
     on_planes = repeat(specular, "ray layer rgb -> ray (layer sub) rgb", sub=sublayers)
     return {
-        "weights": weights,
         "rgb": composite(weights, clamp(base_color + on_planes, 0.0, 1.0)),
         "acc": weights.sum(dim=-1),
         "depth": expected_depth(weights, depths),
         "disparity": (weights / depths).sum(dim=-1),
         "diffuse": composite(weights, base_color),
+        **_by_weights(weights, alpha, layers),
     }
 
 
@@ -100,14 +104,39 @@ def _in_one_pass(
     base_color: Float[Tensor, "ray plane 3"],
     specular: Float[Tensor, "ray layer 3"],
     depths: Float[Tensor, "plane"],
-) -> dict[str, Tensor]:
+) -> dict[str, Any]:
     weights, sums = composite_planes(alpha, base_color, specular, depths, LEAST_TRANSPARENCY)
     acc = sums[6]
     return {
-        "weights": weights,
         "rgb": sums[:3].T,
         "acc": acc,
         "depth": mean_depth(sums[7], acc, depths),
         "disparity": sums[8],
         "diffuse": sums[3:6].T,
+        **_by_weights(weights, alpha, specular.shape[1]),
     }
+
+
+def _by_weights(
+    weights: Float[Tensor, "ray plane"], alpha: Float[Tensor, "ray plane"], layers: int
+) -> dict[str, Any]:
+    return {
+        "spread": spread_of(weights),
+        "layer_weights": reduce(weights, "ray (layer sub) -> ray layer", "sum", layer=layers),
+        "planes": PlaneOutput(weights, alpha),
+    }
+
+
+def spread_of(weights: Float[Tensor, "ray plane"]) -> Float[Tensor, "ray"]:
+    """Return how far the weights of rays lie apart; see `RenderOutput.spread`.
+
+    Exclusive prefix sums of the weights and of the weighted places give the double sum in one pass.
+    """
+    num_planes = weights.shape[1]
+    delta = 1 / max(1, num_planes - 1)
+    places = torch.arange(num_planes, device=weights.device, dtype=weights.dtype) * delta
+    weighted = weights * places
+    before = weights.cumsum(dim=-1) - weights
+    weighted_before = weighted.cumsum(dim=-1) - weighted
+    pairs = 2 * (weights * (places * before - weighted_before)).sum(dim=-1)
+    return pairs + weights.square().sum(dim=-1) * (delta / 3)

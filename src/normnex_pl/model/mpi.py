@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from einops import reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -14,10 +14,13 @@ from normnex_pl.core.rendering import FieldOutput, PlaneSamples, RenderOutput
 from normnex_pl.core.types import Camera, MPIGeometry, Rays
 from normnex_pl.geometry.cameras import image_rays, join_image
 from normnex_pl.geometry.layout import PlaneLayout
-from normnex_pl.geometry.planes import canvas_coordinates, planes_ahead
+from normnex_pl.geometry.planes import canvas_coordinates, canvas_lines, planes_ahead
+from normnex_pl.kernels import kernels_run_on
+from normnex_pl.kernels.textures import read_layers
 from normnex_pl.model.appearance import Background, Basis, ClearBackground, ColorModel, NormalModel
 from normnex_pl.model.compositing import composite, composite_shaded
 from normnex_pl.model.fields import FieldFactory
+from normnex_pl.model.rasterizer import rasterize
 
 
 @dataclass(frozen=True)
@@ -119,10 +122,22 @@ class MPI(nn.Module):
     def render(self, rays: Rays, options: RenderOptions = AS_LEARNED) -> RenderOutput:
         """Render a batch of rays, for training, evaluation and pictures alike.
 
+        Fields that are textures are rendered by kernels where these run, which store nothing for each plane.
+
         Args:
             rays: Of shape ``[ray]``, in the reference frame.
             options: Deviations from the learned model.
         """
+        textures = self.field.textures() if kernels_run_on(rays.origins) else None
+        if textures is None:
+            return self.render_planes(rays, options)
+        lines = canvas_lines(rays, self.geometry)
+        shading = self._shading(rays, read_layers(textures.features, lines, 1 / self.layer_depths), options)
+        composited = rasterize(textures, shading["specular"], lines, self.depths, self.background.opaque_last)
+        return RenderOutput(**composited, **shading, planes=None)
+
+    def render_planes(self, rays: Rays, options: RenderOptions = AS_LEARNED) -> RenderOutput:
+        """Render a batch of rays, and keep what each plane has met: `RenderOutput.planes`."""
         samples = self.intersect(rays)
         return self.shade(rays, samples, self.field(samples), options)
 
@@ -145,23 +160,21 @@ class MPI(nn.Module):
             stored: Values of the field there.
             options: Deviations from the learned model.
         """
-        read_normals = self.normals if options.normals is None else options.normals
-        normals = read_normals(stored.features[..., self.num_color_features :])
-        features = stored.features[..., : self.num_color_features]
-        gate = self.gate * options.specular_gain
-        specular = gate * self.color.specular(features, self.basis(rays.viewdirs, normals))
+        shading = self._shading(rays, stored.features, options)
         alpha = self.background(stored.alpha, samples.planes) * planes_ahead(rays, self.depths)
-        return RenderOutput(
-            **composite_shaded(alpha, stored.base_color, specular, self.depths),
-            alpha=alpha,
-            specular=specular,
-            features=features,
-            normals=normals,
-        )
+        composited = composite_shaded(alpha, stored.base_color, shading["specular"], self.depths)
+        return RenderOutput(**composited, **shading)
 
-    def layer_weights(self, weights: Float[Tensor, "ray plane"]) -> Float[Tensor, "ray layer"]:
-        """Sum the weights of the planes of each layer."""
-        return reduce(weights, "ray (layer sub) -> ray layer", "sum", sub=self.sublayers)
+    def _shading(
+        self, rays: Rays, features: Float[Tensor, "ray layer feature"], options: RenderOptions
+    ) -> dict[str, Any]:
+        """Return ``specular``, ``features`` and ``normals`` of the layers as in `RenderOutput`."""
+        read_normals = self.normals if options.normals is None else options.normals
+        normals = read_normals(features[..., self.num_color_features :])
+        of_color = features[..., : self.num_color_features]
+        gate = self.gate * options.specular_gain
+        specular = gate * self.color.specular(of_color, self.basis(rays.viewdirs, normals))
+        return {"specular": specular, "features": of_color, "normals": normals}
 
     def _meet(self, rays: Rays, depths: Float[Tensor, "plane"]) -> Float[Tensor, "ray plane 2"]:
         """Intersect rays with planes; clamp intersections that miss the canvas, or don't exist, to +-2."""
@@ -182,7 +195,8 @@ class MPI(nn.Module):
             The `components` of all pixels, of shape ``[height, width]`` or ``[height, width, channel]``.
         """
         chunks = image_rays(camera).split(chunk_size)
-        return join_image(camera, [self.components(self.render(rays, options)) for rays in chunks])
+        with self.field.prepared():
+            return join_image(camera, [self.components(self.render(rays, options)) for rays in chunks])
 
     def components(self, rendered: RenderOutput) -> dict[str, Tensor]:
         """Composite everything that can be shown of rays, by the same weights as their colour.
@@ -193,7 +207,7 @@ class MPI(nn.Module):
             [0, 1], ``chroma`` in [-0.5, 0.5]); ``normals`` in the reference frame, if the model has any: of
             unit length, or zero where nothing is covered.
         """
-        weights = self.layer_weights(rendered.weights)
+        weights = rendered.layer_weights
         shown = {name: getattr(rendered, name) for name in ("rgb", "acc", "depth", "disparity", "diffuse")}
         shown["specular"] = rendered.rgb - rendered.diffuse
         parts = self.color.parts(rendered.features)

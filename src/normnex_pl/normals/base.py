@@ -7,7 +7,7 @@ camera: n . viewdir < 0 for a visible surface. Where it can't be estimated, it i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from einops import rearrange
@@ -28,12 +28,14 @@ class NormalEstimator(nn.Module, ABC):
 
     Attributes:
         every: Steps between two calls of `refresh`.
+        needs_planes: Whether rays have to be rendered by `MPI.render_planes`.
         kept: Normals that are used until the next refresh; None before the first one, and in estimators that
             start afresh in each step. A buffer: it moves with the model, and a checkpoint between two
             refreshes holds it, so that a resumed run goes on with the same targets.
     """
 
     every: int = 1
+    needs_planes: ClassVar[bool] = False
     kept: Float[Tensor, "layer 3 height width"] | None
 
     def __init__(self) -> None:
@@ -76,7 +78,7 @@ class NormalEstimator(nn.Module, ABC):
         Args:
             mpi: The model.
             batch: Rays in L-shaped triplets, and the colours of their pixels.
-            rendered: The same rays as rendered by ``mpi.render``, triplet by triplet.
+            rendered: The same rays as the model renders them, triplet by triplet.
         """
 
 

@@ -46,11 +46,12 @@ def bake_alpha(mpi: MPI, divisor: int) -> Float[Tensor, "plane height width"]:
     width = max(1, mpi.geometry.canvas_width // divisor)
     grid = canvas_grid(height, width, mpi.depths.device).flatten(0, 1)
     parts = []
-    for part in grid.split(_TEXELS_AT_ONCE):
-        coordinates = part[None].expand(len(mpi.depths), -1, -1).transpose(0, 1)
-        shift = torch.zeros_like(coordinates[..., 0])
-        alpha = -torch.expm1(-mpi.field.optical_depth(coordinates, shift))
-        parts.append(mpi.background(alpha, coordinates))
+    with mpi.field.prepared():
+        for part in grid.split(_TEXELS_AT_ONCE):
+            coordinates = part[None].expand(len(mpi.depths), -1, -1).transpose(0, 1)
+            shift = torch.zeros_like(coordinates[..., 0])
+            alpha = -torch.expm1(-mpi.field.optical_depth(coordinates, shift))
+            parts.append(mpi.background(alpha, coordinates))
     return rearrange(torch.cat(parts), "(height width) plane -> plane height width", height=height)
 
 

@@ -13,7 +13,12 @@ from normnex_pl.core.types import RayBatch
 from normnex_pl.geometry.planes import plane_points
 from normnex_pl.model.compositing import optical_depth
 from normnex_pl.model.mpi import MPI
-from normnex_pl.normals.base import NormalEstimator, composite_on_layers, first_of_triplets, unit_normals
+from normnex_pl.normals.base import (
+    NormalEstimator,
+    composite_on_layers,
+    first_of_triplets,
+    unit_normals,
+)
 
 
 class DensityDifference(NormalEstimator):
@@ -23,9 +28,11 @@ class DensityDifference(NormalEstimator):
     thick, the difference to the next plane sees the back, and the normal faces away from the camera.
     """
 
+    needs_planes = True
+
     @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        sigma = optical_depth(rendered.alpha) / mpi.layout.spacing_at(mpi.depths)
+        sigma = optical_depth(rendered.stored_planes.alpha) / mpi.layout.spacing_at(mpi.depths)
         sigma = rearrange(sigma, "(triplet pixel) plane -> pixel triplet plane", pixel=3)
         points = plane_points(batch.rays, mpi.depths)
         here, right, below = points.unbind(dim=1)
@@ -34,7 +41,7 @@ class DensityDifference(NormalEstimator):
             [sigma[1] - sigma[0], sigma[2] - sigma[0], _to_next_plane(sigma[0][..., None])[..., 0]], dim=-1
         )
         normals = unit_normals(-solve3(displacements, differences))
-        return composite_on_layers(first_of_triplets(rendered.weights), normals, mpi.num_layers)
+        return composite_on_layers(first_of_triplets(rendered.stored_planes.weights), normals, mpi.num_layers)
 
 
 def _to_next_plane(values: Float[Tensor, "ray plane channel"]) -> Float[Tensor, "ray plane channel"]:

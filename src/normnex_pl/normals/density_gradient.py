@@ -11,7 +11,12 @@ from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import RayBatch
 from normnex_pl.geometry.planes import metric_gradient
 from normnex_pl.model.mpi import MPI
-from normnex_pl.normals.base import NormalEstimator, composite_on_layers, first_of_triplets, unit_normals
+from normnex_pl.normals.base import (
+    NormalEstimator,
+    composite_on_layers,
+    first_of_triplets,
+    unit_normals,
+)
 
 
 class DensityGradient(NormalEstimator):
@@ -24,6 +29,8 @@ class DensityGradient(NormalEstimator):
         detail: See `Field.optical_depth`; None for all. Derivatives of the paper's highest octaves are mostly
             noise.
     """
+
+    needs_planes = True
 
     def __init__(self, detail: int | None = None) -> None:
         super().__init__()
@@ -42,4 +49,6 @@ class DensityGradient(NormalEstimator):
             by_canvas, by_shift = torch.autograd.grad(sigma.sum(), (coordinates, shift))
         gradient = torch.cat([by_canvas, by_shift[..., None]], dim=-1)
         metric = metric_gradient(gradient, planes, mpi.depths, spacing.detach(), mpi.geometry)
-        return composite_on_layers(first_of_triplets(rendered.weights), unit_normals(-metric), mpi.num_layers)
+        return composite_on_layers(
+            first_of_triplets(rendered.stored_planes.weights), unit_normals(-metric), mpi.num_layers
+        )

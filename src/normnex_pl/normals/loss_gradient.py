@@ -13,7 +13,12 @@ from normnex_pl.core.rendering import PlaneSamples, RenderOutput
 from normnex_pl.core.types import RayBatch
 from normnex_pl.geometry.planes import metric_gradient
 from normnex_pl.model.mpi import MPI
-from normnex_pl.normals.base import NormalEstimator, composite_on_layers, first_of_triplets, unit_normals
+from normnex_pl.normals.base import (
+    NormalEstimator,
+    composite_on_layers,
+    first_of_triplets,
+    unit_normals,
+)
 
 
 class LossGradient(NormalEstimator):
@@ -23,6 +28,8 @@ class LossGradient(NormalEstimator):
     the gradient of the density only where they are constant. It costs a second pass through the field,
     forward and backward, for a third of the rays.
     """
+
+    needs_planes = True
 
     @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
@@ -39,4 +46,6 @@ class LossGradient(NormalEstimator):
         gradient = torch.cat([by_canvas, by_shift[..., None]], dim=-1) * by_alpha.sign()[..., None]
         spacing = mpi.layout.spacing_at(mpi.depths)
         metric = metric_gradient(gradient, samples.planes, mpi.depths, spacing, mpi.geometry)
-        return composite_on_layers(first_of_triplets(rendered.weights), unit_normals(-metric), mpi.num_layers)
+        return composite_on_layers(
+            first_of_triplets(rendered.stored_planes.weights), unit_normals(-metric), mpi.num_layers
+        )

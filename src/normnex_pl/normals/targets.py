@@ -56,14 +56,14 @@ def target_normals(
     pixels = _pixels(camera.height, camera.width, view.image.device)
     photo = view.rgb.flatten(0, 1)
     parts = []
-    for some, rgb in zip(
-        pixels.split(max(1, chunk_size // 3)), photo.split(max(1, chunk_size // 3)), strict=True
-    ):
-        batch = RayBatch(_triplets(camera, some), rgb[:, None].expand(-1, 3, -1))
-        flat = Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1))
-        rendered = mpi.render(flat)
-        weights = mpi.layer_weights(rendered.weights[::3])
-        parts.append(composite_normals(weights, estimator(mpi, batch, rendered)))
+    with mpi.field.prepared():
+        for some, rgb in zip(
+            pixels.split(max(1, chunk_size // 3)), photo.split(max(1, chunk_size // 3)), strict=True
+        ):
+            batch = RayBatch(_triplets(camera, some), rgb[:, None].expand(-1, 3, -1))
+            flat = Rays(batch.rays.origins.flatten(0, 1), batch.rays.directions.flatten(0, 1))
+            rendered = mpi.render_planes(flat) if estimator.needs_planes else mpi.render(flat)
+            parts.append(composite_normals(rendered.layer_weights[::3], estimator(mpi, batch, rendered)))
     return torch.cat(parts).unflatten(0, (camera.height, camera.width))
 
 

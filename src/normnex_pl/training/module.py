@@ -140,9 +140,10 @@ class NormNeXModule(pl.LightningModule):
     def ray_terms(self, batch: RayBatch) -> RayTerms:
         """Render rays, and estimate the normals that predicted ones learn from."""
         flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
-        rendered = render_in_parts(self.mpi, flat, self.train_chunk_size)
-        target = self._target_normals(batch, rendered)
-        return RayTerms(batch, rendered, self.mpi.layer_weights(rendered.weights), target, self.mpi.geometry)
+        needs_planes = self.estimator is not None and self.estimator.needs_planes
+        render = self.mpi.render_planes if needs_planes else self.mpi.render
+        rendered = render_in_parts(render, flat, self.train_chunk_size)
+        return RayTerms(batch, rendered, self._target_normals(batch, rendered), self.mpi.geometry)
 
     @override
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:

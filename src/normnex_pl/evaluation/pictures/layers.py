@@ -91,11 +91,14 @@ def layer_textures(
     grid = canvas_grid(rows, columns, mpi.depths.device)
     directions = canvas_points(grid, torch.ones_like(grid[..., 0]), mpi.geometry).flatten(0, 1)
     parts: list[list[Tensor]] = []
-    for some in directions.split(chunk_size):
-        rays = Rays(torch.zeros_like(some), some)
-        met = mpi.intersect(rays)
-        stored = mpi.field(met)
-        parts.append([value[:, layers] for value in _of_layers(mpi, stored, mpi.shade(rays, met, stored))])
+    with mpi.field.prepared():
+        for some in directions.split(chunk_size):
+            rays = Rays(torch.zeros_like(some), some)
+            met = mpi.intersect(rays)
+            stored = mpi.field(met)
+            parts.append(
+                [value[:, layers] for value in _of_layers(mpi, stored, mpi.shade(rays, met, stored))]
+            )
     return LayerTextures(
         *(
             reduce(
@@ -115,7 +118,7 @@ def _of_layers(mpi: MPI, stored: FieldOutput, rendered: RenderOutput) -> list[Te
     """Return the attributes of `LayerTextures`, each ``[ray, layer, value]``."""
     base_color = rearrange(stored.base_color, "ray (layer sub) rgb -> ray layer sub rgb", sub=mpi.sublayers)
     weights = composite_weights(
-        rearrange(rendered.alpha, "ray (layer sub) -> ray layer sub", sub=mpi.sublayers)
+        rearrange(rendered.stored_planes.alpha, "ray (layer sub) -> ray layer sub", sub=mpi.sublayers)
     )
     alpha = weights.sum(dim=-1, keepdim=True)  # = 1 - prod(1 - alpha) of the layer's planes
     seen = composite(weights, base_color)

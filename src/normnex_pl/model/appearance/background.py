@@ -11,7 +11,13 @@ from typing_extensions import override
 
 
 class Background(nn.Module, ABC):
-    """Close the multiplane image at its far end, or leave it open."""
+    """Close the multiplane image at its far end, or leave it open.
+
+    Attributes:
+        opaque_last: Whether the last plane is opaque. Kernels know no more than this.
+    """
+
+    opaque_last: bool
 
     @abstractmethod
     def forward(
@@ -28,6 +34,8 @@ class Background(nn.Module, ABC):
 class ClearBackground(Background):
     """No background: uncovered pixels are black, so that black surfaces may stay clear, at any depth."""
 
+    opaque_last = False
+
     @override
     def forward(
         self, alpha: Float[Tensor, "ray plane"], coordinates: Float[Tensor, "ray plane 2"]
@@ -37,6 +45,8 @@ class ClearBackground(Background):
 
 class OpaqueLastPlane(Background):
     """The last plane is opaque on the whole canvas: black surfaces in front of it have to be opaque, too."""
+
+    opaque_last = True
 
     @override
     def forward(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from normnex_pl.core.rendering import FieldOutput, PlaneSamples
+from normnex_pl.core.rendering import FieldOutput, FieldTextures, PlaneSamples
 from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.fields.regularizer import Regularizer
 from normnex_pl.model.fields.texture import BaseColorTexture
@@ -47,6 +48,14 @@ class Field(nn.Module, ABC):
         Returns:
             Optical depths; zero outside the canvas.
         """
+
+    def textures(self) -> FieldTextures | None:
+        """Return the field as textures of planes and layers, or None if it isn't made of any."""
+        return None
+
+    def prepared(self) -> AbstractContextManager[None]:
+        """Prepare what many batches need, for as long as the context lasts and no parameter changes."""
+        return nullcontext()
 
     @abstractmethod
     def stored_values(self) -> int:

@@ -1,21 +1,21 @@
-"""The fast field: dense grids, coarse to fine, for the opacity; textures for everything else."""
+"""The fast field: a pyramid of dense grids for the opacity; textures for everything else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange, repeat
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
-from normnex_pl.core.rendering import FieldOutput, PlaneSamples
+from normnex_pl.core.rendering import FieldOutput, FieldTextures, PlaneSamples
 from normnex_pl.geometry.layout import PlaneLayout
-from normnex_pl.kernels import kernels_run_on
-from normnex_pl.kernels.opacity import grid_opacity
 from normnex_pl.model.fields.base import ALPHA_OFFSET, Field, inside_canvas, raw_to_optical_depth
+from normnex_pl.model.fields.pyramid import add_coarser, sum_levels
 from normnex_pl.model.fields.regularizer import Regularizer
 from normnex_pl.model.fields.texture import BaseColorTexture, sample_layers
 from normnex_pl.model.fields.variation import volume_variation
@@ -37,7 +37,10 @@ def level_shape(layout: PlaneLayout, divisor: int) -> tuple[int, int, int]:
 
 
 class GridField(Field):
-    """Opacity as a sum of dense grids of raw values, read trilinearly: coarse grids converge first.
+    """Opacity as a sum of dense grids of raw values, from coarse to fine: coarse grids converge first.
+
+    The grids are summed at the cells of the finest one, which is then read linearly: by planes that have a
+    slice of it each, bilinearly.
 
     Dense grids, since hash-encoded ones fit the training views of forward-facing scenes but fail on others.
 
@@ -80,19 +83,31 @@ class GridField(Field):
         # The centre of the i-th of n equal parts of the volume's depth.
         centres = (2 * torch.arange(self.num_planes) + 1) / self.num_planes - 1
         self.register_buffer("plane_centres", centres, persistent=False)
+        self._prepared: Tensor | None = None
 
-    def _raw_alpha(
-        self,
-        coordinates: Float[Tensor, "ray plane 2"],
-        z: Float[Tensor, "plane ray"],
-        detail: int | None = None,
-    ) -> Float[Tensor, "ray plane"]:
-        xy = rearrange(coordinates, "ray plane xy -> plane ray xy")
-        grid = rearrange(torch.cat([xy, z[..., None]], dim=-1), "plane ray xyz -> 1 plane 1 ray xyz")
-        raw = torch.zeros_like(grid[..., 0])[:, None]
-        for level in list(self.alpha)[:detail]:
-            raw = raw + F.grid_sample(level[None, None], grid, padding_mode="border", align_corners=False)
-        return rearrange(raw, "1 1 plane 1 ray -> ray plane")
+    @override
+    def textures(self) -> FieldTextures:
+        return FieldTextures(self._plane_textures(), self.base_color.raw, self.features)
+
+    @override
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        before = self._prepared
+        with torch.no_grad():
+            self._prepared = self._plane_textures()
+        try:
+            yield
+        finally:
+            self._prepared = before
+
+    def _plane_textures(self) -> Float[Tensor, "plane height width"]:
+        """Return the raw opacities of the planes."""
+        if self._prepared is not None:
+            return self._prepared
+        volume = sum_levels(list(self.alpha))
+        if len(volume) == self.num_planes:
+            return volume
+        return add_coarser(volume, volume.new_zeros(self.num_planes, *volume.shape[1:]))
 
     @override
     def forward(self, samples: PlaneSamples) -> FieldOutput:
@@ -103,11 +118,8 @@ class GridField(Field):
         )
 
     def _plane_alpha(self, coordinates: Float[Tensor, "ray plane 2"]) -> Float[Tensor, "ray plane"]:
-        if kernels_run_on(coordinates) and not torch.is_grad_enabled():
-            return grid_opacity(list(self.alpha), coordinates, ALPHA_OFFSET)
-        z = repeat(self.plane_centres, "plane -> plane ray", ray=len(coordinates))
-        alpha = torch.sigmoid(self._raw_alpha(coordinates, z) - ALPHA_OFFSET)
-        return alpha * inside_canvas(coordinates)
+        raw = sample_layers(self._plane_textures()[:, None], coordinates)[..., 0]
+        return torch.sigmoid(raw - ALPHA_OFFSET) * inside_canvas(coordinates)
 
     @override
     def optical_depth(
@@ -116,8 +128,14 @@ class GridField(Field):
         shift: Float[Tensor, "ray plane"],
         detail: int | None = None,
     ) -> Float[Tensor, "ray plane"]:
-        z = self.plane_centres[:, None] + shift.T * (2 / self.num_planes)
-        return raw_to_optical_depth(self._raw_alpha(coordinates, z, detail)) * inside_canvas(coordinates)
+        volume = self._plane_textures() if detail is None else sum_levels(list(self.alpha)[:detail])
+        z = self.plane_centres + shift * (2 / self.num_planes)
+        places = rearrange(
+            torch.cat([coordinates, z[..., None]], dim=-1), "ray plane xyz -> 1 plane 1 ray xyz"
+        )
+        raw = F.grid_sample(volume[None, None], places, padding_mode="border", align_corners=False)
+        raw = rearrange(raw, "1 1 plane 1 ray -> ray plane")
+        return raw_to_optical_depth(raw) * inside_canvas(coordinates)
 
     @override
     def stored_values(self) -> int:

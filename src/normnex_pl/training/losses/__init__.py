@@ -3,7 +3,6 @@
 from normnex_pl.training.losses.functional import (
     consistency_loss,
     disparity_smoothness_loss,
-    distortion_loss,
     gradient_loss,
     mse_loss,
     orientation_loss,
@@ -21,7 +20,6 @@ __all__ = [
     "RayTerms",
     "consistency_loss",
     "disparity_smoothness_loss",
-    "distortion_loss",
     "gradient_loss",
     "mse_loss",
     "orientation_loss",

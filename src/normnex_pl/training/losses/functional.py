@@ -115,20 +115,3 @@ def orientation_loss(
     """
     away = (normals * viewdirs[:, None]).sum(dim=-1).clamp(min=0)
     return (weights * away.square()).sum(dim=-1).mean()
-
-
-def distortion_loss(weights: Float[Tensor, "ray plane"]) -> Float[Tensor, ""]:
-    """Return the distortion loss of mip-NeRF 360 (equation 15), as the mean over rays.
-
-    For weights w it is sum_ij w_i w_j |m_i - m_j| + 1/3 sum_i w_i^2 delta, where m is the plane's index
-    scaled to [0, 1] and delta the distance between neighbours. Exclusive prefix sums of the weights and of
-    the weighted positions give the double sum in one pass.
-    """
-    num_planes = weights.shape[1]
-    delta = 1 / max(1, num_planes - 1)
-    positions = torch.arange(num_planes, device=weights.device, dtype=weights.dtype) * delta
-    weighted = weights * positions
-    before = weights.cumsum(dim=-1) - weights
-    weighted_before = weighted.cumsum(dim=-1) - weighted
-    pairs = 2 * (weights * (positions * before - weighted_before)).sum(dim=-1)
-    return (pairs + weights.square().sum(dim=-1) * (delta / 3)).mean()

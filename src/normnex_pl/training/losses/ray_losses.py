@@ -17,7 +17,6 @@ from normnex_pl.model.mpi import composite_normals
 from normnex_pl.training.losses.functional import (
     consistency_loss,
     disparity_smoothness_loss,
-    distortion_loss,
     gradient_loss,
     mse_loss,
     orientation_loss,
@@ -51,11 +50,11 @@ def _disparity_smoothness(terms: RayTerms) -> Tensor:
 
 
 def _distortion(terms: RayTerms) -> Tensor:
-    return distortion_loss(terms.rendered.weights)
+    return terms.rendered.spread.mean()
 
 
 def _specular(terms: RayTerms) -> Tensor:
-    return specular_loss(terms.layers.detach(), terms.rendered.specular)
+    return specular_loss(terms.rendered.layer_weights.detach(), terms.rendered.specular)
 
 
 def _orientation(terms: RayTerms) -> Tensor:

@@ -39,14 +39,12 @@ class RayTerms:
     Attributes:
         batch: The rays and the colours of the photos.
         rendered: The same rays as the model renders them, triplet by triplet.
-        layers: Weights of the layers, summed over their planes.
         target: Normals that predicted ones learn from; None where nothing estimates any.
         geometry: Of the multiplane image.
     """
 
     batch: RayBatch
     rendered: RenderOutput
-    layers: Float[Tensor, "ray layer"]
     target: Float[Tensor, "triplet layer 3"] | None
     geometry: MPIGeometry
 
@@ -63,7 +61,7 @@ class RayTerms:
     @property
     def first_layers(self) -> Float[Tensor, "triplet layer"]:
         """Weights of the layers of each triplet's first ray."""
-        return self.layers[::3]
+        return self.rendered.layer_weights[::3]
 
     @property
     def first_normals(self) -> Float[Tensor, "triplet layer 3"]:

@@ -70,11 +70,12 @@ def evaluate(mpi: MPI, grids: Kinds[TileGrid]) -> Evaluated:
         UserError: Values aren't finite, or the basis can't be tabulated.
     """
     basis = fit_table(mpi.basis, table_query(mpi.basis.query), mpi.depths.device)
-    textures = Kinds(
-        _evaluate(mpi, grids.alpha, lambda samples: mpi.field(samples).alpha[..., None]),
-        _evaluate(mpi, grids.base_color, lambda samples: mpi.field.base_color(samples.layers)),
-        _evaluate(mpi, grids.features, lambda samples: mpi.field(samples).features),
-    )
+    with mpi.field.prepared():
+        textures = Kinds(
+            _evaluate(mpi, grids.alpha, lambda samples: mpi.field(samples).alpha[..., None]),
+            _evaluate(mpi, grids.base_color, lambda samples: mpi.field.base_color(samples.layers)),
+            _evaluate(mpi, grids.features, lambda samples: mpi.field(samples).features),
+        )
     every = (textures.alpha, textures.base_color, textures.features)
     if not all(bool(values.isfinite().all()) for values in every):
         raise UserError(

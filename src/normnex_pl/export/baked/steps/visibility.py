@@ -89,21 +89,22 @@ def tile_weights(
     device = mpi.depths.device
     every = (grids.alpha, grids.base_color, grids.features)
     seen = Kinds(*(torch.full(grid.shape, _UNSEEN, device=device) for grid in every))
-    for rays in (some for camera in cameras for some in image_rays(camera).split(chunk_size)):
-        samples = mpi.intersect(rays)
-        weights = mpi.shade(rays, samples, mpi.field(samples)).weights
-        inside = (samples.planes.abs() <= 1).all(dim=-1)
-        _largest(seen.alpha, grids.alpha, samples.planes, torch.where(inside, weights, _UNSEEN))
-        # The planes of a layer read one texture, and what they show of a texel adds up in the pixel.
-        of_layer = reduce(weights * inside, "ray (layer sub) -> ray layer", "sum", sub=mpi.sublayers)
-        by_layer, known = (
-            values.unflatten(1, (mpi.num_layers, mpi.sublayers)) for values in (samples.planes, inside)
-        )
-        for sub in range(mpi.sublayers):
-            shown = torch.where(known[:, :, sub], of_layer, _UNSEEN)
-            _largest(seen.base_color, grids.base_color, by_layer[:, :, sub], shown)
-        shown = torch.where(known.any(dim=-1), of_layer, _UNSEEN)
-        _largest(seen.features, grids.features, samples.layers, shown)
+    with mpi.field.prepared():
+        for rays in (some for camera in cameras for some in image_rays(camera).split(chunk_size)):
+            samples = mpi.intersect(rays)
+            weights = mpi.shade(rays, samples, mpi.field(samples)).stored_planes.weights
+            inside = (samples.planes.abs() <= 1).all(dim=-1)
+            _largest(seen.alpha, grids.alpha, samples.planes, torch.where(inside, weights, _UNSEEN))
+            # The planes of a layer read one texture, and what they show of a texel adds up in the pixel.
+            of_layer = reduce(weights * inside, "ray (layer sub) -> ray layer", "sum", sub=mpi.sublayers)
+            by_layer, known = (
+                values.unflatten(1, (mpi.num_layers, mpi.sublayers)) for values in (samples.planes, inside)
+            )
+            for sub in range(mpi.sublayers):
+                shown = torch.where(known[:, :, sub], of_layer, _UNSEEN)
+                _largest(seen.base_color, grids.base_color, by_layer[:, :, sub], shown)
+            shown = torch.where(known.any(dim=-1), of_layer, _UNSEEN)
+            _largest(seen.features, grids.features, samples.layers, shown)
     return seen
 
 
