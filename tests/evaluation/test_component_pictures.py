@@ -316,7 +316,7 @@ def test_the_specular_part_of_a_layer_is_that_of_the_reference_cameras_rays() ->
     y = (row + 0.5 - GEOMETRY.padding - GEOMETRY.cy) / GEOMETRY.fy
     ray = mpi.render(Rays(torch.zeros(1, 3), torch.tensor([[x, y, 1.0]])))
     torch.testing.assert_close(textures.specular[:, row, column], ray.specular[0], rtol=0, atol=1e-4)
-    layers = (1 - (1 - ray.alpha[0]).view(LAYERS, SUBLAYERS).prod(dim=1))[:, None]
+    layers = (1 - (1 - ray.stored_planes.alpha[0]).view(LAYERS, SUBLAYERS).prod(dim=1))[:, None]
     torch.testing.assert_close(textures.alpha[:, row, column], layers, rtol=0, atol=1e-4)
     mpi.gate.zero_()
     assert not layer_textures(mpi, [0]).specular.any()
