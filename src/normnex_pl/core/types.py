@@ -20,7 +20,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-PlaneSpacing = Literal["depth", "disparity"]
+# Uniform in depth or in disparity (inverse depth), or the depths themselves; see `MPIGeometry`.
+UniformSpacing = Literal["depth", "disparity"]
+PlaneSpacing = UniformSpacing | tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,9 @@ class ViewTruth:
 
 @dataclass(frozen=True)
 class MPIGeometry:
-    """The geometry of an MPI: the reference camera, the canvas and the depth range.
+    """The geometry of an MPI: the reference camera, the canvas and the depths.
 
-    Only scalars, so that a checkpoint can hold it without a class of this package.
+    Only plain values, so that a checkpoint can hold it without a class of this package.
 
     Attributes:
         fx: Horizontal focal length of the reference camera in pixels.
@@ -107,7 +109,9 @@ class MPIGeometry:
         padding: Pixels that the canvas adds on each of the four sides.
         near: Depth of the first plane in world units.
         far: Depth of the last plane in world units.
-        spacing: Whether planes are uniform in depth or in disparity (inverse depth).
+        spacing: Whether planes are uniform in depth or in disparity (inverse depth); or depths from near to
+            far, strictly increasing, at equal shares of the plane index. Planes of another number stand on a
+            smooth curve through them; see `normnex_pl.geometry.depth_curves`.
     """
 
     fx: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from normnex_pl.data.scene.fingerprint import differing_files
 from normnex_pl.training.run_folder import RunFolder
 from normnex_pl.training.run_identity import first_difference
 
+_ROUNDING = 1e-3
 _PARTS = ("hyper_parameters", "state_dict")
 
 
@@ -48,7 +50,6 @@ def check_scene(checkpoint: Path, data: SceneDataModule) -> None:
     Raises:
         UserError: It was trained with another reference camera, canvas or depth range, or on other files.
     """
-    check_geometry(checkpoint, data.geometry)
     run = RunFolder(checkpoint.parent.parent)
     stored = read_scene_files(run.scene)
     differing = [] if stored is None else differing_files(stored, data.scene_files)
@@ -59,6 +60,7 @@ def check_scene(checkpoint: Path, data: SceneDataModule) -> None:
             f"({differing[0]}{more}). Name the scene of the run, restore its files, or train anew in another "
             "folder (--run.folder=...)."
         )
+    check_geometry(checkpoint, data.geometry)
 
 
 def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
@@ -67,13 +69,25 @@ def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
     Raises:
         UserError: It was trained with another reference camera, canvas or depth range, or is damaged.
     """
-    content = read_checkpoint(checkpoint)
-    difference = first_difference(content["hyper_parameters"]["geometry"], asdict(geometry), "geometry")
+    stored, now = read_checkpoint(checkpoint)["hyper_parameters"]["geometry"], asdict(geometry)
+    difference = first_difference(stored, now | _rounded_alike(stored, now), "geometry")
     if difference:
         raise UserError(
             f"{checkpoint}: expected weights that were trained on this scene, found those of another one, or "
             f"of other planes ({difference}). Name the scene of the run (--scene=...), or another run folder."
         )
+
+
+def _rounded_alike(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored depths if those at hand are the same up to rounding.
+
+    Depths that photos gave may differ in their last digits from processor to processor.
+    """
+    names = ("near", "far", "spacing")
+    depths = [torch.tensor(of["spacing"]) for of in (stored, now) if not isinstance(of["spacing"], str)]
+    alike = len(depths) == 2 and len(depths[0]) == len(depths[1])
+    alike = alike and torch.allclose(depths[0], depths[1], rtol=_ROUNDING, atol=0.0)
+    return {name: stored[name] for name in names if alike}
 
 
 @torch.no_grad()
