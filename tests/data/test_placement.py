@@ -26,8 +26,8 @@ from normnex_pl.data.planes.choice import PlaneChoice, PlaneOverrides, scale_pad
 from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.planes.place import place_planes
 from normnex_pl.data.planes.placement import PlanePlacement, PlanesFromBounds
-from normnex_pl.data.planes.quantisation import PlaneQuantizer
 from normnex_pl.data.planes.planes_file import planes_text, read_planes
+from normnex_pl.data.planes.quantisation import PlaneQuantizer
 from normnex_pl.data.readers.auto import AnyKind
 from normnex_pl.data.scene.load import load_scene
 from normnex_pl.data.scene.normalise import keep_seen_points

@@ -24,7 +24,9 @@ from support.small import GEOMETRY, few, forward_rays
 PLANES = 9
 LISTED = (GEOMETRY.near, 1.6, 2.5, 2.7, 4.0, 4.6, GEOMETRY.far)
 either_spacing = pytest.mark.parametrize("spacing", ["depth", "disparity"])
-any_spacing = pytest.mark.parametrize("spacing", ["depth", "disparity", LISTED], ids=["depth", "disparity", "listed"])
+any_spacing = pytest.mark.parametrize(
+    "spacing", ["depth", "disparity", LISTED], ids=["depth", "disparity", "listed"]
+)
 either = st.sampled_from(["depth", "disparity"])
 
 

@@ -111,7 +111,12 @@ class ThroughDepths(DepthCurve):
         # Beyond the ends along the tangent there.
         place = share * gaps - first
         t = place.clamp(0, 1)
-        begin, step, before, after = value[first], value[first + 1] - value[first], slope[first], slope[first + 1]
+        begin, step, before, after = (
+            value[first],
+            value[first + 1] - value[first],
+            slope[first],
+            slope[first + 1],
+        )
         square, cubic = 3 * step - 2 * before - after, before + after - 2 * step
         inside = begin + t * (before + t * (square + t * cubic))
         derivative = before + t * (2 * square + t * 3 * cubic)

@@ -126,7 +126,10 @@ class AutomaticPlanes(PlanePlacement):
         inside = (points[:, 2] > near) & (points[:, 2] < far)
         count = int(inside.sum())
         if count < _FEWEST_POINTS or not 0 < near < far < math.inf:
-            return "disparity", f"parallax as large everywhere, since only {count} points lie between the planes"
+            return (
+                "disparity",
+                f"parallax as large everywhere, since only {count} points lie between the planes",
+            )
         depths = self.quantizer(1 / points[inside, 2], weights[inside], near, far, _LISTED)
         return tuple(depths.tolist()), f"dense where {count} points {views.points_origin} lie"
 
