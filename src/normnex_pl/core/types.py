@@ -154,6 +154,21 @@ class PlaneReasons:
 
 
 @dataclass(frozen=True)
+class SeenDepths:
+    """Depths at which the views see something.
+
+    Attributes:
+        depths: In the reference frame, in world units.
+        weights: Share of what is seen that each stands for; their sum is 1.
+        origin: Clause about the points that they come from, for humans.
+    """
+
+    depths: Float[Tensor, "seen"]
+    weights: Float[Tensor, "seen"]
+    origin: str
+
+
+@dataclass(frozen=True)
 class Scene:
     """A forward-facing capture, ready for training.
 
@@ -168,6 +183,7 @@ class Scene:
         source_from_world: Transforms points of this scene's world to the frame of the capture's own files.
         points: Points of a sparse reconstruction that training views see, in world space; None without a
             reconstruction.
+        seen: What the training views see; None if nobody looked.
         reasons: Why `geometry` and `reference` are as they are.
         planes_unit: Length in ``planes.txt`` that is 1 in the world.
         kind: Name of the file format.
@@ -183,6 +199,7 @@ class Scene:
     geometry: MPIGeometry
     source_from_world: Float[Tensor, "4 4"]
     points: Float[Tensor, "point 3"] | None = None
+    seen: SeenDepths | None = None
     reasons: PlaneReasons = PlaneReasons()
     planes_unit: float = 1.0
     kind: str = ""

@@ -11,8 +11,7 @@ from jaxtyping import Float
 from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays
-from normnex_pl.data.photos.intrinsics import in_picture
+from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays, SeenDepths
 from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.planes.photo_points import PhotoAgreement
@@ -29,8 +28,6 @@ _FEWEST_POINTS = 50
 _BOUND_PERCENTILES = (5, 95)
 # Depths that are listed: more have no detail beyond the smoothed evidence.
 _LISTED = 65
-# Points that are counted in the views; more change nothing.
-_MOST_WEIGHED = 20_000
 # Rays across a picture and down, and planes, by which the padding is found: of the chosen reference, and of
 # the candidates.
 _FINE, _COARSE = (17, 13, 16), (13, 10, 8)
@@ -44,8 +41,8 @@ class AutomaticPlanes(PlanePlacement):
     Depths: between percentiles of the points' depths, with some room. Mismatched points outside of them don't
     matter as long as they are fewer.
 
-    Spacing: where the parallax between neighbours, weighted by what the views see there, is least; see
-    `PlaneQuantizer`. A point counts once for each view that has it in its picture.
+    Spacing: such that the parallax between neighbours, weighted by what the views see there (`seen_depths`), is
+    least; see `PlaneQuantizer`.
 
     Without points, those where the photos agree in a coarse plane sweep take their place.
 
@@ -121,17 +118,14 @@ class AutomaticPlanes(PlanePlacement):
         return (float(low) / (1 + self.room), float(high) * (1 + self.room)), reason
 
     @override
-    def spacing(self, views: PosedPhotos, near: float, far: float) -> tuple[PlaneSpacing, str]:
-        points, weights = seen_points(views)
-        inside = (points[:, 2] > near) & (points[:, 2] < far)
+    def spacing(self, seen: SeenDepths, near: float, far: float) -> tuple[PlaneSpacing, str]:
+        depths, weights = seen.depths.double().numpy(), seen.weights.double().numpy()
+        inside = (depths > near) & (depths < far)
         count = int(inside.sum())
-        if count < _FEWEST_POINTS or not 0 < near < far < math.inf:
-            return (
-                "disparity",
-                f"parallax as large everywhere, since only {count} points lie between the planes",
-            )
-        depths = self.quantizer(1 / points[inside, 2], weights[inside], near, far, _LISTED)
-        return tuple(depths.tolist()), f"dense where {count} points {views.points_origin} lie"
+        if count < _FEWEST_POINTS:
+            return "disparity", f"even parallax, as only {count} points {seen.origin} lie between"
+        listed = self.quantizer(1 / depths[inside], weights[inside], near, far, _LISTED)
+        return tuple(listed.tolist()), f"denser where {count} points {seen.origin} show more"
 
     @override
     def padding(
@@ -165,17 +159,6 @@ def point_depths(views: PosedPhotos) -> Float[np.ndarray, "seen"]:
     """Return the depths of the points in front of the reference camera; none without points."""
     depths = np.zeros(0) if views.points is None else views.points[:, 2]
     return depths[(depths > 0) & np.isfinite(depths)]
-
-
-def seen_points(views: PosedPhotos) -> tuple[Float[np.ndarray, "seen 3"], Float[np.ndarray, "seen"]]:
-    """Return points in front of the reference camera, and the number of views that have each in their picture."""
-    points = np.zeros((0, 3)) if views.points is None else views.points
-    points = points[(points[:, 2] > 0) & np.isfinite(points).all(axis=1)]
-    points = points[:: 1 + len(points) // _MOST_WEIGHED]
-    weights = np.zeros(len(points))
-    for c2w, intrinsics in zip(views.c2w, views.intrinsics, strict=True):
-        weights += in_picture(points, c2w, intrinsics)
-    return points, weights
 
 
 def bounds_of_all(views: PosedPhotos, reference: int) -> tuple[tuple[float, float], str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import Camera, MPIGeometry, PlaneReasons, PlaneSpacing
+from normnex_pl.core.types import Camera, MPIGeometry, PlaneReasons, PlaneSpacing, SeenDepths
 
 # The paper pads photos of 1008 x 756 by 200 pixels on each side; paddings in files are for this width.
 _PAPER_PADDING = 200
@@ -68,6 +68,7 @@ class PlaneChoice:
         spacing: See `MPIGeometry`.
         padding: Padding of the canvas on each side, in pixels of the loaded photos.
         reasons: For each of these.
+        seen: What the views see, in the frame of the reference.
     """
 
     reference: int
@@ -76,6 +77,7 @@ class PlaneChoice:
     spacing: PlaneSpacing
     padding: int
     reasons: PlaneReasons
+    seen: SeenDepths
 
 
 def check_depths(where: str, depths: Sequence[float]) -> None:

@@ -39,7 +39,7 @@ class PhotoAgreement:
     most_views: int = 16
     window: int = 5
     distinct: float = 0.5
-    contrast: float = 0.02
+    contrast: float = 0.01
 
     def __post_init__(self) -> None:
         if min(self.width, self.num_planes) < 8 or self.most_views < 3 or self.window % 2 == 0:

@@ -11,6 +11,7 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import PlaneReasons, PlaneSpacing
 from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.planes.choice import PlaneChoice, PlaneOverrides
+from normnex_pl.data.planes.content import seen_depths
 from normnex_pl.data.planes.placement import PlanePlacement
 
 
@@ -48,7 +49,8 @@ def place_planes(
             f"{far:g} ({why_far}). Correct what is given; in the same units the reference view sees "
             f"{views.bounds[index, 0]:g} to {views.bounds[index, 1]:g}."
         )
-    spacing, why_spacing = _given(given, "spacing") or placement.spacing(views, near, far)
+    seen = seen_depths(views)
+    spacing, why_spacing = _given(given, "spacing") or placement.spacing(seen, near, far)
     _check_ends(views.root, (near, far), spacing, f"near {why_near}, far {why_far}, depths {why_spacing}")
     padding, why_padding = _given(given, "padding") or placement.padding(views, index, near, far, spacing)
     if padding < 0:
@@ -57,7 +59,7 @@ def place_planes(
         )
     why_depths = why_near if why_near == why_far else f"near: {why_near}; far: {why_far}"
     reasons = PlaneReasons(why_reference, why_depths, why_spacing, why_padding)
-    return PlaneChoice(index, near, far, spacing, padding, reasons)
+    return PlaneChoice(index, near, far, spacing, padding, reasons, seen)
 
 
 def _check_ends(root: Path, ends: tuple[float, float], spacing: PlaneSpacing, sources: str) -> None:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 
 from typing_extensions import override
 
-from normnex_pl.core.types import PlaneSpacing, UniformSpacing
+from normnex_pl.core.types import PlaneSpacing, SeenDepths, UniformSpacing
 from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.planes.choice import paper_padding
 from normnex_pl.data.poses import from_the_middle
@@ -53,11 +53,11 @@ class PlanePlacement(ABC):
         """
 
     @abstractmethod
-    def spacing(self, views: PosedPhotos, near: float, far: float) -> tuple[PlaneSpacing, str]:
+    def spacing(self, seen: SeenDepths, near: float, far: float) -> tuple[PlaneSpacing, str]:
         """Choose how the depths of the planes run from the first to the last; see `MPIGeometry`.
 
         Args:
-            views: In the frame of the reference view.
+            seen: What the views see.
             near: Depth of the first plane.
             far: Depth of the last plane.
 
@@ -107,7 +107,7 @@ class PlanesFromBounds(PlanePlacement):
         return (near, far), "the depth bounds of the reference view"
 
     @override
-    def spacing(self, views: PosedPhotos, near: float, far: float) -> tuple[PlaneSpacing, str]:
+    def spacing(self, seen: SeenDepths, near: float, far: float) -> tuple[PlaneSpacing, str]:
         return self.default_spacing, "the setting of data.placement"
 
     @override

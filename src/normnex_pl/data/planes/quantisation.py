@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import gaussian_filter1d
 
 from normnex_pl.core.errors import UserError
 
 _BINS = 512
 _ROUNDS = 60
+_REACH = 4  # standard deviations
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class PlaneQuantizer:
 
     exponent: float = 1 / 3
     widest: float = 2.5
-    narrowest: float = 0.4
-    blur: float = 0.02
+    narrowest: float = 0.2
+    blur: float = 0.01
 
     def __post_init__(self) -> None:
         if not (0 <= self.exponent <= 1 and 0 < self.narrowest <= 1 <= self.widest and 0 <= self.blur <= 1):
@@ -88,7 +88,7 @@ class PlaneQuantizer:
         Args:
             content: In each bin, in any unit; none at all gives planes uniform in disparity.
         """
-        blurred = gaussian_filter1d(content.astype(np.float64), self.blur * len(content), mode="reflect")
+        blurred = _blurred(content.astype(np.float64), self.blur * len(content))
         if not blurred.sum() > 0:
             return np.ones(len(content))
         wanted = (blurred / blurred.mean()) ** self.exponent
@@ -99,3 +99,10 @@ class PlaneQuantizer:
             mean = np.clip(scale * wanted, least, most).mean()
             low, high = (scale, high) if mean < 1 else (low, scale)
         return np.clip(high * wanted, least, most)
+
+
+def _blurred(values: Float[np.ndarray, "bin"], deviation: float) -> Float[np.ndarray, "bin"]:
+    """Return values blurred by a Gaussian, mirrored at the ends so that none of their sum gets lost."""
+    reach = min(len(values), round(_REACH * deviation))
+    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / max(deviation, 1e-9)))
+    return np.convolve(np.pad(values, reach, mode="symmetric"), kernel / kernel.sum(), mode="valid")

@@ -1,0 +1,80 @@
+"""Steps between neighbouring planes, in pixels of parallax, and what the views see between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from normnex_pl.core.types import MPIGeometry, PlaneSpacing, SeenDepths
+from normnex_pl.geometry.coverage import parallax
+from normnex_pl.geometry.planes import plane_depths
+
+# With fewer depths nothing is known about what the views see.
+_FEWEST = 50
+
+
+@dataclass(frozen=True)
+class PlaneSteps:
+    """Planes, their steps, and what lies between them.
+
+    Attributes:
+        depths: Of the planes, in world units.
+        pixels: How far neighbouring planes move against each other, seen from the training camera farthest from
+            the reference view's axis.
+        seen: Share of what the views see between the same planes; their sum is 1. None where too little is
+            known.
+        origin: Clause about the points that show it, for people; empty where too little is known.
+    """
+
+    depths: tuple[float, ...]
+    pixels: tuple[float, ...]
+    seen: tuple[float, ...] | None
+    origin: str
+
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """The first, the middle and the last step, in pixels."""
+        return self.pixels[0], self.pixels[(len(self.pixels) - 1) // 2], self.pixels[-1]
+
+    @property
+    def typical(self) -> float | None:
+        """The step in pixels than which half of what is seen has a larger one; None where too little is known."""
+        if self.seen is None:
+            return None
+        order = np.argsort(self.pixels)
+        half = np.searchsorted(np.cumsum(np.array(self.seen)[order]), 0.5)
+        return float(np.array(self.pixels)[order][min(half, len(order) - 1)])
+
+    def wider_than(self, pixels: float) -> float | None:
+        """Return the share of what is seen that lies between planes farther apart; None where too little is known."""
+        if self.seen is None:
+            return None
+        return sum(share for share, step in zip(self.seen, self.pixels, strict=True) if step > pixels)
+
+
+def plane_steps(
+    geometry: MPIGeometry, num_planes: int, baseline: float, seen: SeenDepths | None
+) -> PlaneSteps:
+    """Measure the steps of planes.
+
+    Args:
+        geometry: Of the planes.
+        num_planes: How many; at least 2.
+        baseline: Of the camera from which they are seen, across the reference view's axis, in world units.
+        seen: What the views see; None if nobody looked.
+    """
+    depths = plane_depths(geometry, num_planes).double().tolist()
+    shares, origin = None, ""
+    if seen is not None:
+        counts, _ = np.histogram(seen.depths.double().numpy(), depths, weights=seen.weights.double().numpy())
+        if len(seen.depths) >= _FEWEST and counts.sum() > 0:
+            shares, origin = tuple((counts / counts.sum()).tolist()), seen.origin
+    pixels = tuple(parallax(geometry.fx, baseline, *pair) for pair in pairwise(depths))
+    return PlaneSteps(tuple(depths), pixels, shares, origin)
+
+
+def spacing_words(spacing: PlaneSpacing) -> str:
+    """Return a clause that says how depths run."""
+    return f"uniform in {spacing}" if isinstance(spacing, str) else f"along {len(spacing)} listed depths"
