@@ -412,6 +412,48 @@ def test_lines_of_a_planes_file_that_say_nothing_are_warned_of(
         read_planes(tmp_path, 1008)
 
 
+def test_a_planes_file_may_list_depths(tmp_path: Path) -> None:
+    (tmp_path / "planes.txt").write_text("2 8 1 100\ndepths 2 2.5 3 # near\ndepths 4.5 8\n")
+    expected = PlaneOverrides(near=1.0, far=4.0, spacing=(1.0, 1.25, 1.5, 2.25, 4.0), padding=100)
+    assert read_planes(tmp_path, 1008, unit=2.0) == expected
+    # The first line may be rounded; the list counts.
+    (tmp_path / "planes.txt").write_text("2 8\ndepths 2.0004 3 7.999\n")
+    found = read_planes(tmp_path, 1008)
+    assert (found.near, found.far) == (2.0004, 7.999)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("depths 2 3 3 8", r"planes\.txt, 'depths': expected two or more depths .* found 2, 3, 3, 8\."),
+        ("depths 2", r"planes\.txt, 'depths': expected two or more depths .* found 2\."),
+        ("depths 2 inf", r"expected two or more depths"),
+        ("depths 2 nan 8", r"expected two or more depths"),
+        ("depths 2 3 9", r"planes\.txt: expected 'depths' from near to far .* 2 to 8, found 2 to 9"),
+        ("depths 2 three 8", r"planes\.txt: expected numbers after 'depths', found 'depths 2 three 8'"),
+    ],
+)
+def test_lists_that_are_none_are_refused(tmp_path: Path, lines: str, message: str) -> None:
+    (tmp_path / "planes.txt").write_text(f"2 8 1\n{lines}\n")
+    with pytest.raises(UserError, match=message):
+        read_planes(tmp_path, 1008)
+
+
+def test_listed_depths_give_near_and_far_and_stand_alone() -> None:
+    views, depths = captured_views(), (1.5, 2.0, 7.0)
+    listed = {"planes.txt": PlaneOverrides(spacing=depths)}
+    choice = place_planes(views, PlanesFromBounds(), listed)
+    assert (choice.near, choice.far, choice.spacing) == (1.5, 7.0, depths)
+    respaced = {"data.planes": PlaneOverrides(spacing="depth"), **listed}
+    choice = place_planes(views, PlanesFromBounds(), respaced)
+    assert (choice.near, choice.far, choice.spacing) == (1.5, 7.0, "depth")
+    moved = {"data.planes": PlaneOverrides(far=9.0), **listed}
+    with pytest.raises(UserError, match=r"desk: expected planes between .* 1\.5 and 7, found 1\.5 and 9 "):
+        place_planes(views, PlanesFromBounds(), moved)
+    with pytest.raises(UserError, match=r"planes\.near: expected that of the listed depths, 1\.5, found 1"):
+        PlaneOverrides(near=1.0, spacing=depths)
+
+
 @pytest.mark.parametrize("name", ["view_000", "nobody"])
 def test_a_reference_must_be_a_training_view(tmp_path: Path, name: str) -> None:
     write_llff(tmp_path, captured())

@@ -129,7 +129,7 @@ def depth_curve(near: float, far: float, spacing: PlaneSpacing) -> DepthCurve:
         return UniformInDepth(near, far)
     if spacing == "disparity":
         return UniformInDisparity(near, far)
-    return ThroughDepths(tuple(spacing))
+    return ThroughDepths(spacing)
 
 
 @lru_cache(maxsize=64)

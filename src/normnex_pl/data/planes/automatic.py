@@ -39,7 +39,8 @@ class AutomaticPlanes(PlanePlacement):
     """Choose planes that suit what the training views see.
 
     Depths: between percentiles of the points' depths, with some room. Mismatched points outside of them don't
-    matter as long as they are fewer.
+    matter as long as they are fewer. With more room, but within the bounds of the views, where the photos'
+    agreement has found them, since plain surfaces may be nearer or farther.
 
     Spacing: such that the parallax between neighbours, weighted by what the views see there (`seen_depths`), is
     least; see `PlaneQuantizer`.
@@ -96,7 +97,7 @@ class AutomaticPlanes(PlanePlacement):
         points = self.agreement(framed, near, far)
         c2w = views.c2w[middle]
         found = points @ c2w[:, :3].T + c2w[:, 3]
-        return replace(views, points=found, points_origin="at which the photos agree")
+        return replace(views, points=found, matched=True)
 
     @override
     def reference(self, views: PosedPhotos) -> tuple[int, str]:
@@ -110,12 +111,16 @@ class AutomaticPlanes(PlanePlacement):
         depths = point_depths(views)
         if len(depths) < _FEWEST_POINTS:
             return bounds_of_all(views, reference)
-        low, high = np.percentile(depths, [self.percentiles.near, self.percentiles.far])
+        low, high = map(float, np.percentile(depths, [self.percentiles.near, self.percentiles.far]))
+        room, least, most = self.room, 0.0, math.inf
+        if views.matched:
+            room, (least, most) = self.agreement.room, bounds_of_all(views, reference)[0]
         reason = (
             f"of {len(depths)} points {views.points_origin}, {self.percentiles.near:g} % are nearer than "
-            f"{low:.4g} and {100 - self.percentiles.far:g} % farther than {high:.4g}; {self.room:.0%} of room"
+            f"{low:.4g} and {100 - self.percentiles.far:g} % farther than {high:.4g}; {room:.0%} of room"
         )
-        return (float(low) / (1 + self.room), float(high) * (1 + self.room)), reason
+        near, far = max(low / (1 + room), min(least, low)), min(high * (1 + room), max(most, high))
+        return (near, far), reason
 
     @override
     def spacing(self, seen: SeenDepths, near: float, far: float) -> tuple[PlaneSpacing, str]:

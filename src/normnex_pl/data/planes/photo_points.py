@@ -18,6 +18,9 @@ from normnex_pl.data.poses import from_the_middle
 from normnex_pl.geometry.cameras import image_rays, sample_image
 
 
+_FEWEST_VIEWS = 3
+
+
 @dataclass(frozen=True)
 class PhotoAgreement:
     """Match of small photos on planes that are uniform in disparity.
@@ -29,20 +32,27 @@ class PhotoAgreement:
         window: Pixels along the square over which differences are averaged; odd.
         distinct: Difference at the best plane, at most as a share of the median over all planes.
         contrast: Standard deviation of a window, at least: sRGB in [0, 1].
+        room: For plain surfaces nearer or farther than the points, as a share of the depth.
 
     Raises:
         UserError: A value is out of its range.
     """
 
     width: int = 128
-    num_planes: int = 80
-    most_views: int = 16
+    num_planes: int = 64
+    most_views: int = 13
     window: int = 5
     distinct: float = 0.5
     contrast: float = 0.01
+    room: float = 0.25
 
     def __post_init__(self) -> None:
-        if min(self.width, self.num_planes) < 8 or self.most_views < 3 or self.window % 2 == 0:
+        if (
+            min(self.width, self.num_planes) < 8
+            or self.most_views < 3
+            or self.window % 2 == 0
+            or self.room < 0
+        ):
             raise UserError(
                 "data.placement.agreement: expected a width and num_planes of 8 or more, 3 or more views and an "
                 f"odd window, found {self.width}, {self.num_planes}, {self.most_views} and {self.window}."
@@ -63,7 +73,7 @@ class PhotoAgreement:
         disparities = torch.linspace(1 / near, 1 / far, self.num_planes)
         cost = torch.stack([self._difference(reference, matched, directions / s) for s in disparities])
         best, index = cost.min(dim=0)
-        usual = cost.nan_to_num(posinf=1.0).median(dim=0).values
+        usual = cost.where(cost.isfinite(), torch.nan).nanmedian(dim=0).values
         inside = (index > 0) & (index < self.num_planes - 1)
         found = inside & (best <= self.distinct * usual) & (self._deviation(reference.image) >= self.contrast)
         places = index + lowest_between(cost, index)
@@ -82,18 +92,21 @@ class PhotoAgreement:
     def _difference(
         self, reference: _Photo, matched: Sequence[_Photo], points: Float[Tensor, "height width 3"]
     ) -> Float[Tensor, "height width"]:
-        """Return how much the better half of the photos differs from the reference at points.
+        """Return how much the better half of the photos that see points differs from the reference there.
 
-        Others may be occluded there (Kang, Szeliski and Chai, Handling occlusions in dense multi-view stereo,
-        CVPR 2001). Infinite where less than half of the photos see a point.
+        Others may be occluded (Kang, Szeliski and Chai, Handling occlusions in dense multi-view stereo,
+        CVPR 2001). Infinite where too few of them see a point.
         """
         differences = []
         for photo in matched:
             colors, seen = sample_image(photo.image, photo.camera, points)
             difference = self._averaged((colors - reference.image).abs().mean(dim=-1))
             differences.append(difference.masked_fill(~seen, torch.inf))
-        half = (len(matched) + 1) // 2
-        return torch.stack(differences).sort(dim=0).values[:half].mean(dim=0)
+        ordered = torch.stack(differences).sort(dim=0).values
+        count = ordered.isfinite().sum(dim=0)
+        half = (count + 1) // 2
+        total = ordered.nan_to_num(posinf=0.0).cumsum(dim=0).gather(0, (half - 1).clamp(min=0)[None])[0]
+        return torch.where(count >= min(_FEWEST_VIEWS, len(matched)), total / half, torch.inf)
 
     def _averaged(self, values: Float[Tensor, "height width"]) -> Float[Tensor, "height width"]:
         """Return means over the window; those at the borders have a smaller one."""

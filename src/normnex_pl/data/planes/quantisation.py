@@ -20,6 +20,7 @@ from normnex_pl.core.errors import UserError
 
 _BINS = 512
 _ROUNDS = 60
+_TRACE = 1e-6
 _REACH = 4  # standard deviations
 
 
@@ -91,9 +92,10 @@ class PlaneQuantizer:
         blurred = _blurred(content.astype(np.float64), self.blur * len(content))
         if not blurred.sum() > 0:
             return np.ones(len(content))
-        wanted = (blurred / blurred.mean()) ** self.exponent
+        # A trace everywhere, so that planes that the limits leave over go somewhere.
+        wanted = (blurred / blurred.mean() + _TRACE) ** self.exponent
         least, most = 1 / self.widest, 1 / self.narrowest
-        low, high = 0.0, most / wanted[wanted > 0].min()
+        low, high = 0.0, most / wanted.min()
         for _ in range(_ROUNDS):
             scale = (low + high) / 2
             mean = np.clip(scale * wanted, least, most).mean()

@@ -101,9 +101,11 @@ def _draw_positions(axes: Axes, scene: Scene) -> None:
         x, y = scene.views[index].camera.c2w[:2, 3].tolist()
         color, _ = _style(scene, index)
         axes.plot(x, y, "o", ms=6, color=color)
-        axes.annotate(
+        label = axes.annotate(
             _name(scene.views[index].name), (x, y), (4, 4), textcoords="offset points", fontsize="x-small"
         )
+        # Long names would leave no room for the axes.
+        label.set_in_layout(False)
     axes.margins(x=0.15, y=0.1)
     axes.set_aspect("equal", adjustable="datalim")
 

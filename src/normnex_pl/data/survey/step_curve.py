@@ -36,7 +36,7 @@ def draw_steps(axes: Axes, steps: PlaneSteps, limit: float) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     if steps.seen is not None:
         _draw_seen(axes, steps, middles)
-    axes.legend(loc="upper right", fontsize="small")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize="small", frameon=False)
 
 
 def _draw_seen(axes: Axes, steps: PlaneSteps, middles: np.ndarray) -> None:

@@ -51,7 +51,7 @@ class PlaneSteps:
         """Return the share of what is seen that lies between planes farther apart; None where too little is known."""
         if self.seen is None:
             return None
-        return sum(share for share, step in zip(self.seen, self.pixels, strict=True) if step > pixels)
+        return float(np.array(self.seen)[np.array(self.pixels) > pixels].sum())
 
 
 def plane_steps(
