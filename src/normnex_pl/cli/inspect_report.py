@@ -96,8 +96,8 @@ def _steps(steps: PlaneSteps) -> str:
     if wide is None:
         return places
     return (
-        f"{steps.typical:.1f} pixels where the views see most, over {LARGEST_STEP:g} pixels for {wide:.0%} of what "
-        f"they see; {places}"
+        f"{steps.typical:.1f} pixels where the views see most, over {LARGEST_STEP:g} pixels for {wide:.0%} of "
+        f"what they see; {places}"
     )
 
 

@@ -42,8 +42,8 @@ class AutomaticPlanes(PlanePlacement):
     matter as long as they are fewer. With more room, but within the bounds of the views, where the photos'
     agreement has found them, since plain surfaces may be nearer or farther.
 
-    Spacing: such that the parallax between neighbours, weighted by what the views see there (`seen_depths`), is
-    least; see `PlaneQuantizer`.
+    Spacing: such that the parallax between neighbours, weighted by what the views see there (`seen_depths`),
+    is least; see `PlaneQuantizer`.
 
     Without points, those where the photos agree in a coarse plane sweep take their place.
 

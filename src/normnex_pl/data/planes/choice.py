@@ -49,7 +49,8 @@ class PlaneOverrides:
             given = getattr(self, name)
             if given is not None and not math.isclose(given, end, rel_tol=_SAME):
                 raise UserError(
-                    f"planes.{name}: expected that of the listed depths, {end:g}, found {given:g}. Leave it out."
+                    f"planes.{name}: expected that of the listed depths, {end:g}, found {given:g}. "
+                    "Leave it out."
                 )
             object.__setattr__(self, name, end)
         object.__setattr__(self, "spacing", depths)
@@ -89,9 +90,10 @@ def check_depths(where: str, depths: Sequence[float]) -> None:
     """
     if len(depths) < 2 or not all(before < after for before, after in pairwise((0.0, *depths, math.inf))):
         found = ", ".join(f"{depth:g}" for depth in depths[:_NAMED])
+        more = " ..." if len(depths) > _NAMED else ""
         raise UserError(
-            f"{where}: expected two or more depths of planes, each farther than the one before it and the first "
-            f"above 0, found {found or 'none'}{' ...' if len(depths) > _NAMED else ''}. Correct the list."
+            f"{where}: expected two or more depths of planes, each farther than the one before it and the "
+            f"first above 0, found {found or 'none'}{more}. Correct the list."
         )
 
 

@@ -21,9 +21,9 @@ _MOST_POINTS = 20_000
 def seen_depths(views: PosedPhotos) -> SeenDepths:
     """Return the depths of the points, weighted by the contrast of what the views see there.
 
-    A shift by d pixels changes a photo by about d times its gradient, so that the squared error of planes beside
-    a surface grows with the squared gradient. Points are no even sample of it: they are dense where features
-    are distinct. So each cell of each photo shares its squared gradients among the points in it, and
+    A shift by d pixels changes a photo by about d times its gradient, so that the squared error of planes
+    beside a surface grows with the squared gradient. Points are no even sample of it: they are dense where
+    features are distinct. So each cell of each photo shares its squared gradients among the points in it, and
     cells without points don't count.
 
     Args:

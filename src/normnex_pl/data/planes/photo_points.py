@@ -17,7 +17,6 @@ from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.poses import from_the_middle
 from normnex_pl.geometry.cameras import image_rays, sample_image
 
-
 _FEWEST_VIEWS = 3
 
 
@@ -54,8 +53,9 @@ class PhotoAgreement:
             or self.room < 0
         ):
             raise UserError(
-                "data.placement.agreement: expected a width and num_planes of 8 or more, 3 or more views and an "
-                f"odd window, found {self.width}, {self.num_planes}, {self.most_views} and {self.window}."
+                "data.placement.agreement: expected 8 or more as width and num_planes, 3 or more views, "
+                f"an odd window and a room of 0 or more, found {self.width}, {self.num_planes}, {self.most_views}, "
+                f"{self.window} and {self.room:g}."
             )
 
     def __call__(self, views: PosedPhotos, near: float, far: float) -> Float[np.ndarray, "point 3"]:

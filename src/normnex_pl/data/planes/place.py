@@ -67,8 +67,8 @@ def _check_ends(root: Path, ends: tuple[float, float], spacing: PlaneSpacing, so
     if not isinstance(spacing, str) and (spacing[0], spacing[-1]) != ends:
         raise UserError(
             f"{root}: expected planes between the ends of the listed depths, {spacing[0]:g} and "
-            f"{spacing[-1]:g}, found {ends[0]:g} and {ends[1]:g} ({sources}). Leave near and far out, or also give "
-            "another spacing."
+            f"{spacing[-1]:g}, found {ends[0]:g} and {ends[1]:g} ({sources}). Leave near and far out, or "
+            "also give another spacing."
         )
 
 

@@ -87,7 +87,7 @@ def read_planes(root: Path, width: int, unit: float = 1.0) -> PlaneOverrides:
 
 
 def _read_others(path: Path, lines: Sequence[str]) -> tuple[str | None, list[float]]:
-    """Return the reference view and the depths, as far as lines give them; log a warning about other lines."""
+    """Return the reference view and the depths, if lines give them; log a warning about all other lines."""
     names, depths = [], []
     for line in filter(None, lines):
         key, *rest = line.split(maxsplit=1)
@@ -97,7 +97,8 @@ def _read_others(path: Path, lines: Sequence[str]) -> tuple[str | None, list[flo
             depths += found
         elif key == _DEPTHS:
             raise UserError(
-                f"{path}: expected numbers after '{_DEPTHS}', found '{line[:80]}'. Correct or remove that line."
+                f"{path}: expected numbers after '{_DEPTHS}', found '{line[:80]}'. Correct or remove that "
+                "line."
             )
         else:
             logger.warning("%s: ignored the line '%s'", path, line[:80])
@@ -135,8 +136,8 @@ def planes_text(scene: Scene) -> str:
             *([" ".join([_DEPTHS, *(repr(depth * unit) for depth in listed)])] if listed else []),
             f"{_COMMENT} Near and far plane ({world}),",
             f"{_COMMENT} 1: uniform in disparity, 0: in depth; canvas padding (pixels of photos 1008 wide).",
-            f"{_COMMENT} Below: the view in whose frame the planes stand; depths, if listed, replace uniform ones.",
-            f"{_COMMENT} A model with another number of planes spreads them on a curve through these. Why:",
+            f"{_COMMENT} Below: the view in whose frame the planes stand; and their depths, if they aren't",
+            f"{_COMMENT} uniform, through which a curve gives those of any other number of planes. Why:",
             f"{_COMMENT} near, far: {reasons.depths}",
             f"{_COMMENT} spacing: {reasons.spacing}",
             f"{_COMMENT} padding: {reasons.padding}",

@@ -1,12 +1,16 @@
 """Optimal quantisation of depths: a density of planes that is least off what the views see.
 
-Content at a disparity s (inverse depth) that is drawn on the nearest of planes d apart is off by up to d / 2,
-and by f b d / 2 pixels seen from a camera b beside the reference (see `parallax`). With a density of planes
-l(s), d = 1 / l, the mean square of that is proportional to the integral of q / l^2, q being the density of content.
-Under a fixed number of planes, the integral of l, it is least for l proportional to q^(1/3) (Panter and Dite,
-Quantization distortion in pulse-count modulation with nonuniform spacing of levels, Proc. IRE 1951). In
-depth that is the cube root of content per depth times the square of parallax per depth. Content that is even
-in disparity gets planes uniform in disparity.
+Content at a disparity s (inverse depth) that is drawn on the nearest of planes d apart is off by up to
+d / 2, and by f b d / 2 pixels seen from a camera b beside the reference (see `parallax`). With a density of
+planes l(s), d = 1 / l. If the error of a picture grows with the r-th power of its shift, that of all content
+is proportional to the integral of q / l^r, q being the density of content. Under a fixed number of planes,
+the integral of l, it is least for l proportional to q^(1 / (1 + r)) (Panter and Dite, Quantization distortion
+in pulse-count modulation with nonuniform spacing of levels, Proc. IRE 1951, for r = 2; Zador, Asymptotic
+quantization error of continuous signals and the quantization dimension, IEEE Trans. Inf. Theory 1982).
+
+The squared error of smooth pictures grows with the square of small shifts, r = 2: in depth that is the cube
+root of content per depth times the square of parallax per depth. That of pictures made of edges is the area
+that edges sweep, r = 1. Content that is even in disparity gets planes uniform in disparity in any case.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ class PlaneQuantizer:
     hold for any number of planes, any baseline and any width of the photos.
 
     Attributes:
-        exponent: Of the content's density; 1 / 3 is the optimum, 0 is uniform in disparity.
+        exponent: Of the content's density, 1 / (1 + r); 0 is uniform in disparity.
         widest: Largest step between neighbours, 1 or more, also where nothing was found: plain surfaces have
             no points.
         narrowest: Smallest step, 1 or less: finer than the evidence is, planes are better used elsewhere.
@@ -83,8 +87,8 @@ class PlaneQuantizer:
     def density(self, content: Float[np.ndarray, "bin"]) -> Float[np.ndarray, "bin"]:
         """Return the density of planes over equal bins of disparity, with a mean of 1.
 
-        Under the limits the optimum is the unlimited one, scaled and then clipped: these are the conditions of
-        Karush, Kuhn and Tucker. The scale is found by bisection.
+        Under the limits the optimum is the unlimited one, scaled and then clipped: these are the conditions
+        of Karush, Kuhn and Tucker. The scale is found by bisection.
 
         Args:
             content: In each bin, in any unit; none at all gives planes uniform in disparity.

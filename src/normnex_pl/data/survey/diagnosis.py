@@ -97,16 +97,15 @@ def _wide_steps(survey: Survey) -> str | None:
         wide = [f"{step:.1f} pixels apart at the {place}" for place, step in places if step > LARGEST_STEP]
         found = f"neighbouring planes are {' and '.join(wide)}" if wide else None
     else:
-        most = max(step for step, seen in zip(steps.pixels, steps.seen or (), strict=True) if seen > 0)
-        wide_enough = f"more than {LARGEST_STEP:g} and up to {most:.1f} pixels apart"
-        found = f"{share:.0%} of what the views see lies between neighbouring planes that are {wide_enough}"
+        apart = f"more than {LARGEST_STEP:g} and up to {steps.widest:.1f} pixels apart"
+        found = f"{share:.0%} of what the views see lies between neighbouring planes that are {apart}"
         found = found if share > _MOST_WIDE else None
     if found is None:
         return None
-    chosen = "" if not isinstance(survey.spacing, str) else "let them be placed where the views see most, "
+    chosen = "let them be placed where the views see most, " if isinstance(survey.spacing, str) else ""
     return (
-        f"{found}, seen from the outermost camera: edges will double there. Take more planes, {chosen}take photos "
-        "from nearer together, or load them at a smaller width."
+        f"{found}, seen from the outermost camera: edges will double there. Take more planes, {chosen}take "
+        "photos from nearer together, or load them at a smaller width."
     )
 
 

@@ -57,8 +57,8 @@ def write_diagram(path: Path, scene: Scene, steps: PlaneSteps) -> None:
     geometry = scene.geometry
     planes = f"{len(steps.depths)} planes from {geometry.near:.3g} to {geometry.far:.3g}"
     figure.suptitle(
-        f"{_name(scene.name)}: {planes}, {spacing_words(geometry.spacing)}; padding {geometry.padding} pixels. "
-        "Units: the nearest depth bound is 4/3."
+        f"{_name(scene.name)}: {planes}, {spacing_words(geometry.spacing)}; padding {geometry.padding} "
+        "pixels. Units: the nearest depth bound is 4/3."
     )
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # of names in other scripts

@@ -43,7 +43,7 @@ def _draw_seen(axes: Axes, steps: PlaneSteps, middles: np.ndarray) -> None:
     """Draw what is seen behind the curve, in bins of the same width on the axis."""
     seen = axes.twinx()
     bins = np.geomspace(steps.depths[0], steps.depths[-1], _BINS + 1)
-    seen.hist(middles, bins=bins, weights=np.array(steps.seen), color=_SEEN)
+    seen.hist(middles, bins=bins.tolist(), weights=np.array(steps.seen), color=_SEEN)
     seen.set(ylabel="share of what the views see", yticks=[])
     seen.set_zorder(0)
     # For the legend of the curve.

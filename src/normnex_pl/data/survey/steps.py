@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -21,10 +21,10 @@ class PlaneSteps:
 
     Attributes:
         depths: Of the planes, in world units.
-        pixels: How far neighbouring planes move against each other, seen from the training camera farthest from
-            the reference view's axis.
-        seen: Share of what the views see between the same planes; their sum is 1. None where too little is
-            known.
+        pixels: How far neighbouring planes move against each other, seen from the training camera that is
+            farthest from the reference view's axis.
+        seen: Share of what the views see that lies between the same planes; their sum is 1. None where too
+            little is known.
         origin: Clause about the points that show it, for people; empty where too little is known.
     """
 
@@ -40,18 +40,26 @@ class PlaneSteps:
 
     @property
     def typical(self) -> float | None:
-        """The step in pixels than which half of what is seen has a larger one; None where too little is known."""
+        """Median of the steps over what is seen, in pixels; None where too little is known."""
         if self.seen is None:
             return None
-        order = np.argsort(self.pixels)
-        half = np.searchsorted(np.cumsum(np.array(self.seen)[order]), 0.5)
-        return float(np.array(self.pixels)[order][min(half, len(order) - 1)])
+        steps = sorted(zip(self.pixels, self.seen, strict=True))
+        before = accumulate(share for _, share in steps)
+        return next(
+            (step for (step, _), total in zip(steps, before, strict=True) if total >= 0.5), steps[-1][0]
+        )
+
+    @property
+    def widest(self) -> float:
+        """The largest step between which something is seen, in pixels; of all where too little is known."""
+        seen = self.seen or (1.0,) * len(self.pixels)
+        return max(step for step, share in zip(self.pixels, seen, strict=True) if share > 0)
 
     def wider_than(self, pixels: float) -> float | None:
-        """Return the share of what is seen that lies between planes farther apart; None where too little is known."""
+        """Return the share of what is seen that lies in larger steps; None where too little is known."""
         if self.seen is None:
             return None
-        return float(np.array(self.seen)[np.array(self.pixels) > pixels].sum())
+        return sum((share for share, step in zip(self.seen, self.pixels, strict=True) if step > pixels), 0.0)
 
 
 def plane_steps(
