@@ -96,7 +96,7 @@ def _steps(steps: PlaneSteps) -> str:
     if wide is None:
         return places
     return (
-        f"{steps.typical:.1f} pixels where the views see most, over {LARGEST_STEP:g} pixels for {wide:.0%} of "
+        f"{steps.typical:.1f} pixels where the views see most, over {LARGEST_STEP:g} for {wide:.0%} of "
         f"what they see; {places}"
     )
 

@@ -53,8 +53,8 @@ class PhotoAgreement:
             or self.room < 0
         ):
             raise UserError(
-                "data.placement.agreement: expected 8 or more as width and num_planes, 3 or more views, "
-                f"an odd window and a room of 0 or more, found {self.width}, {self.num_planes}, {self.most_views}, "
+                "data.placement.agreement: expected width and num_planes of 8 or more, most_views of 3 or "
+                f"more, an odd window and a room of 0 or more, found {self.width}, {self.num_planes}, {self.most_views}, "
                 f"{self.window} and {self.room:g}."
             )
 
