@@ -121,6 +121,26 @@ def test_derivatives_in_space_are_those_of_the_projection(
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-9)
 
 
+@any_spacing
+def test_derivatives_in_space_undo_the_jacobian_of_canvas_and_index(
+    spacing: PlaneSpacing,
+) -> None:
+    """Autograd through canvas and index to points is the oracle: its Jacobian is inverted."""
+    geometry, generator = spaced(spacing), torch.Generator().manual_seed(0)
+    places = torch.rand(20, 3, generator=generator, dtype=torch.float64) * 2 - 1
+    places[:, 2] = (places[:, 2] + 1) / 2 * (PLANES - 1)
+
+    def point(canvas: Tensor) -> Tensor:
+        return canvas_points(canvas[:2], layout(spacing).depth_at(canvas[2]), geometry)
+
+    by_canvas = torch.randn(20, 3, generator=generator, dtype=torch.float64)
+    jacobians = torch.stack([torch.autograd.functional.jacobian(point, place) for place in places])
+    expected = torch.linalg.solve(jacobians.mT, by_canvas)
+    depths, spacings = layout(spacing).depth_at(places[:, 2]), layout(spacing).spacing_at(places[:, 2])
+    found = metric_gradient(by_canvas, places[:, :2], depths, spacings, geometry)
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-9)
+
+
 @either_spacing
 def test_off_the_axis_the_canvas_is_no_metric_space(spacing: PlaneSpacing) -> None:
     """Differentiate the distance to a point: the gradient points away from it, seen from anywhere."""

@@ -54,8 +54,8 @@ class PhotoAgreement:
         ):
             raise UserError(
                 "data.placement.agreement: expected width and num_planes of 8 or more, most_views of 3 or "
-                f"more, an odd window and a room of 0 or more, found {self.width}, {self.num_planes}, {self.most_views}, "
-                f"{self.window} and {self.room:g}."
+                f"more, an odd window and a room of 0 or more, found {self.width}, {self.num_planes}, "
+                f"{self.most_views}, {self.window} and {self.room:g}."
             )
 
     def __call__(self, views: PosedPhotos, near: float, far: float) -> Float[np.ndarray, "point 3"]:
