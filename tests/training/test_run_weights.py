@@ -46,5 +46,6 @@ def test_listed_depths_may_differ_by_rounding(tmp_path: Path) -> None:
 def test_uniform_planes_may_not_differ(tmp_path: Path) -> None:
     path = stored(tmp_path, GEOMETRY)
     check_geometry(path, GEOMETRY)
+    check_geometry(path, replace(GEOMETRY, near=1.5 * (1 + 1e-15)))  # through other units
     with pytest.raises(UserError, match=r"geometry\.near: 1\.5 there, 1\.5000\d+ now"):
         check_geometry(path, replace(GEOMETRY, near=1.5 * (1 + 1e-5)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from normnex_pl.data.scene.fingerprint import differing_files
 from normnex_pl.training.run_folder import RunFolder
 from normnex_pl.training.run_identity import first_difference
 
-_ROUNDING = 1e-3
+# Relative differences of the same depths: in other units, and computed on other processors.
+_UNITS, _PROCESSORS = 1e-12, 1e-3
 _PARTS = ("hyper_parameters", "state_dict")
 
 
@@ -74,20 +77,25 @@ def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
     if difference:
         raise UserError(
             f"{checkpoint}: expected weights that were trained on this scene, found those of another one, or "
-            f"of other planes ({difference}). Name the scene of the run (--scene=...), or another run folder."
+            f"of other planes ({difference}). Name the scene of the run (--scene=...), or another run "
+            "folder; if another version placed the planes, copy the run's planes.txt into the scene's folder."
         )
 
 
 def _rounded_alike(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """Return the stored depths if those at hand are the same up to rounding.
 
-    Depths that photos gave may differ in their last digits from processor to processor.
+    ``planes.txt`` has them in other units, and those that photos gave may differ from processor to processor.
     """
-    names = ("near", "far", "spacing")
-    depths = [torch.tensor(of["spacing"]) for of in (stored, now) if not isinstance(of["spacing"], str)]
-    alike = len(depths) == 2 and len(depths[0]) == len(depths[1])
-    alike = alike and torch.allclose(depths[0], depths[1], rtol=_ROUNDING, atol=0.0)
-    return {name: stored[name] for name in names if alike}
+    depths, tolerance = [[of["near"], of["far"]] for of in (stored, now)], _UNITS
+    if stored["spacing"] != now["spacing"]:
+        if isinstance(stored["spacing"], str) or isinstance(now["spacing"], str):
+            return {}
+        depths, tolerance = [list(of["spacing"]) for of in (stored, now)], _PROCESSORS
+    alike = len(depths[0]) == len(depths[1]) and all(
+        map(partial(math.isclose, rel_tol=tolerance), depths[0], depths[1])
+    )
+    return {name: stored[name] for name in ("near", "far", "spacing") if alike}
 
 
 @torch.no_grad()
