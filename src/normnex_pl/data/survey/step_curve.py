@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -35,16 +37,20 @@ def draw_steps(axes: Axes, steps: PlaneSteps, limit: float) -> None:
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     if steps.seen is not None:
-        _draw_seen(axes, steps, middles)
+        _draw_seen(axes, steps, steps.seen)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize="small", frameon=False)
 
 
-def _draw_seen(axes: Axes, steps: PlaneSteps, middles: np.ndarray) -> None:
-    """Draw what is seen behind the curve, in bins of the same width on the axis."""
+def _draw_seen(axes: Axes, steps: PlaneSteps, shares: Sequence[float]) -> None:
+    """Draw what is seen behind the curve, in bins of the same width on the axis.
+
+    What lies between two planes is spread evenly over the bins between them.
+    """
     seen = axes.twinx()
     bins = np.geomspace(steps.depths[0], steps.depths[-1], _BINS + 1)
-    seen.hist(middles, bins=bins.tolist(), weights=np.array(steps.seen), color=_SEEN)
-    seen.set(ylabel="share of what the views see", yticks=[])
+    before = np.interp(np.log(bins), np.log(steps.depths), np.cumsum([0.0, *shares]))
+    seen.stairs(np.diff(before), bins, color=_SEEN, fill=True)
+    seen.set(ylabel="share of what the views see", yticks=[], ylim=(0, None))
     seen.set_zorder(0)
     # For the legend of the curve.
     axes.fill_between([], [], color=_SEEN, label=f"points {steps.origin}, by contrast")
