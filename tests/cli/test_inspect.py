@@ -95,29 +95,57 @@ def test_too_little_and_too_much_parallax_are_said(tmp_path: Path) -> None:
     assert any("neighbouring cameras are far apart" in text for text in far_apart)
 
 
-@pytest.mark.parametrize("place", ["near", "middle", "far"])
+@pytest.mark.parametrize("place", [0, 31, 62])
 @pytest.mark.parametrize(("step", "too_wide"), [(1.9, False), (2.1, True), (9.0, True)])
-def test_planes_too_far_apart_are_said_wherever_they_are(
-    tmp_path: Path, place: str, step: float, too_wide: bool
+def test_planes_too_far_apart_are_said_where_something_is_seen(
+    tmp_path: Path, place: int, step: float, too_wide: bool
 ) -> None:
     good = looked_at(tmp_path, wide())
-    found = diagnose(replace(good, **{f"step_{place}_pixels": step}))
+    pixels = tuple(step if index == place else 1.0 for index in range(PLANES - 1))
+    # Nothing is known about what is seen: the ends and the middle count.
+    blind = replace(good, steps=replace(good.steps, pixels=pixels, seen=None))
+    found = diagnose(blind)
     assert len(found) == too_wide
     assert all(f"neighbouring planes are {step} pixels apart" in text for text in found)
+    assert not too_wide or "Nothing speaks against" not in report(blind, found, None)
+    for share in (0.04, 0.06, 0.5):
+        rest = (1 - share) / (PLANES - 2)
+        seen = tuple(share if index == place else rest for index in range(PLANES - 1))
+        found = diagnose(replace(good, steps=replace(good.steps, pixels=pixels, seen=seen)))
+        assert len(found) == (too_wide and share > 0.05)
+        expected = f"{share:.0%} of what the views see lies between neighbouring planes that are more than 2"
+        assert all(expected in text for text in found)
 
 
-def test_near_content_without_points_is_said_with_what_helps(tmp_path: Path) -> None:
+def test_steps_are_weighed_by_what_is_seen_between_the_planes(tmp_path: Path) -> None:
+    """Count the points between planes by hand; without photos all have the same contrast."""
+    write_llff(tmp_path, wide())
+    scene = load_scene(LAYOUTS["colmap binary"](tmp_path, wide()), None, AnyKind(), AutomaticPlanes())
+    assert scene.seen is not None
+    steps = survey(scene, PLANES).steps
+    assert steps.seen is not None
+    assert sum(steps.seen) == pytest.approx(1)
+    depths, weights = scene.seen.depths.double().numpy(), scene.seen.weights.double().numpy()
+    behind = np.searchsorted(steps.depths, depths)
+    inside = (behind > 0) & (behind < PLANES)
+    own = np.array(steps.pixels)[behind[inside] - 1]
+    for limit in (0.5 * steps.pixels[0], np.median(own), steps.pixels[0]):
+        expected = weights[inside][own > limit].sum() / weights[inside].sum()
+        assert steps.wider_than(float(limit)) == pytest.approx(expected, abs=1e-5)
+    assert steps.typical is not None
+    assert steps.wider_than(steps.typical) <= 0.5 <= steps.wider_than(0.999 * steps.typical)  # type: ignore[operator]
+
+
+def test_planes_that_were_respaced_by_hand_are_said_with_what_helps(tmp_path: Path) -> None:
     """Bounds from 1 to 9 put planes that are uniform in depth far apart near the cameras, seen from aside."""
     scene = wide(size=2)
     near = replace(scene, cameras=replace(scene.cameras, bounds=np.tile([1.0, 9.0], (25, 1))))
-    measured = looked_at(tmp_path, near, placement=AutomaticPlanes())
+    measured = looked_at(tmp_path, near)
     assert measured.points is None
     assert measured.spacing == "depth"
-    assert measured.step_near_pixels > 2 > measured.step_middle_pixels
-    said = [text for text in diagnose(measured) if "neighbouring planes are" in text]
-    assert len(said) == 1
-    assert "--data.planes.spacing=disparity" in said[0]
-    assert "Nothing speaks against" not in report(measured, diagnose(measured), None)
+    assert measured.steps.ends[0] > 2 > measured.steps.ends[1]
+    [said] = [text for text in diagnose(measured) if "neighbouring planes are" in text]
+    assert "let them be placed where the views see most" in said
 
 
 def test_a_view_whose_rays_miss_the_last_plane_is_named(tmp_path: Path) -> None:
@@ -170,7 +198,9 @@ def test_parallax_is_what_projecting_shows(tmp_path: Path) -> None:
         shifts.append(math.dist(*pixels))
     assert measured.range_pixels == pytest.approx(max(shifts), rel=0.1)  # these cameras aren't in one plane
     step = measured.range_pixels / (PLANES - 1)
-    assert measured.step_near_pixels > step > measured.step_far_pixels
+    near, middle, far = measured.steps.ends
+    assert near > step > far
+    assert near > middle > far
 
 
 def loaded(root: Path, scene: Captured) -> Scene:
@@ -232,7 +262,8 @@ def test_a_training_s_configuration_gives_planes_and_memory(
 def test_names_are_drawn_whatever_they_contain(tmp_path: Path, name: str) -> None:
     scene = loaded(tmp_path / "scene", captured(6))
     views = tuple(replace(view, name=f"{name}{number}") for number, view in enumerate(scene.views))
-    write_diagram(tmp_path / "picture.png", replace(scene, name=name, views=views), 8)
+    named = replace(scene, name=name, views=views)
+    write_diagram(tmp_path / "picture.png", named, survey(named, 8).steps)
     with Image.open(tmp_path / "picture.png") as picture:
         assert picture.width > 1000
 

@@ -12,6 +12,7 @@ from normnex_pl.core.types import Camera
 from normnex_pl.export.baked.codes import LEVELS
 from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.pipeline import BakeSettings, bake
+from normnex_pl.geometry.layout import PlaneLayout
 from normnex_pl.model.appearance import (
     AdditiveYCbCrColor,
     Background,
@@ -57,13 +58,13 @@ MODELS = {
 }
 
 
-def make(name: str, kind: str = "grid", num_basis: int = 3) -> MPI:
+def make(name: str, kind: str = "grid", num_basis: int = 3, layout: PlaneLayout = LAYOUT) -> MPI:
     """Return a multiplane image that varies in opacity and colour, with visible specular highlights."""
     torch.manual_seed(0)
     parts = MODELS[name]
     query = ReflectionQuery() if parts.normals.num_features else ViewQuery()
     basis = NeuralBasis(query, num_basis=num_basis)
-    mpi = MPI(LAYOUT, FIELDS[kind], parts.color, basis, parts.normals, parts.background)
+    mpi = MPI(layout, FIELDS[kind], parts.color, basis, parts.normals, parts.background)
     excite(mpi.field)
     with torch.no_grad():
         for parameter in (mpi.field.features,) if kind == "grid" else mpi.field.feature_head.parameters():

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from export.small_models import baked, make
 from normnex_pl.core.errors import UserError
 from normnex_pl.export.baked.files import describe_file, read_manifest, write_manifest
 from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.geometry.cameras import image_rays
+from support.small import LAYOUT, reference_camera
 
 
 def broken(folder: Path, change: str) -> str:
@@ -166,3 +169,18 @@ def test_slots_beyond_the_tiles_are_refused(tmp_path: Path) -> None:
         path.write_text(json.dumps(manifest))
         with pytest.raises(UserError, match=r"alpha_tiles.bin: expected slots of alpha below"):
             BakedMPI.read(folder)
+
+
+def test_planes_at_listed_depths_are_baked_and_read_back(tmp_path: Path) -> None:
+    listed = (LAYOUT.geometry.near, 1.7, 2.0, 5.0, LAYOUT.geometry.far)
+    layout = replace(LAYOUT, geometry=replace(LAYOUT.geometry, spacing=listed))
+    mpi = make("normnex", layout=layout)
+    found = baked(mpi, tmp_path)
+    assert found.geometry == layout.geometry
+    torch.testing.assert_close(found.depths, mpi.depths)
+    rays = image_rays(reference_camera()).split(10_000)[0]
+    torch.testing.assert_close(found.render(rays)["rgb"], mpi.render(rays).rgb, atol=0.02, rtol=0)
+    # A viewer reads these.
+    manifest = json.loads((tmp_path / "mpi" / "manifest.json").read_text())
+    assert manifest["depths"] == pytest.approx(mpi.depths.tolist())
+    assert manifest["geometry"]["spacing"] == list(listed)

@@ -22,7 +22,11 @@ from normnex_pl.geometry.planes import (
 from support.small import GEOMETRY, few, forward_rays
 
 PLANES = 9
+LISTED = (GEOMETRY.near, 1.6, 2.5, 2.7, 4.0, 4.6, GEOMETRY.far)
 either_spacing = pytest.mark.parametrize("spacing", ["depth", "disparity"])
+any_spacing = pytest.mark.parametrize(
+    "spacing", ["depth", "disparity", LISTED], ids=["depth", "disparity", "listed"]
+)
 either = st.sampled_from(["depth", "disparity"])
 
 
@@ -58,18 +62,20 @@ def some_function(canvas: Tensor, phases: tuple[float, ...]) -> Tensor:
     return torch.sin(2 * x + a) * torch.cos(3 * y + b) + torch.sin(0.4 * index + x + c)
 
 
-@either_spacing
+@any_spacing
 def test_whole_indices_are_the_planes(spacing: PlaneSpacing) -> None:
     depths = layout(spacing).depth_at(torch.arange(PLANES).float())
     torch.testing.assert_close(depths, plane_depths(spaced(spacing), PLANES))
 
 
-@either_spacing
+@any_spacing
 def test_spacing_is_the_derivative_of_the_depth_by_the_index(spacing: PlaneSpacing) -> None:
     index = real_indices().requires_grad_()
     depths = layout(spacing).depth_at(index)
     (by_index,) = torch.autograd.grad(depths.sum(), index)
-    torch.testing.assert_close(layout(spacing).spacing_at(depths.detach()), by_index)
+    torch.testing.assert_close(layout(spacing).spacing_at(index.detach()), by_index)
+    at_planes = layout(spacing).spacing_at(torch.arange(PLANES, dtype=torch.float64))
+    torch.testing.assert_close(layout(spacing).spacing, at_planes.float())
 
 
 @either_spacing
@@ -80,10 +86,10 @@ def test_indices_between_planes_are_uniform_in_what_the_spacing_says(spacing: Pl
     torch.testing.assert_close(steps, steps.mean().expand_as(steps))
 
 
-@either_spacing
+@any_spacing
 def test_a_single_plane_has_the_whole_range_for_itself(spacing: PlaneSpacing) -> None:
     single = PlaneLayout(spaced(spacing), 1, 1)
-    found = single.spacing_at(single.depths)
+    found = single.spacing
     assert found.isfinite().all()
     assert (found > 0).all()
     torch.testing.assert_close(single.depth_at(torch.zeros(1)), single.depths)
@@ -110,8 +116,28 @@ def test_derivatives_in_space_are_those_of_the_projection(
 
     canvas = torch.cat([coordinates, index[:, None]], dim=-1).requires_grad_()
     (by_canvas,) = torch.autograd.grad(some_function(canvas, phases).sum(), canvas)
-    spacings = layout(spacing).spacing_at(depths)
+    spacings = layout(spacing).spacing_at(index)
     found = metric_gradient(by_canvas, coordinates, depths, spacings, geometry)
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-9)
+
+
+@any_spacing
+def test_derivatives_in_space_undo_the_jacobian_of_canvas_and_index(
+    spacing: PlaneSpacing,
+) -> None:
+    """Autograd through canvas and index to points is the oracle: its Jacobian is inverted."""
+    geometry, generator = spaced(spacing), torch.Generator().manual_seed(0)
+    places = torch.rand(20, 3, generator=generator, dtype=torch.float64) * 2 - 1
+    places[:, 2] = (places[:, 2] + 1) / 2 * (PLANES - 1)
+
+    def point(canvas: Tensor) -> Tensor:
+        return canvas_points(canvas[:2], layout(spacing).depth_at(canvas[2]), geometry)
+
+    by_canvas = torch.randn(20, 3, generator=generator, dtype=torch.float64)
+    jacobians = torch.stack([torch.autograd.functional.jacobian(point, place) for place in places])
+    expected = torch.linalg.solve(jacobians.mT, by_canvas)
+    depths, spacings = layout(spacing).depth_at(places[:, 2]), layout(spacing).spacing_at(places[:, 2])
+    found = metric_gradient(by_canvas, places[:, :2], depths, spacings, geometry)
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-9)
 
 
@@ -128,7 +154,7 @@ def test_off_the_axis_the_canvas_is_no_metric_space(spacing: PlaneSpacing) -> No
     distance = (canvas_points(coordinates, depths, geometry) - centre).norm(dim=-1)
     (by_canvas,) = torch.autograd.grad(distance.sum(), canvas)
     depths = depths.detach()
-    spacings = layout(spacing).spacing_at(depths)
+    spacings = layout(spacing).spacing_at(index.detach())
     found = metric_gradient(by_canvas, coordinates.detach(), depths, spacings, geometry)
     expected = torch.nn.functional.normalize(points - centre, dim=-1)
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-9)

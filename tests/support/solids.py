@@ -146,7 +146,7 @@ def planes_behind_surface(surface: Surface) -> Tensor:
 
 def soft_solid(surface: Surface) -> Tensor:
     """Make a density that grows over several planes, constant on surfaces parallel to the real one."""
-    spacing = WIDE_LAYOUT.spacing_at(WIDE_LAYOUT.depths)
+    spacing = WIDE_LAYOUT.spacing
     width = 2 * float(spacing[WIDE_PLANES // 2])
     density = torch.sigmoid(surface.signed_distances(voxel_points()) / width) / width
     return -torch.expm1(-density * spacing[:, None, None])

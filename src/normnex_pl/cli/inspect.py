@@ -79,7 +79,7 @@ def run(options: Options) -> None:
     warnings = diagnose(measured)
     memory = _memory(training, scene)
     picture = options.out or Path("runs") / scene.name / _PICTURE
-    _write(picture, lambda path: write_diagram(path, scene, num_planes))
+    _write(picture, lambda path: write_diagram(path, scene, measured.steps))
     if options.write_planes:
         _write(planes_file, lambda path: write_text(path, planes_text(scene)))
     if options.json:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from normnex_pl.data.survey.diagnosis import LARGEST_STEP
+from normnex_pl.data.survey.steps import PlaneSteps, spacing_words
 from normnex_pl.data.survey.survey import Survey, ViewSurvey
 from normnex_pl.training.memory.advice import GIB
 from normnex_pl.training.memory.count import MemoryEstimate
@@ -43,11 +45,10 @@ def report(survey: Survey, warnings: Sequence[str], memory: MemoryEstimate | Non
         f"Planes ({survey.num_planes} of them)",
         *_row("points", _points(survey)),
         *_row("depths", f"{survey.near:.4g} to {survey.far:.4g}", survey.reasons.depths),
-        *_row("spacing", f"uniform in {survey.spacing}", survey.reasons.spacing),
+        *_row("spacing", spacing_words(survey.spacing), survey.reasons.spacing),
         *_row(
             "steps",
-            f"{survey.step_near_pixels:.1f} pixels near, {survey.step_middle_pixels:.1f} in the middle, "
-            f"{survey.step_far_pixels:.1f} far",
+            _steps(survey.steps),
             "how far neighbouring planes move against each other, seen from the outermost camera; gaps begin "
             "to show beyond 1 or 2",
         ),
@@ -81,11 +82,23 @@ def _names(views: Sequence[ViewSurvey]) -> str:
 
 def _points(survey: Survey) -> str:
     if survey.points is None:
-        return "none: depths are those of the scene's own files"
+        return "none"
     between = (
         "" if survey.points_between is None else f", {survey.points_between:.1%} of them between the planes"
     )
     return f"{survey.points} points{between}"
+
+
+def _steps(steps: PlaneSteps) -> str:
+    near, middle, far = steps.ends
+    places = f"{near:.1f} pixels near, {middle:.1f} in the middle, {far:.1f} far"
+    wide = steps.wider_than(LARGEST_STEP)
+    if wide is None:
+        return places
+    return (
+        f"{steps.typical:.1f} pixels where the views see most, over {LARGEST_STEP:g} for {wide:.0%} of "
+        f"what they see; {places}"
+    )
 
 
 def _padding(survey: Survey) -> str:

@@ -20,7 +20,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-PlaneSpacing = Literal["depth", "disparity"]
+# Uniform in depth or in disparity (inverse depth), or the depths themselves; see `MPIGeometry`.
+UniformSpacing = Literal["depth", "disparity"]
+PlaneSpacing = UniformSpacing | tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,9 @@ class ViewTruth:
 
 @dataclass(frozen=True)
 class MPIGeometry:
-    """The geometry of an MPI: the reference camera, the canvas and the depth range.
+    """The geometry of an MPI: the reference camera, the canvas and the depths.
 
-    Only scalars, so that a checkpoint can hold it without a class of this package.
+    Only plain values, so that a checkpoint can hold it without a class of this package.
 
     Attributes:
         fx: Horizontal focal length of the reference camera in pixels.
@@ -107,7 +109,9 @@ class MPIGeometry:
         padding: Pixels that the canvas adds on each of the four sides.
         near: Depth of the first plane in world units.
         far: Depth of the last plane in world units.
-        spacing: Whether planes are uniform in depth or in disparity (inverse depth).
+        spacing: Whether planes are uniform in depth or in disparity (inverse depth); or depths from near to
+            far, strictly increasing, at equal shares of the plane index. Planes of another number stand on a
+            smooth curve through them; see `normnex_pl.geometry.depth_curves`.
     """
 
     fx: float
@@ -150,6 +154,21 @@ class PlaneReasons:
 
 
 @dataclass(frozen=True)
+class SeenDepths:
+    """Depths at which the views see something.
+
+    Attributes:
+        depths: In the reference frame, in world units.
+        weights: Share of what is seen that each stands for; their sum is 1.
+        origin: Clause about the points that they come from, for humans.
+    """
+
+    depths: Float[Tensor, "seen"]
+    weights: Float[Tensor, "seen"]
+    origin: str
+
+
+@dataclass(frozen=True)
 class Scene:
     """A forward-facing capture, ready for training.
 
@@ -164,6 +183,7 @@ class Scene:
         source_from_world: Transforms points of this scene's world to the frame of the capture's own files.
         points: Points of a sparse reconstruction that training views see, in world space; None without a
             reconstruction.
+        seen: What the training views see; None if nobody looked.
         reasons: Why `geometry` and `reference` are as they are.
         planes_unit: Length in ``planes.txt`` that is 1 in the world.
         kind: Name of the file format.
@@ -179,6 +199,7 @@ class Scene:
     geometry: MPIGeometry
     source_from_world: Float[Tensor, "4 4"]
     points: Float[Tensor, "point 3"] | None = None
+    seen: SeenDepths | None = None
     reasons: PlaneReasons = PlaneReasons()
     planes_unit: float = 1.0
     kind: str = ""

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.core.types import MPIGeometry
+from normnex_pl.geometry.depth_curves import DepthCurve, depth_curve
 from normnex_pl.geometry.planes import layer_depths, plane_depths
 
 
@@ -44,23 +45,27 @@ class PlaneLayout:
         """Depths of the layers; see the function `layer_depths`."""
         return layer_depths(self.depths, self.num_layers)
 
+    @property
+    def spacing(self) -> Float[Tensor, "plane"]:
+        """Derivatives of the depth by the plane index at the planes; see `spacing_at`."""
+        return self.spacing_at(torch.arange(self.num_planes, dtype=torch.float64)).float()
+
     def depth_at(self, index: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
         """Return the depths at real plane indices."""
-        near, far = self.geometry.near, self.geometry.far
-        share = index / self._gaps
-        if self.geometry.spacing == "disparity":
-            return 1 / ((1 - share) / near + share / far)
-        return (1 - share) * near + share * far
+        return self._curve.at(index / self._gaps)
 
-    def spacing_at(self, depths: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
-        """Return the derivative of the depth by the plane index, at any depths.
+    def spacing_at(self, index: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
+        """Return the derivatives of the depth by the plane index, at real indices.
 
-        It is the distance to the next plane; a single plane is given the whole depth range.
+        It is about the distance to the next plane; a single plane is given what the curve's begin would reach
+        over the whole of it: of uniform planes the depth range.
         """
-        near, far = self.geometry.near, self.geometry.far
-        if self.geometry.spacing == "disparity":
-            return depths.square() * ((1 / near - 1 / far) / self._gaps)
-        return torch.full_like(depths, (far - near) / self._gaps)
+        return self._curve.slope(index / self._gaps) / self._gaps
+
+    @property
+    def _curve(self) -> DepthCurve:
+        geometry = self.geometry
+        return depth_curve(geometry.near, geometry.far, geometry.spacing)
 
     @property
     def _gaps(self) -> int:

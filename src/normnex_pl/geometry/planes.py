@@ -7,16 +7,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from normnex_pl.core.types import MPIGeometry, Rays
+from normnex_pl.geometry.depth_curves import depth_curve
 
 
 def plane_depths(geometry: MPIGeometry, num_planes: int) -> Float[Tensor, "plane"]:
     """Return the depths of planes in the reference frame, front to back, both bounds included.
 
-    They are uniform in depth or in inverse depth, as the geometry's spacing says.
+    They stand at equal shares of the geometry's depth curve.
     """
-    if geometry.spacing == "disparity":
-        return 1 / torch.linspace(1 / geometry.near, 1 / geometry.far, num_planes)
-    return torch.linspace(geometry.near, geometry.far, num_planes)
+    curve = depth_curve(geometry.near, geometry.far, geometry.spacing)
+    return curve.at(torch.linspace(0, 1, num_planes, dtype=torch.float64)).float()
 
 
 def metric_gradient(
@@ -35,7 +35,7 @@ def metric_gradient(
         gradient: Derivatives by (canvas x, canvas y, plane index).
         coordinates: Canvas coordinates of the samples.
         depths: Depths of the samples in world units.
-        spacing: Derivative of the depth by the plane index; see `PlaneLayout.spacing_at`.
+        spacing: Derivative of the depth by the plane index; see `PlaneLayout.spacing`.
         geometry: The canvas.
 
     Returns:

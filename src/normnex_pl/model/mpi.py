@@ -53,6 +53,7 @@ class MPI(nn.Module):
     Attributes:
         depths: Depths of the planes in world units.
         layer_depths: Depths of the layers, likewise.
+        spacing: Derivative of the depth by the plane index, at each plane.
         gate: Factor of the specular part; a diffuse phase sets it to zero. Part of the state.
 
     Raises:
@@ -61,6 +62,7 @@ class MPI(nn.Module):
 
     depths: Float[Tensor, "plane"]
     layer_depths: Float[Tensor, "layer"]
+    spacing: Float[Tensor, "plane"]
     gate: Float[Tensor, ""]
 
     def __init__(
@@ -88,6 +90,7 @@ class MPI(nn.Module):
         self.field = field(layout, num_features)
         self.register_buffer("depths", layout.depths, persistent=False)
         self.register_buffer("layer_depths", layout.layer_depths, persistent=False)
+        self.register_buffer("spacing", layout.spacing, persistent=False)
         self.register_buffer("gate", torch.ones(()))
 
     @property

@@ -32,7 +32,7 @@ class DensityDifference(NormalEstimator):
 
     @override
     def forward(self, mpi: MPI, batch: RayBatch, rendered: RenderOutput) -> Float[Tensor, "triplet layer 3"]:
-        sigma = optical_depth(rendered.stored_planes.alpha) / mpi.layout.spacing_at(mpi.depths)
+        sigma = optical_depth(rendered.stored_planes.alpha) / mpi.spacing
         sigma = rearrange(sigma, "(triplet pixel) plane -> pixel triplet plane", pixel=3)
         points = plane_points(batch.rays, mpi.depths)
         here, right, below = points.unbind(dim=1)

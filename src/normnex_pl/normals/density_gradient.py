@@ -44,7 +44,7 @@ class DensityGradient(NormalEstimator):
             coordinates = planes.detach().requires_grad_()
             shift = torch.zeros_like(coordinates[..., 0]).requires_grad_()
             index = torch.arange(len(mpi.depths), device=shift.device) + shift
-            spacing = mpi.layout.spacing_at(mpi.layout.depth_at(index))
+            spacing = mpi.layout.spacing_at(index)
             sigma = mpi.field.optical_depth(coordinates, shift, self.detail) / spacing
             by_canvas, by_shift = torch.autograd.grad(sigma.sum(), (coordinates, shift))
         gradient = torch.cat([by_canvas, by_shift[..., None]], dim=-1)

@@ -44,8 +44,7 @@ class LossGradient(NormalEstimator):
             loss = (rgb - batch.rgb[:, 0]).square().sum()
             by_canvas, by_shift, by_alpha = torch.autograd.grad(loss, (coordinates, shift, alpha))
         gradient = torch.cat([by_canvas, by_shift[..., None]], dim=-1) * by_alpha.sign()[..., None]
-        spacing = mpi.layout.spacing_at(mpi.depths)
-        metric = metric_gradient(gradient, samples.planes, mpi.depths, spacing, mpi.geometry)
+        metric = metric_gradient(gradient, samples.planes, mpi.depths, mpi.spacing, mpi.geometry)
         return composite_on_layers(
             first_of_triplets(rendered.stored_planes.weights), unit_normals(-metric), mpi.num_layers
         )

@@ -97,5 +97,5 @@ def transmittance_gradient(
     gradient = torch.stack([by_x, by_y, by_index], dim=-1)
     depths = layout.depths.to(alpha.device)
     grid = canvas_grid(height, width, alpha.device)[:, :, None].expand(-1, -1, num_planes, -1)
-    spacing = layout.spacing_at(depths)
+    spacing = layout.spacing.to(alpha.device)
     return metric_gradient(gradient, grid, depths, spacing, layout.geometry).movedim(2, 0)

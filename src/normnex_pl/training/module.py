@@ -56,7 +56,7 @@ class NormNeXModule(pl.LightningModule):
     """Train a multiplane image on rays and render held-out views.
 
     Args:
-        geometry: The fields of `MPIGeometry`, which the command line takes from the scene. Plain scalars, so
+        geometry: The fields of `MPIGeometry`, which the command line takes from the scene. Plain values, so
             that a checkpoint can be loaded without executing anything.
         field: Makes the field.
         color: Turns the field's features into colours.
@@ -77,7 +77,7 @@ class NormNeXModule(pl.LightningModule):
 
     def __init__(
         self,
-        geometry: dict[str, int | float | str],
+        geometry: dict[str, int | float | str | tuple[float, ...]],
         field: FieldFactory,
         color: ColorModel,
         basis: Basis,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from normnex_pl.data.scene.fingerprint import differing_files
 from normnex_pl.training.run_folder import RunFolder
 from normnex_pl.training.run_identity import first_difference
 
+# Relative differences of the same depths: in other units, and computed on other processors.
+_UNITS, _PROCESSORS = 1e-12, 1e-3
 _PARTS = ("hyper_parameters", "state_dict")
 
 
@@ -48,7 +53,6 @@ def check_scene(checkpoint: Path, data: SceneDataModule) -> None:
     Raises:
         UserError: It was trained with another reference camera, canvas or depth range, or on other files.
     """
-    check_geometry(checkpoint, data.geometry)
     run = RunFolder(checkpoint.parent.parent)
     stored = read_scene_files(run.scene)
     differing = [] if stored is None else differing_files(stored, data.scene_files)
@@ -59,6 +63,7 @@ def check_scene(checkpoint: Path, data: SceneDataModule) -> None:
             f"({differing[0]}{more}). Name the scene of the run, restore its files, or train anew in another "
             "folder (--run.folder=...)."
         )
+    check_geometry(checkpoint, data.geometry)
 
 
 def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
@@ -67,13 +72,30 @@ def check_geometry(checkpoint: Path, geometry: MPIGeometry) -> None:
     Raises:
         UserError: It was trained with another reference camera, canvas or depth range, or is damaged.
     """
-    content = read_checkpoint(checkpoint)
-    difference = first_difference(content["hyper_parameters"]["geometry"], asdict(geometry), "geometry")
+    stored, now = read_checkpoint(checkpoint)["hyper_parameters"]["geometry"], asdict(geometry)
+    difference = first_difference(stored, now | _rounded_alike(stored, now), "geometry")
     if difference:
         raise UserError(
             f"{checkpoint}: expected weights that were trained on this scene, found those of another one, or "
-            f"of other planes ({difference}). Name the scene of the run (--scene=...), or another run folder."
+            f"of other planes ({difference}). Name the scene of the run (--scene=...), or another run "
+            "folder; if another version placed the planes, copy the run's planes.txt into the scene's folder."
         )
+
+
+def _rounded_alike(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored depths if those at hand are the same up to rounding.
+
+    ``planes.txt`` has them in other units, and those that photos gave may differ from processor to processor.
+    """
+    depths, tolerance = [[of["near"], of["far"]] for of in (stored, now)], _UNITS
+    if stored["spacing"] != now["spacing"]:
+        if isinstance(stored["spacing"], str) or isinstance(now["spacing"], str):
+            return {}
+        depths, tolerance = [list(of["spacing"]) for of in (stored, now)], _PROCESSORS
+    alike = len(depths[0]) == len(depths[1]) and all(
+        map(partial(math.isclose, rel_tol=tolerance), depths[0], depths[1])
+    )
+    return {name: stored[name] for name in ("near", "far", "spacing") if alike}
 
 
 @torch.no_grad()

@@ -47,6 +47,8 @@ class PosedPhotos:
         bounds: Depths of the nearest and the farthest content of each view.
         split: Training and held-out views, if the files themselves list them.
         points: Of a sparse reconstruction, in the frame of the cameras; None if the files have none.
+        matched: Whether the points are those at which the photos agree, for lack of a reconstruction: fewer
+            than there could be.
         planes_unit: The unit of ``planes.txt`` beside such files: that of the files themselves, or that of
             the scene's world, where 0.75 x the smallest near bound is 1.
         names: Of the views; empty until `name_views`.
@@ -62,9 +64,15 @@ class PosedPhotos:
     bounds: Float[np.ndarray, "view 2"]
     split: Split | None = None
     points: Float[np.ndarray, "point 3"] | None = None
+    matched: bool = False
     planes_unit: Literal["files", "world"] = "files"
     names: tuple[str, ...] = ()
     images: tuple[UInt8[Tensor, "_ _ 3"], ...] = ()
+
+    @property
+    def points_origin(self) -> str:
+        """Clause about the points, for people."""
+        return "at which the photos agree" if self.matched else "that training views see"
 
     @property
     def K(self) -> Float[np.ndarray, "view 3 3"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,10 +11,12 @@ from jaxtyping import Float
 from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays
+from normnex_pl.core.types import MPIGeometry, PlaneSpacing, Rays, SeenDepths
 from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.planes.percentiles import Percentiles
+from normnex_pl.data.planes.photo_points import PhotoAgreement
 from normnex_pl.data.planes.placement import PlanePlacement
+from normnex_pl.data.planes.quantisation import PlaneQuantizer
 from normnex_pl.data.poses import from_the_middle
 from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.geometry.coverage import parallax, pixel_grid, pixels_beyond_picture
@@ -23,9 +26,8 @@ from normnex_pl.geometry.planes import plane_depths
 _FEWEST_POINTS = 50
 # Of the views' own bounds, where there are no points: one view in twenty may have a wrong bound.
 _BOUND_PERCENTILES = (5, 95)
-# Without points, planes are uniform in depth if far is less than so many times near: their largest step is
-# then less than as many times that of planes uniform in disparity.
-_LARGEST_DEPTH_RATIO = 10.0
+# Depths that are listed: more have no detail beyond the smoothed evidence.
+_LISTED = 65
 # Rays across a picture and down, and planes, by which the padding is found: of the chosen reference, and of
 # the candidates.
 _FINE, _COARSE = (17, 13, 16), (13, 10, 8)
@@ -37,13 +39,13 @@ class AutomaticPlanes(PlanePlacement):
     """Choose planes that suit what the training views see.
 
     Depths: between percentiles of the points' depths, with some room. Mismatched points outside of them don't
-    matter as long as they are fewer.
+    matter as long as they are fewer. With more room, but within the bounds of the views, where the photos'
+    agreement has found them, since plain surfaces may be nearer or farther.
 
-    Spacing: depths dz apart at depth z move by f b dz / z^2 pixels against each other, seen from cameras
-    that are b apart (see `parallax`). With as many planes between near and far, the step of planes uniform
-    in depth, f b (far - near) / z^2, is smaller than that of planes uniform in disparity,
-    f b (1 / near - 1 / far), where z^2 > near far. So the spacing is the one that is finer for most points:
-    depth if their median depth exceeds the geometric mean of near and far, else disparity.
+    Spacing: such that the parallax between neighbours, weighted by what the views see there (`seen_depths`),
+    is least; see `PlaneQuantizer`.
+
+    Without points, those where the photos agree in a coarse plane sweep take their place.
 
     Padding: enough for a share of the intersections of training rays with planes.
 
@@ -56,6 +58,8 @@ class AutomaticPlanes(PlanePlacement):
         room: Added on both sides of them, as a share of the depth there.
         coverage: Share of the intersections that the canvas shall hold.
         largest_padding: Of the canvas on each side, as a share of the picture's width.
+        quantizer: Spreads the planes between the depths.
+        agreement: Finds points where there are too few.
 
     Raises:
         UserError: A share is out of its range.
@@ -67,6 +71,8 @@ class AutomaticPlanes(PlanePlacement):
         room: float = 0.1,
         coverage: float = 0.999,
         largest_padding: float = 0.5,
+        quantizer: PlaneQuantizer = PlaneQuantizer(),  # noqa: B008 (frozen)
+        agreement: PhotoAgreement = PhotoAgreement(),  # noqa: B008 (frozen)
     ) -> None:
         if not (room >= 0 and 0 < coverage <= 1 and largest_padding >= 0):
             raise UserError(
@@ -77,6 +83,21 @@ class AutomaticPlanes(PlanePlacement):
         self.room = room
         self.coverage = coverage
         self.largest_padding = largest_padding
+        self.quantizer = quantizer
+        self.agreement = agreement
+
+    @override
+    def look(self, views: PosedPhotos) -> PosedPhotos:
+        enough = views.points is not None and len(views.points) >= _FEWEST_POINTS
+        if enough or len(views.images) < 2:
+            return views
+        middle = from_the_middle(views.c2w)[0]
+        framed = views.seen_from(middle)
+        (near, far), _ = bounds_of_all(framed, middle)
+        points = self.agreement(framed, near, far)
+        c2w = views.c2w[middle]
+        found = points @ c2w[:, :3].T + c2w[:, 3]
+        return replace(views, points=found, matched=True)
 
     @override
     def reference(self, views: PosedPhotos) -> tuple[int, str]:
@@ -90,28 +111,26 @@ class AutomaticPlanes(PlanePlacement):
         depths = point_depths(views)
         if len(depths) < _FEWEST_POINTS:
             return bounds_of_all(views, reference)
-        low, high = np.percentile(depths, [self.percentiles.near, self.percentiles.far])
+        low, high = map(float, np.percentile(depths, [self.percentiles.near, self.percentiles.far]))
+        room, least, most = self.room, 0.0, math.inf
+        if views.matched:
+            room, (least, most) = self.agreement.room, bounds_of_all(views, reference)[0]
         reason = (
-            f"of {len(depths)} points that training views see, {self.percentiles.near:g} % are nearer than "
-            f"{low:.4g} and {100 - self.percentiles.far:g} % farther than {high:.4g}; {self.room:.0%} of room"
+            f"of {len(depths)} points {views.points_origin}, {self.percentiles.near:g} % are nearer than "
+            f"{low:.4g} and {100 - self.percentiles.far:g} % farther than {high:.4g}; {room:.0%} of room"
         )
-        return (float(low) / (1 + self.room), float(high) * (1 + self.room)), reason
+        near, far = max(low / (1 + room), min(least, low)), min(high * (1 + room), max(most, high))
+        return (near, far), reason
 
     @override
-    def spacing(self, views: PosedPhotos, near: float, far: float) -> tuple[PlaneSpacing, str]:
-        depths = point_depths(views)
-        if len(depths) < _FEWEST_POINTS:
-            near_enough = far < _LARGEST_DEPTH_RATIO * near
-            ratio = f"no points; far is {far / near:.3g} x near"
-            limit = f"{'less than' if near_enough else 'at least'} {_LARGEST_DEPTH_RATIO:g} x"
-            return "depth" if near_enough else "disparity", f"{ratio}, {limit}"
-        median, middle = float(np.median(depths)), math.sqrt(max(0.0, near * far))
-        behind = median > middle
-        reason = (
-            f"finer for most points: their median depth {median:.4g} is {'more' if behind else 'not more'} "
-            f"than the geometric mean of near and far, {middle:.4g}"
-        )
-        return "depth" if behind else "disparity", reason
+    def spacing(self, seen: SeenDepths, near: float, far: float) -> tuple[PlaneSpacing, str]:
+        depths, weights = seen.depths.double().numpy(), seen.weights.double().numpy()
+        inside = (depths > near) & (depths < far)
+        count = int(inside.sum())
+        if count < _FEWEST_POINTS:
+            return "disparity", f"even parallax, as only {count} points {seen.origin} lie between"
+        listed = self.quantizer(1 / depths[inside], weights[inside], near, far, _LISTED)
+        return tuple(listed.tolist()), f"denser where {count} points {seen.origin} show more"
 
     @override
     def padding(
@@ -132,10 +151,9 @@ class AutomaticPlanes(PlanePlacement):
         """Count the texels of planes that are a pixel apart, seen from the training camera farthest off."""
         framed = views.seen_from(reference)
         (near, far), _ = self.depths(framed, reference)
-        spacing, _ = self.spacing(framed, near, far)
         if not 0 < near < far < math.inf:
             return math.inf
-        canvas = canvas_of(framed, reference, near, far, spacing)
+        canvas = canvas_of(framed, reference, near, far, "disparity")
         padding = needed_padding(framed, canvas, self.coverage, _COARSE)
         area = (views.width + 2 * padding) * (views.height + 2 * padding)
         baseline = float(np.linalg.norm(framed.c2w[:, :2, 3], axis=1).max())

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from normnex_pl.core.types import Camera, MPIGeometry, PlaneReasons, PlaneSpacing
+from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Camera, MPIGeometry, PlaneReasons, PlaneSpacing, SeenDepths
 
 # The paper pads photos of 1008 x 756 by 200 pixels on each side; paddings in files are for this width.
 _PAPER_PADDING = 200
 _PAPER_WIDTH = 1008
+# Ends that are given twice may be rounded once.
+_SAME = 1e-4
+_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -18,9 +25,13 @@ class PlaneOverrides:
     Attributes:
         near: Depth of the first plane, in units of the `Scene`'s world.
         far: Depth of the last plane, in units of the `Scene`'s world.
-        spacing: Whether depth or disparity is uniform from plane to plane.
+        spacing: Whether depth or disparity is uniform from plane to plane; or the depths of planes, from near
+            to far, which give these two as well.
         padding: Padding of the canvas on each side, in pixels of the loaded photos.
         reference: Name of the training view in whose frame the planes stand.
+
+    Raises:
+        UserError: Listed depths don't increase from above zero, or near and far are others.
     """
 
     near: float | None = None
@@ -28,6 +39,21 @@ class PlaneOverrides:
     spacing: PlaneSpacing | None = None
     padding: int | None = None
     reference: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.spacing is None or isinstance(self.spacing, str):
+            return
+        depths = tuple(map(float, self.spacing))
+        check_depths("planes.spacing", depths)
+        for name, end in (("near", depths[0]), ("far", depths[-1])):
+            given = getattr(self, name)
+            if given is not None and not math.isclose(given, end, rel_tol=_SAME):
+                raise UserError(
+                    f"planes.{name}: expected that of the listed depths, {end:g}, found {given:g}. "
+                    "Leave it out."
+                )
+            object.__setattr__(self, name, end)
+        object.__setattr__(self, "spacing", depths)
 
 
 @dataclass(frozen=True)
@@ -40,9 +66,10 @@ class PlaneChoice:
         reference: Index, among the training views, of the one in whose frame the planes stand.
         near: Depth of the first plane in world units.
         far: Depth of the last plane in world units.
-        spacing: Whether depth or disparity is uniform from plane to plane.
+        spacing: See `MPIGeometry`.
         padding: Padding of the canvas on each side, in pixels of the loaded photos.
         reasons: For each of these.
+        seen: What the views see, in the frame of the reference.
     """
 
     reference: int
@@ -51,6 +78,23 @@ class PlaneChoice:
     spacing: PlaneSpacing
     padding: int
     reasons: PlaneReasons
+    seen: SeenDepths
+
+
+def check_depths(where: str, depths: Sequence[float]) -> None:
+    """Raise a UserError unless depths of planes are two or more and increase from above zero.
+
+    Args:
+        where: File or option and place in it, for the message.
+        depths: As given there.
+    """
+    if len(depths) < 2 or not all(before < after for before, after in pairwise((0.0, *depths, math.inf))):
+        found = ", ".join(f"{depth:g}" for depth in depths[:_NAMED])
+        more = " ..." if len(depths) > _NAMED else ""
+        raise UserError(
+            f"{where}: expected two or more depths of planes, each farther than the one before it and the "
+            f"first above 0, found {found or 'none'}{more}. Correct the list."
+        )
 
 
 def mpi_geometry(camera: Camera, choice: PlaneChoice) -> MPIGeometry:

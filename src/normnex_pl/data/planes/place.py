@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import PlaneReasons
+from normnex_pl.core.types import PlaneReasons, PlaneSpacing
 from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.planes.choice import PlaneChoice, PlaneOverrides
+from normnex_pl.data.planes.content import seen_depths
 from normnex_pl.data.planes.placement import PlanePlacement
 
 
@@ -33,6 +35,7 @@ def place_planes(
         UserError: The reference view isn't one of the training views, the depths aren't 0 < near < far, or
             the padding is negative.
     """
+    views = placement.look(views)
     index, why_reference = _given(given, "reference") or placement.reference(views)
     if isinstance(index, str):
         index = _index_of(views, index, why_reference)
@@ -46,7 +49,9 @@ def place_planes(
             f"{far:g} ({why_far}). Correct what is given; in the same units the reference view sees "
             f"{views.bounds[index, 0]:g} to {views.bounds[index, 1]:g}."
         )
-    spacing, why_spacing = _given(given, "spacing") or placement.spacing(views, near, far)
+    seen = seen_depths(views)
+    spacing, why_spacing = _given(given, "spacing") or placement.spacing(seen, near, far)
+    _check_ends(views.root, (near, far), spacing, f"near {why_near}, far {why_far}, depths {why_spacing}")
     padding, why_padding = _given(given, "padding") or placement.padding(views, index, near, far, spacing)
     if padding < 0:
         raise UserError(
@@ -54,7 +59,17 @@ def place_planes(
         )
     why_depths = why_near if why_near == why_far else f"near: {why_near}; far: {why_far}"
     reasons = PlaneReasons(why_reference, why_depths, why_spacing, why_padding)
-    return PlaneChoice(index, near, far, spacing, padding, reasons)
+    return PlaneChoice(index, near, far, spacing, padding, reasons, seen)
+
+
+def _check_ends(root: Path, ends: tuple[float, float], spacing: PlaneSpacing, sources: str) -> None:
+    """Raise a UserError if near or far are given beside a list of depths that has other ends."""
+    if not isinstance(spacing, str) and (spacing[0], spacing[-1]) != ends:
+        raise UserError(
+            f"{root}: expected planes between the ends of the listed depths, {spacing[0]:g} and "
+            f"{spacing[-1]:g}, found {ends[0]:g} and {ends[1]:g} ({sources}). Leave near and far out, or "
+            "also give another spacing."
+        )
 
 
 def _given(given: Mapping[str, PlaneOverrides], name: str) -> tuple[Any, str] | None:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 
 from typing_extensions import override
 
-from normnex_pl.core.types import PlaneSpacing
+from normnex_pl.core.types import PlaneSpacing, SeenDepths, UniformSpacing
 from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.planes.choice import paper_padding
 from normnex_pl.data.poses import from_the_middle
@@ -20,6 +20,14 @@ class PlanePlacement(ABC):
 
     All methods are given the training views alone, cropped to one size, in units of the scene's world.
     """
+
+    @abstractmethod
+    def look(self, views: PosedPhotos) -> PosedPhotos:
+        """Return the views with the points that the decisions are based on; called once, before them.
+
+        Args:
+            views: In any frame, which the points share.
+        """
 
     @abstractmethod
     def reference(self, views: PosedPhotos) -> tuple[int, str]:
@@ -45,11 +53,11 @@ class PlanePlacement(ABC):
         """
 
     @abstractmethod
-    def spacing(self, views: PosedPhotos, near: float, far: float) -> tuple[PlaneSpacing, str]:
-        """Choose whether depth or disparity is uniform from plane to plane.
+    def spacing(self, seen: SeenDepths, near: float, far: float) -> tuple[PlaneSpacing, str]:
+        """Choose how the depths of the planes run from the first to the last; see `MPIGeometry`.
 
         Args:
-            views: In the frame of the reference view.
+            seen: What the views see.
             near: Depth of the first plane.
             far: Depth of the last plane.
 
@@ -68,7 +76,7 @@ class PlanePlacement(ABC):
             reference: Its index.
             near: Depth of the first plane.
             far: Depth of the last plane.
-            spacing: Whether depth or disparity is uniform from plane to plane.
+            spacing: How their depths run.
 
         Returns:
             Pixels on each side, and the reason.
@@ -82,8 +90,12 @@ class PlanesFromBounds(PlanePlacement):
         default_spacing: Of the planes.
     """
 
-    def __init__(self, default_spacing: PlaneSpacing = "depth") -> None:
+    def __init__(self, default_spacing: UniformSpacing = "depth") -> None:
         self.default_spacing = default_spacing
+
+    @override
+    def look(self, views: PosedPhotos) -> PosedPhotos:
+        return views
 
     @override
     def reference(self, views: PosedPhotos) -> tuple[int, str]:
@@ -95,7 +107,7 @@ class PlanesFromBounds(PlanePlacement):
         return (near, far), "the depth bounds of the reference view"
 
     @override
-    def spacing(self, views: PosedPhotos, near: float, far: float) -> tuple[PlaneSpacing, str]:
+    def spacing(self, seen: SeenDepths, near: float, far: float) -> tuple[PlaneSpacing, str]:
         return self.default_spacing, "the setting of data.placement"
 
     @override

@@ -96,6 +96,7 @@ def _finished(
         geometry=mpi_geometry(views[reference].camera, choice),
         source_from_world=torch.from_numpy(_source_from_world(posed.c2w[reference], unit)).float(),
         points=None if world.points is None else torch.from_numpy(world.points).float(),
+        seen=choice.seen,
         reasons=choice.reasons,
         planes_unit=planes_unit,
         kind=posed.kind,

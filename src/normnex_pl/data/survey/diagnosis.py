@@ -14,7 +14,9 @@ _LARGEST_AROUND = 70.0
 # With less, planes that differ in depth look the same from everywhere.
 _SMALLEST_RANGE = 8.0
 # Gaps between planes become visible beyond about a pixel; twice that is too much.
-_LARGEST_STEP = 2.0
+LARGEST_STEP = 2.0
+# Of what the views see, between planes farther apart than that.
+_MOST_WIDE = 0.05
 _MOST_OUTSIDE = 0.05
 # Of single views more than of all places together: only far content is lost.
 _MOST_WITHOUT_LAST = 0.1
@@ -89,25 +91,21 @@ def _little_parallax(survey: Survey) -> str | None:
 
 
 def _wide_steps(survey: Survey) -> str | None:
-    steps = {
-        "at the near end": survey.step_near_pixels,
-        "in the middle": survey.step_middle_pixels,
-        "at the far end": survey.step_far_pixels,
-    }
-    wide = [f"{step:.1f} pixels apart {place}" for place, step in steps.items() if step > _LARGEST_STEP]
-    if not wide:
+    steps, share = survey.steps, survey.steps.wider_than(LARGEST_STEP)
+    if share is None:
+        places = zip(("near end", "middle", "far end"), steps.ends, strict=True)
+        wide = [f"{step:.1f} pixels apart at the {place}" for place, step in places if step > LARGEST_STEP]
+        found = f"neighbouring planes are {' and '.join(wide)}" if wide else None
+    else:
+        apart = f"more than {LARGEST_STEP:g} and up to {steps.widest:.1f} pixels apart"
+        found = f"{share:.0%} of what the views see lies between neighbouring planes that are {apart}"
+        found = found if share > _MOST_WIDE else None
+    if found is None:
         return None
-    even = survey.range_pixels / (survey.num_planes - 1)
-    finer = survey.spacing == "depth" and even <= _LARGEST_STEP
-    respaced = (
-        f"space them uniformly in disparity, {even:.1f} pixels apart (--data.planes.spacing=disparity), "
-        if finer
-        else ""
-    )
+    chosen = "let them be placed where the views see most, " if isinstance(survey.spacing, str) else ""
     return (
-        f"neighbouring planes are {' and '.join(wide)}, seen from the outermost camera: edges will double "
-        f"there, beyond {_LARGEST_STEP:g} pixels. Take more planes, {respaced}take photos from nearer "
-        "together, or load them at a smaller width."
+        f"{found}, seen from the outermost camera: edges will double there. Take more planes, {chosen}take "
+        "photos from nearer together, or load them at a smaller width."
     )
 
 

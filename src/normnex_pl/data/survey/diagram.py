@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,9 +15,11 @@ from matplotlib.figure import Figure
 from normnex_pl.core.files import replacing
 from normnex_pl.core.text import literal, short
 from normnex_pl.core.types import Camera, MPIGeometry, Scene
-from normnex_pl.geometry.planes import plane_depths
+from normnex_pl.data.survey.diagnosis import LARGEST_STEP
+from normnex_pl.data.survey.step_curve import draw_steps
+from normnex_pl.data.survey.steps import PlaneSteps, spacing_words
 
-_SIZE = (16.0, 6.2)  # inches
+_SIZE = (16.0, 9.0)  # inches
 _DOTS_PER_INCH = 110
 _MOST_POINTS = 4000
 _MOST_PLANES = 24
@@ -29,43 +31,47 @@ _TRAINING, _HELD_OUT, _REFERENCE = "tab:blue", "tab:orange", "tab:red"
 _PLANES, _POINTS = "tab:green", "0.45"
 
 
-def write_diagram(path: Path, scene: Scene, num_planes: int) -> None:
+def write_diagram(path: Path, scene: Scene, steps: PlaneSteps) -> None:
     """Draw a scene.
 
     Args:
         path: Of the PNG file.
         scene: With its planes.
-        num_planes: How many there are; fewer are drawn, evenly chosen.
+        steps: Of these planes; fewer planes are drawn, evenly chosen.
     """
     figure = Figure(figsize=_SIZE, dpi=_DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)
-    above, side, behind = figure.subplots(1, 3, width_ratios=[1.2, 1.2, 1])
-    _draw_depths(above, scene, num_planes, axis=0)
-    _draw_depths(side, scene, num_planes, axis=1)
+    drawn = figure.subplot_mosaic(
+        [["above", "side", "behind"], ["steps"] * 3], width_ratios=[1.2, 1.2, 1], height_ratios=[2, 1]
+    )
+    above, side, behind = (drawn[name] for name in ("above", "side", "behind"))
+    _draw_depths(above, scene, steps.depths, axis=0)
+    _draw_depths(side, scene, steps.depths, axis=1)
     _draw_positions(behind, scene)
+    draw_steps(drawn["steps"], steps, LARGEST_STEP)
     above.set(title="from above", xlabel="right", ylabel="depth along the reference view's axis")
     side.set(title="from the side", xlabel="depth along the reference view's axis", ylabel="down")
     behind.set(title="cameras, looking where they look", xlabel="right", ylabel="down")
     side.invert_yaxis()
     behind.invert_yaxis()
     geometry = scene.geometry
-    planes = f"{num_planes} planes from {geometry.near:.3g} to {geometry.far:.3g}"
+    planes = f"{len(steps.depths)} planes from {geometry.near:.3g} to {geometry.far:.3g}"
     figure.suptitle(
-        f"{_name(scene.name)}: {planes}, uniform in {geometry.spacing}; padding {geometry.padding} pixels. "
-        "Units: the nearest depth bound is 4/3."
+        f"{_name(scene.name)}: {planes}, {spacing_words(geometry.spacing)}; padding {geometry.padding} "
+        "pixels. Units: the nearest depth bound is 4/3."
     )
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # of names in other scripts
         figure.savefig(temporary, format="png")
 
 
-def _draw_depths(axes: Axes, scene: Scene, num_planes: int, axis: int) -> None:
+def _draw_depths(axes: Axes, scene: Scene, depths: Sequence[float], axis: int) -> None:
     """Draw depth against right (axis 0: depth goes up) or down (axis 1: depth goes right)."""
     if scene.points is not None and len(scene.points):
         points = scene.points[:: 1 + len(scene.points) // _MOST_POINTS].numpy()
         points = points[points[:, 2] < _BEHIND * scene.geometry.far]
         axes.plot(*_ordered(points[:, axis], points[:, 2], axis), ".", ms=1.5, color=_POINTS, label="points")
-    _draw_planes(axes, scene.geometry, num_planes, axis)
+    _draw_planes(axes, scene.geometry, depths, axis)
     # The reference comes last, over the others.
     for index in (*scene.train, *scene.test, scene.reference):
         color, label = _style(scene, index)
@@ -78,13 +84,14 @@ def _draw_depths(axes: Axes, scene: Scene, num_planes: int, axis: int) -> None:
         axes.legend(by_label.values(), by_label.keys(), loc="lower right", fontsize="small")
 
 
-def _draw_planes(axes: Axes, geometry: MPIGeometry, num_planes: int, axis: int) -> None:
+def _draw_planes(axes: Axes, geometry: MPIGeometry, depths: Sequence[float], axis: int) -> None:
     """Draw the canvases of evenly chosen planes, the first and the last one bold."""
-    drawn = torch.linspace(0, num_planes - 1, min(num_planes, _MOST_PLANES)).round().long()
-    label = "planes" if len(drawn) == num_planes else f"planes ({len(drawn)} of {num_planes})"
-    for index, depth in zip(drawn.tolist(), plane_depths(geometry, num_planes)[drawn].tolist(), strict=True):
+    count = len(depths)
+    drawn = np.linspace(0, count - 1, min(count, _MOST_PLANES)).round().astype(int).tolist()
+    label = "planes" if len(drawn) == count else f"planes ({len(drawn)} of {count})"
+    for index, depth in ((index, depths[index]) for index in drawn):
         line = _ordered(np.array(_canvas_ends(geometry, depth, axis)), np.full(2, depth), axis)
-        width, opacity = (2.0, 1.0) if index in (0, num_planes - 1) else (0.8, 0.5)
+        width, opacity = (2.0, 1.0) if index in (0, count - 1) else (0.8, 0.5)
         axes.plot(*line, color=_PLANES, lw=width, alpha=opacity, label=label)
 
 
@@ -94,9 +101,11 @@ def _draw_positions(axes: Axes, scene: Scene) -> None:
         x, y = scene.views[index].camera.c2w[:2, 3].tolist()
         color, _ = _style(scene, index)
         axes.plot(x, y, "o", ms=6, color=color)
-        axes.annotate(
+        label = axes.annotate(
             _name(scene.views[index].name), (x, y), (4, 4), textcoords="offset points", fontsize="x-small"
         )
+        # Long names would leave no room for the axes.
+        label.set_in_layout(False)
     axes.margins(x=0.15, y=0.1)
     axes.set_aspect("equal", adjustable="datalim")
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.core.types import Camera, PlaneReasons, PlaneSpacing, Scene, View
+from normnex_pl.data.survey.steps import PlaneSteps, plane_steps
 from normnex_pl.geometry.cameras import pixel_rays
 from normnex_pl.geometry.coverage import parallax, pixel_grid, pixels_beyond_picture, share_outside
 from normnex_pl.geometry.planes import plane_depths
@@ -58,7 +59,7 @@ class Survey:
         reference: Name of the view in whose frame the planes stand.
         near: Depth of the first plane.
         far: Depth of the last plane.
-        spacing: Whether depth or disparity is uniform from plane to plane.
+        spacing: How the depths run between them; see `MPIGeometry`.
         num_planes: How many there will be.
         padding: Padding of the canvas on each side, in pixels.
         reasons: For the planes.
@@ -69,9 +70,7 @@ class Survey:
         range_pixels: How far the first plane moves against the last, seen from the training camera that is
             farthest from the reference view's axis.
         neighbour_pixels: The same between neighbouring training cameras, median.
-        step_near_pixels: How far the first two planes move against each other, seen from that camera.
-        step_middle_pixels: The same of the two in the middle.
-        step_far_pixels: The same of the last two.
+        steps: The same between neighbouring planes, and what lies between them.
         views: Each of them.
     """
 
@@ -94,9 +93,7 @@ class Survey:
     around: float
     range_pixels: float
     neighbour_pixels: float
-    step_near_pixels: float
-    step_middle_pixels: float
-    step_far_pixels: float
+    steps: PlaneSteps
     views: tuple[ViewSurvey, ...]
 
     @property
@@ -121,11 +118,6 @@ def survey(scene: Scene, num_planes: int) -> Survey:
     training = [scene.views[index].camera for index in scene.train]
     centres = torch.stack([camera.c2w[:, 3].double() for camera in training])
     far_off = float(centres[:, :2].norm(dim=1).max())
-    depths = plane_depths(geometry, num_planes).tolist()
-    middle = (num_planes - 1) // 2
-    steps = [
-        parallax(geometry.fx, far_off, *depths[first : first + 2]) for first in (0, middle, num_planes - 2)
-    ]
     neighbour = median_neighbour_distance(centres)
     return Survey(
         name=scene.name,
@@ -147,9 +139,7 @@ def survey(scene: Scene, num_planes: int) -> Survey:
         around=largest_angle(centres, middle_of(scene)),
         range_pixels=parallax(geometry.fx, far_off, geometry.near, geometry.far),
         neighbour_pixels=parallax(geometry.fx, neighbour, geometry.near, geometry.far),
-        step_near_pixels=steps[0],
-        step_middle_pixels=steps[1],
-        step_far_pixels=steps[2],
+        steps=plane_steps(geometry, num_planes, far_off, scene.seen),
         views=_survey_views(scene),
     )
 

@@ -46,7 +46,7 @@ class GeometryEntry:
     padding: Annotated[int, Field(ge=0, le=1 << 31)]
     near: Positive
     far: Positive
-    spacing: Literal["depth", "disparity"]
+    spacing: Literal["depth", "disparity"] | Annotated[tuple[Positive, ...], Field(min_length=2)]
 
 
 @dataclass(frozen=True, config=EXACT)
