@@ -42,7 +42,7 @@ class Thing:
 def draw_kinds(rng: np.random.Generator) -> list[tuple[str, Shape]]:
     """Draw kinds of things: some of each group, no kind twice, in any order."""
     drawn = [
-        (kind, GROUPS[group][kind])
+        (str(kind), GROUPS[group][kind])
         for group, count in COUNTS.items()
         for kind in rng.choice(sorted(GROUPS[group]), count, replace=False)
     ]
