@@ -9,8 +9,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 VENV ?= .venv
 VARIANT ?= nex_rgb
 PRESET ?= fast
-WIDTH ?= 1008
+SET ?= development
 WORKERS ?= 2
+# From the command line alone: some systems keep the computer's name in this variable.
+ifneq ($(origin NAME),command line)
+NAME :=
+endif
 
 ifneq ($(words $(VENV)),1)
 $(error VENV must be one path without spaces, not "$(VENV)")
@@ -128,8 +132,16 @@ cluster-report: $(FOR_RUNS) ## [RUNS=runs] [OUT=runs/report.csv]: where all runs
 	$(NORMNEX) report $(call options,RUNS OUT) $(ARGS)
 
 .PHONY: scene
-scene: needs-out $(FOR_SCENES) ## OUT=path [WIDTH=1008]: render the demo scene at another size
-	$(VENV)/bin/python experiments/scenes/make_demo.py $(call word_of,--output=,OUT) --width=$(WIDTH) $(ARGS)
+scene: USAGE = make scene OUT=path [NAME=dev_1] [WIDTH=pixels] [ARGS="..."]
+scene: needs-out $(FOR_SCENES) ## OUT=path [NAME=dev_1] [WIDTH=1008]: render a scene of the family, or the demo at another size
+	$(VENV)/bin/python experiments/scenes/make_$(if $(value NAME),family,demo).py $(call word_of,--output=,OUT) \
+	  $(call options,NAME WIDTH) $(ARGS)
+
+.PHONY: scenes
+scenes: USAGE = make scenes OUT=folder [SET=development] [WIDTH=504] [ARGS="..."]
+scenes: needs-out $(FOR_SCENES) ## OUT=folder [SET=development]: render four scenes of the family; SET=final: the others
+	$(VENV)/bin/python experiments/scenes/make_family.py $(call word_of,--output=,OUT) \
+	  $(call options,SET WIDTH) $(ARGS)
 
 ##
 ## Work on the code:
@@ -227,7 +239,7 @@ needs-old-bench:
 
 .PHONY: needs-out
 needs-out:
-	$(if $(value OUT),,$(error OUT is missing. Usage: make scene OUT=path [WIDTH=1008] [ARGS="..."]))
+	$(if $(value OUT),,$(error OUT is missing. Usage: $(USAGE)))
 
 # The stamp is touched last: an interrupted installation leaves none. `venv` without --clear repairs a
 # half-made environment and harms no whole one.

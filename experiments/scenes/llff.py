@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +78,8 @@ def save_truth(
     depth: NDArray[np.float64],
     normals: NDArray[np.float64],
     mask: NDArray[np.int64],
+    layers: Mapping[str, NDArray[np.float32]],
+    maps: Mapping[str, NDArray[np.uint8]],
 ) -> None:
     """Write the truth of one view: the format is described in `scenes/demo/README.md`.
 
@@ -88,6 +90,8 @@ def save_truth(
         depth: (H, W), along the forward axis, world units.
         normals: (H, W, 3), unit, OpenCV camera axes.
         mask: (H, W), labels.
+        layers: further parts of the light, each (H, W, 3), linear radiance, by their keys.
+        maps: further maps, each (H, W), by their keys.
     """
     diffuse_bytes = to_bytes(diffuse)
     stepped = (np.rint(normals * NORMAL_STEPS) / NORMAL_STEPS).astype(np.float16)
@@ -97,5 +101,7 @@ def save_truth(
         "diffuse": diffuse_bytes,
         "specular": to_bytes(full).astype(np.int16) - diffuse_bytes,
         "mask": mask.astype(np.uint8),
+        **{key: np.asfortranarray(layer.astype(np.float16)) for key, layer in layers.items()},
+        **maps,
     }
     write_whole(path, lambda partial: np.savez_compressed(partial, **arrays))

@@ -9,24 +9,16 @@ An interrupted run resumes when it is started again with the same arguments.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
-import sys
 from pathlib import Path
 
 import mitsuba as mi
-import numpy as np
-from tqdm import tqdm
 
 import layout
-import llff
 import render
-from cameras import HELD_OUT_EVERY, Camera, make_cameras
+from cameras import Camera, make_cameras
 from lights import LIGHTS
 from objects import OBJECTS
-
-BOUND_MARGIN = 0.02  # relative margin of near and far around the visible depths
+from writing import ViewLight, open_partial, write_scene
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -50,73 +42,6 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def open_partial(output: Path, settings: dict[str, object]) -> Path:
-    """Return a temporary folder beside `output`, that of an interrupted run if its settings were the same."""
-    if output.exists():
-        sys.exit(f"{output} exists already: remove it or choose another --output.")
-    partial = output.with_name(f".{output.name}.partial")
-    record = partial / "scene.json"
-    text = json.dumps(settings, indent=2) + "\n"
-    if not (record.exists() and record.read_text() == text):
-        shutil.rmtree(partial, ignore_errors=True)
-        (partial / "images").mkdir(parents=True)
-        (partial / "truth").mkdir()
-        record.write_text(text)
-    return partial
-
-
-def write_poses(
-    path: Path, scene: mi.Scene, cameras: list[Camera], labels: np.ndarray
-) -> list[render.Geometry]:
-    """Write `poses_bounds.npy`, and return the geometry that each camera sees.
-
-    Args:
-        path: of the file.
-        scene: the scene.
-        cameras: all cameras, in the photos' order.
-        labels: mask labels by `shape_index`.
-    """
-    geometries, rows = [], []
-    for index, camera in enumerate(tqdm(cameras, desc="depth")):
-        geometry = render.render_geometry(scene, camera)
-        if (labels[geometry.shape] < 0).any():
-            sys.exit(f"View {index} shows a lamp or misses the wall: this scene needs another layout.")
-        near = geometry.depth.min() * (1 - BOUND_MARGIN)
-        far = geometry.depth.max() * (1 + BOUND_MARGIN)
-        geometries.append(geometry)
-        rows.append(llff.pose_row(camera, near, far))
-    llff.write_whole(path, lambda partial: np.save(partial, np.stack(rows)))
-    return geometries
-
-
-def write_view(
-    folder: Path,
-    scene: mi.Scene,
-    camera: Camera,
-    index: int,
-    spp: int,
-    geometry: render.Geometry,
-    labels: np.ndarray,
-) -> None:
-    """Render one photo, and its truth if it is held out, unless they exist already."""
-    photo = folder / "images" / f"view_{index:03d}.jpg"
-    truth = folder / "truth" / f"view_{index:03d}.npz"
-    held_out = index % HELD_OUT_EVERY == 0
-    if photo.exists() and (truth.exists() or not held_out):
-        return
-    full = render.render_full(scene, camera, spp, seed=index)
-    if held_out:
-        llff.save_truth(
-            truth,
-            full=full,
-            diffuse=render.render_diffuse(scene, camera, spp, seed=index),
-            depth=geometry.depth,
-            normals=geometry.normals,
-            mask=labels[geometry.shape],
-        )
-    llff.save_photo(photo, full)
-
-
 def main() -> None:
     """Render all views into a temporary folder and rename it at the end."""
     arguments = parse_arguments()
@@ -127,13 +52,15 @@ def main() -> None:
     print(f"mitsuba {mi.__version__}, {render.choose_variant()}; writing to {partial}")
 
     scene = layout.build_scene(arguments.objects, arguments.lights, arguments.seed)
-    labels = layout.label_lookup(scene)
+
+    def light(camera: Camera, index: int, held_out: bool) -> ViewLight:
+        full = render.render_full(scene, camera, arguments.spp, seed=index)
+        if not held_out:
+            return ViewLight(full)
+        return ViewLight(full, render.render_diffuse(scene, camera, arguments.spp, seed=index))
+
     cameras = make_cameras(arguments.views, arguments.width, arguments.seed)
-    geometries = write_poses(partial / "poses_bounds.npy", scene, cameras, labels)
-    for index, camera in enumerate(tqdm(cameras, desc="views")):
-        write_view(partial, scene, camera, index, arguments.spp, geometries[index], labels)
-    os.rename(partial, output)
-    print(f"wrote {output}")
+    write_scene(partial, output, scene, cameras, layout.label_lookup(scene), light)
 
 
 if __name__ == "__main__":

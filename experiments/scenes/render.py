@@ -95,7 +95,7 @@ def make_sensor(camera: Camera, sampler: dict[str, Any]) -> mi.Sensor:
     )
 
 
-def _render(scene: mi.Scene, integrator: mi.Integrator, camera: Camera, spp: int, seed: int) -> Image:
+def render_with(scene: mi.Scene, integrator: mi.Integrator, camera: Camera, spp: int, seed: int) -> Image:
     """Render in as many passes as the memory requires; return their mean, linear RGB (H, W, 3)."""
     limit = max(1, SAMPLES_PER_PASS // (camera.width * camera.height))
     per_pass = math.isqrt(min(spp, limit)) ** 2  # the sampler's strata form a square
@@ -110,6 +110,11 @@ def _render(scene: mi.Scene, integrator: mi.Integrator, camera: Camera, spp: int
     return (total / passes).astype(np.float32)
 
 
+def path_tracer() -> mi.Integrator:
+    """Return the integrator of the photos."""
+    return mi.load_dict({"type": "path", "max_depth": MAX_DEPTH, "rr_depth": ROULETTE_DEPTH})
+
+
 def render_full(scene: mi.Scene, camera: Camera, spp: int, seed: int) -> Image:
     """Render the photo: linear radiance.
 
@@ -122,8 +127,7 @@ def render_full(scene: mi.Scene, camera: Camera, spp: int, seed: int) -> Image:
     Returns:
         (H, W, 3).
     """
-    path = {"type": "path", "max_depth": MAX_DEPTH, "rr_depth": ROULETTE_DEPTH}
-    return _render(scene, mi.load_dict(path), camera, spp, seed)
+    return render_with(scene, path_tracer(), camera, spp, seed)
 
 
 def render_diffuse(scene: mi.Scene, camera: Camera, spp: int, seed: int) -> Image:
@@ -134,7 +138,7 @@ def render_diffuse(scene: mi.Scene, camera: Camera, spp: int, seed: int) -> Imag
     """
     from diffuse import FirstHitDiffuse  # its base class exists only once a variant is active
 
-    return _render(scene, FirstHitDiffuse(mi.Properties()), camera, spp, seed)
+    return render_with(scene, FirstHitDiffuse(mi.Properties()), camera, spp, seed)
 
 
 def render_geometry(scene: mi.Scene, camera: Camera) -> Geometry:

@@ -353,6 +353,56 @@ def test_values_are_fractions_of_255(tmp_path: Path) -> None:
     np.testing.assert_allclose(truth.normals[0, 0], [0, 0.6, -0.8], atol=1e-3)
 
 
+def seen_through_glass() -> dict[str, NDArray[Any]]:
+    """Return the arrays that a file has besides, if a pane of glass is in front."""
+    return {
+        "transmitted": np.full((4, 5, 3), 0.5, np.float16),
+        "mirrored": np.full((4, 5, 3), 2.5, np.float16),
+        "pane": np.eye(4, 5, dtype=np.uint8),
+    }
+
+
+def test_layers_of_a_pane_are_read_where_there_are_some(tmp_path: Path) -> None:
+    write(tmp_path, good())
+    plain = read_truth(tmp_path, "view", 4, 5)
+    assert plain is not None
+    assert plain.layers is None
+    assert plain.to(torch.device("cpu")).layers is None
+    write(tmp_path, good() | seen_through_glass())
+    truth = read_truth(tmp_path, "view", 4, 5)
+    assert truth is not None
+    moved_layers = truth.to(torch.device("cpu")).layers
+    assert moved_layers is not None
+    for key, expected in seen_through_glass().items():
+        np.testing.assert_array_equal(getattr(moved_layers, key), expected)
+
+
+@pytest.mark.parametrize("key", seen_through_glass())
+def test_a_layer_of_a_pane_never_comes_alone(tmp_path: Path, key: str) -> None:
+    arrays = good() | seen_through_glass()
+    del arrays[key]
+    write(tmp_path, arrays)
+    assert key in refusal(tmp_path).split(", found ")[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("transmitted", np.full((4, 5, 3), -1, np.float16), "in 'transmitted', found values from -1 to -1"),
+        ("mirrored", np.full((4, 5, 3), np.nan, np.float16), "in 'mirrored', found values from nan to nan"),
+        ("mirrored", np.ones((4, 5, 3), np.uint8), "'mirrored' as floating-point numbers"),
+        ("transmitted", np.ones((4, 5), np.float16), "'transmitted' of the shape (4, 5, 3)"),
+        ("pane", np.ones((4, 5, 3), np.uint8), "'pane' of the shape (4, 5)"),
+        ("pane", np.full((4, 5), 2, np.uint8), "numbers up to 1 in 'pane', found 2"),
+    ],
+)
+def test_what_no_layer_of_a_pane_can_be_is_refused(
+    tmp_path: Path, key: str, value: NDArray[Any], message: str
+) -> None:
+    write(tmp_path, good() | seen_through_glass() | {key: value})
+    assert message in refusal(tmp_path)
+
+
 @pytest.mark.parametrize("key", good())
 def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     arrays = good()

@@ -48,7 +48,20 @@ class Project:
 
     def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run make as a user would: none of the variables of a make that runs the tests reach it."""
-        ours = {"VENV", "PYTHON", "SCENE", "RUN", "OUT", "GPUS", "VARIANT", "PRESET", "WIDTH", "ARGS"}
+        ours = {
+            "VENV",
+            "PYTHON",
+            "SCENE",
+            "RUN",
+            "OUT",
+            "GPUS",
+            "VARIANT",
+            "PRESET",
+            "WIDTH",
+            "ARGS",
+            "NAME",
+            "SET",
+        }
         compared = {
             "VARIANTS",
             "ROWS",
@@ -128,6 +141,7 @@ def test_help_names_variants_and_presets(project: Project) -> None:
             ("view", "RUN"),
             ("video", "RUN"),
             ("scene", "OUT"),
+            ("scenes", "OUT"),
         ),
         ("prepare", "PHOTOS"),
     ],
@@ -366,6 +380,18 @@ def test_scene_renders_with_the_extra_that_it_needs(project: Project) -> None:
     script = "experiments/scenes/make_demo.py"
     assert project.calls()[-1] == ["python", script, "--output=my scene", "--width=64", "--views=3"]
     assert project.installations() == [".[scenes]"]
+
+
+def test_scenes_of_the_family_are_rendered_by_name_or_as_a_set(project: Project) -> None:
+    script = "experiments/scenes/make_family.py"
+    project.make("scene", "OUT=my scene", "NAME=dev_1", "ARGS=--views=3")
+    assert project.calls()[-1] == ["python", script, "--output=my scene", "--name=dev_1", "--views=3"]
+    project.make("scene", "OUT=my scene", NAME="this-computer")
+    assert project.calls()[-1] == ["python", "experiments/scenes/make_demo.py", "--output=my scene"]
+    project.make("scenes", "OUT=my scenes")
+    assert project.calls()[-1] == ["python", script, "--output=my scenes", "--set=development"]
+    project.make("scenes", "OUT=my scenes", "SET=final", "WIDTH=64")
+    assert project.calls()[-1] == ["python", script, "--output=my scenes", "--set=final", "--width=64"]
 
 
 def test_check_reports_on_everything_even_if_the_first_tool_complains(project: Project) -> None:

@@ -19,16 +19,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import ViewTruth
+from normnex_pl.core.types import PaneLayers, ViewTruth
 
 logger = logging.getLogger(__name__)
 
 LABELS = {"wall": 0, "table": 1, "glossy": 2, "mirror": 3}
 
 _FOLDER = "truth"
-_MAPS = ("depth", "mask")
-_VECTORS = ("normals", "diffuse", "specular")
-_KINDS = {"normals": "f", "depth": "f", "diffuse": "u", "specular": "i", "mask": "u"}
+_MAPS = ("depth", "mask", "pane")
+_REQUIRED = {"normals": "f", "depth": "f", "diffuse": "u", "specular": "i", "mask": "u"}
+_PANE = {"transmitted": "f", "mirrored": "f", "pane": "u"}  # all of them or none
+_KINDS = _REQUIRED | _PANE
 _KIND_NAMES = {"f": "floating-point numbers", "u": "unsigned bytes", "i": "signed integers"}
 # Float16 rounds the length of a unit vector by up to 0.002.
 _LENGTH_TOLERANCE = 0.01
@@ -67,6 +68,18 @@ def read_truth(root: Path, name: str, height: int, width: int) -> ViewTruth | No
         diffuse=_fractions(arrays["diffuse"]),
         specular=_fractions(arrays["specular"]),
         mask=torch.from_numpy(arrays["mask"].astype(np.uint8)),
+        layers=_pane_layers(arrays),
+    )
+
+
+def _pane_layers(arrays: dict[str, NDArray[np.generic]]) -> PaneLayers | None:
+    """Return the layers of a pane of glass; None if the view has none."""
+    if not _PANE.keys() <= arrays.keys():
+        return None
+    return PaneLayers(
+        transmitted=torch.from_numpy(arrays["transmitted"].astype(np.float32)),
+        mirrored=torch.from_numpy(arrays["mirrored"].astype(np.float32)),
+        pane=torch.from_numpy(arrays["pane"].astype(np.uint8)),
     )
 
 
@@ -104,8 +117,9 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
             f"{path}: expected a NumPy archive of arrays, found an empty, damaged, pickled or other file "
             f"({error}). Copy it again, or remove the folder {_FOLDER}/ to do without the scores against it."
         ) from error
-    if len(arrays) < len(_KINDS):
-        _refuse(path, f"the keys {', '.join(_KINDS)}", ", ".join(found) or "none")
+    wanted = _KINDS if _PANE.keys() & arrays.keys() else _REQUIRED
+    if not wanted.keys() <= arrays.keys():
+        _refuse(path, f"the keys {', '.join(wanted)}", ", ".join(found) or "none")
     return arrays
 
 
@@ -116,14 +130,13 @@ def _checked_size(path: Path, arrays: dict[str, NDArray[np.generic]]) -> tuple[i
         UserError: They don't, or a type is another than it should be.
     """
     size = arrays["mask"].shape
-    for keys, shape in ((_MAPS, size[:2]), (_VECTORS, (*size[:2], 3))):
-        for key in keys:
-            array = arrays[key]
-            if len(size) != 2 or array.shape != shape or not array.size:
-                found = f"{array.shape} beside a mask of {size}"
-                _refuse(path, f"'{key}' of the shape {shape}, for a mask of height x width", found)
-            if array.dtype.kind != _KINDS[key]:
-                _refuse(path, f"'{key}' as {_KIND_NAMES[_KINDS[key]]}", f"the type {array.dtype}")
+    for key, array in arrays.items():
+        shape = size[:2] if key in _MAPS else (*size[:2], 3)
+        if len(size) != 2 or array.shape != shape or not array.size:
+            found = f"{array.shape} beside a mask of {size}"
+            _refuse(path, f"'{key}' of the shape {shape}, for a mask of height x width", found)
+        if array.dtype.kind != _KINDS[key]:
+            _refuse(path, f"'{key}' as {_KIND_NAMES[_KINDS[key]]}", f"the type {array.dtype}")
     return size[0], size[1]
 
 
@@ -137,8 +150,14 @@ def _check_values(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
     depth = arrays["depth"].astype(np.float64)
     if not ((depth > 0) & (depth < np.inf)).all():
         _refuse(path, "positive numbers in 'depth'", f"values from {depth.min():g} to {depth.max():g}")
-    for key, limit in (("mask", max(LABELS.values())), ("diffuse", 255), ("specular", 255)):
-        largest = int(np.abs(arrays[key].astype(np.int64)).max())
+    for key in ("transmitted", "mirrored"):
+        light = arrays.get(key, np.zeros(1)).astype(np.float64)
+        if not ((light >= 0) & (light < np.inf)).all():
+            found = f"values from {light.min():g} to {light.max():g}"
+            _refuse(path, f"finite numbers of at least 0 in '{key}'", found)
+    limits = {"mask": max(LABELS.values()), "diffuse": 255, "specular": 255, "pane": 1}
+    for key, limit in limits.items():
+        largest = int(np.abs(arrays.get(key, np.zeros(1)).astype(np.int64)).max())
         if largest > limit:
             _refuse(path, f"numbers up to {limit} in '{key}'", str(largest))
 
