@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils._pytree import tree_flatten
 
 from normnex_pl.core.types import RayBatch, Rays
 from normnex_pl.model.appearance import NeuralBasis, PredictedNormals, ReflectionQuery, YCbCrColor
@@ -116,9 +117,10 @@ def test_a_graph_computes_what_single_operations_do(
 def test_losses_survive_being_packed_into_a_tuple(estimator: Callable[[], NormalEstimator] | None) -> None:
     """Pack them as they pass through a graph."""
     module = make_module(Eager(), estimator() if estimator else None)
-    packed = FlatLosses(module.ray_losses, module.mpi)
     batch = some_batch()
-    found = packed.result(packed(batch.rays.origins, batch.rays.directions, batch.rgb))
+    values, structure = tree_flatten(batch)
+    packed = FlatLosses(module.ray_losses, module.mpi, structure)
+    found = packed.result(packed(*values))
     expected = module.ray_losses(batch)
     torch.testing.assert_close(found.total, expected.total)
     torch.testing.assert_close(found.losses, expected.losses)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Integer, UInt8
 from torch import Tensor
 
 PlaneSpacing = Literal["depth", "disparity"]
@@ -52,11 +52,13 @@ class View:
         name: File name without its extension; unique in a scene.
         camera: Intrinsics and pose.
         image: sRGB bytes.
+        mask: Which pixels count, for learning and for scores; None where all of them do.
     """
 
     name: str
     camera: Camera
     image: UInt8[Tensor, "height width 3"]
+    mask: Bool[Tensor, "height width"] | None = None
 
     @property
     def rgb(self) -> Float[Tensor, "height width 3"]:
@@ -65,7 +67,8 @@ class View:
 
     def to(self, device: torch.device) -> View:
         """Copy the view to a device."""
-        return View(self.name, self.camera.to(device), self.image.to(device))
+        mask = None if self.mask is None else self.mask.to(device)
+        return View(self.name, self.camera.to(device), self.image.to(device), mask)
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,8 @@ class Scene:
         planes_unit: Length in ``planes.txt`` that is 1 in the world.
         kind: Name of the file format.
         photos: The files that were loaded, one for each view.
+        masks: The files of masks that were loaded.
+        conversion: How wide pixels became bytes; empty where all photos had bytes.
     """
 
     name: str
@@ -183,6 +188,8 @@ class Scene:
     planes_unit: float = 1.0
     kind: str = ""
     photos: tuple[Path, ...] = ()
+    masks: tuple[Path, ...] = ()
+    conversion: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,10 +222,13 @@ class RayBatch:
     Attributes:
         rays: Rays of shape ``[triplet, 3]``.
         rgb: sRGB in [0, 1].
+        views: Of each triplet, the position of its photo among the training views; None where rays are not of
+            a training step.
     """
 
     rays: Rays
     rgb: Float[Tensor, "triplet 3 3"]
+    views: Integer[Tensor, "triplet"] | None = None
 
     def first_rays(self) -> Rays:
         """Return the first ray of each triplet."""
