@@ -20,6 +20,7 @@ from normnex_pl.capture.cores import usable_cores
 from normnex_pl.capture.quiet import library_output_to
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing
+from normnex_pl.data.photos.mask_files import MASKS
 
 _DATABASE = "database.db"
 # A thread holds a dozen copies of a photo at twice its size.
@@ -82,7 +83,8 @@ class Structure:
     """Structure from motion, to be called step by step: `find_features`, `match`, `find_cameras`.
 
     Args:
-        photos: Folder of the photos, all of one size.
+        photos: Folder of the photos, all of one size, and of masks in ``masks/``, in whose black there are no
+            features.
         size: Their width and height in pixels.
         folder: Where the database is kept.
         settings: Of COLMAP.
@@ -113,6 +115,7 @@ class Structure:
             self._make_database()
         reading = pycolmap.ImageReaderOptions()
         reading.existing_camera_id = 1
+        reading.mask_path = self.photos / MASKS  # those that are there
         options = pycolmap.FeatureExtractionOptions()
         options.max_image_size = self.settings.longest
         threads = min(usable_cores(), _MOST_SIFT_THREADS)

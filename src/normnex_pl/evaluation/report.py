@@ -60,7 +60,7 @@ def report(summary: dict[str, Any], warps: Sequence[float]) -> str:
 
 def _mask_lines(summary: dict[str, Any]) -> list[str]:
     """Return a line about views that masks cut; none if there are none."""
-    masked = [view["masked"] for view in summary["views"] if view["masked"] is not None]
+    masked = [share for view in summary["views"] if (share := view.get("masked")) is not None]
     if not masked:
         return []
     share = sum(masked) / len(masked)

@@ -1,8 +1,7 @@
 """Exposures of the training photos: how each of them shows the colours that the model renders.
 
-Martin-Brualla et al., NeRF in the Wild (CVPR 2021), gave each photo a learned appearance; an affine map of the
-colours, as here, is that of Rematas et al., Urban Radiance Fields (CVPR 2022), section 3.2. Rendering knows
-nothing of it.
+An affine map of the colours of each photo is how Rematas et al. compensate exposure (Urban Radiance Fields,
+CVPR 2022). Rendering knows nothing of it.
 """
 
 from __future__ import annotations

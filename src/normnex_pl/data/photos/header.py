@@ -86,7 +86,9 @@ def read_header(path: Path) -> PhotoHeader:
     Raises:
         UserError: The header can't be read, or tells of more pixels than can be dealt with.
     """
-    if sniff(path) == EXR:
+    with refusing(path):
+        is_exr = sniff(path) == EXR
+    if is_exr:
         return _read_exr(path)
     with refusing(path), open_photo(path) as image:
         exif = _read_exif(path, image)

@@ -56,7 +56,8 @@ def undistort_images(posed: PosedPhotos) -> PosedPhotos:
         mapping = undistortion(where, intrinsics)
         for view in views:
             images[view], pinholes[view] = undistort(images[view], mapping), mapping.pinhole
-            masks[view] = undistort_mask(masks[view], mapping)
+            mask = masks[view]
+            masks[view] = None if mask is None else undistort_mask(mask, mapping)
     return replace(posed, images=tuple(images), masks=tuple(masks), intrinsics=tuple(pinholes))
 
 
@@ -96,12 +97,8 @@ def undistort(
     return sampled[0].movedim(0, -1).round().clamp(0, 255).to(torch.uint8)
 
 
-def undistort_mask(
-    mask: Bool[Tensor, "height width"] | None, mapping: Undistortion
-) -> Bool[Tensor, "height width"] | None:
+def undistort_mask(mask: Bool[Tensor, "height width"], mapping: Undistortion) -> Bool[Tensor, "height width"]:
     """Resample a mask: a pixel counts if all pixels do between which a bilinear filter reads it."""
-    if mask is None:
-        return None
     counted = F.grid_sample(
         mask[None, None].float(), mapping.grid[None], padding_mode="border", align_corners=False
     )
