@@ -25,6 +25,7 @@ from normnex_pl.normals import (
     TransmittanceGradient,
 )
 from normnex_pl.training.execution import CudaGraph, Eager, Execution, FlatLosses
+from normnex_pl.training.exposure import AffineExposure, ExposureFactory, SameExposure
 from normnex_pl.training.losses import ComparedNormals, LossWeights
 from normnex_pl.training.module import AdamSettings, NormNeXModule
 from normnex_pl.training.schedules import ExponentialDecay
@@ -33,7 +34,9 @@ from support.small import GEOMETRY, excite, some_batch
 GROUPS = ("alpha", "base_color", "features", "basis")
 
 
-def make_module(execution: Execution, estimator: NormalEstimator | None = None) -> NormNeXModule:
+def make_module(
+    execution: Execution, estimator: NormalEstimator | None = None, exposure: ExposureFactory = SameExposure
+) -> NormNeXModule:
     torch.manual_seed(0)
     module = NormNeXModule(
         vars(GEOMETRY),
@@ -45,9 +48,11 @@ def make_module(execution: Execution, estimator: NormalEstimator | None = None) 
         ExponentialDecay(),
         weights=LossWeights(consistency=0.1 if estimator else 0.0, orientation=0.1, disparity_smoothness=0.1),
         estimator=estimator,
+        exposure=exposure,
         execution=execution,
         num_layers=2,
         sublayers=3,
+        num_views=4,
     )
     excite(module.mpi.field)
     return module
@@ -55,7 +60,7 @@ def make_module(execution: Execution, estimator: NormalEstimator | None = None) 
 
 def moved(batch: RayBatch, device: str) -> RayBatch:
     rays = Rays(batch.rays.origins.to(device), batch.rays.directions.to(device))
-    return RayBatch(rays, batch.rgb.to(device))
+    return RayBatch(rays, batch.rgb.to(device), torch.arange(len(batch.rgb), device=device) % 4)
 
 
 def losses_and_gradients(
@@ -86,14 +91,18 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return trainer
 
 
+@pytest.mark.parametrize("exposure", [SameExposure, AffineExposure])
 @every_estimator
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_graph_computes_what_single_operations_do(
-    estimator: Callable[[], NormalEstimator] | None, device: str, trainer: SimpleNamespace
+    estimator: Callable[[], NormalEstimator] | None,
+    device: str,
+    exposure: ExposureFactory,
+    trainer: SimpleNamespace,
 ) -> None:
     """Take several steps, between which the gate opens, targets are refreshed and parameters move."""
     modules = [
-        make_module(execution, estimator() if estimator else None).to(device)
+        make_module(execution, estimator() if estimator else None, exposure).to(device)
         for execution in (Eager(), CudaGraph())
     ]
     for step in range(4):

@@ -48,8 +48,8 @@ def psnr(image: Image, truth: Image, mask: Mask = None) -> float:
 def ssim(image: Image, truth: Image, data_range: float = 1.0, mask: Mask = None) -> float | None:
     """Return the structural similarity with a Gaussian window of 11 pixels, sigma 1.5 (Wang et al. 2004).
 
-    With a mask it is the mean over the windows whose pixels all count, those at the border of the picture
-    left out as they are without one.
+    Windows that reach beyond the picture see it reflected. With a mask it is the mean over the windows whose
+    pixels all count.
 
     Args:
         image: sRGB.
@@ -78,10 +78,9 @@ def _masked_ssim(
         _batched(image), _batched(truth), sigma=1.5, data_range=data_range, return_full_image=True
     )
     assert isinstance(values, tuple)
-    inner = slice(_SSIM_REACH, -_SSIM_REACH)
-    of_windows = values[1][0, :, inner, inner].movedim(0, -1)
+    of_windows = values[1][0].movedim(0, -1)
     ignored = (~mask)[None, None].float()
-    whole = F.max_pool2d(ignored, 2 * _SSIM_REACH + 1, stride=1)[0, 0] == 0
+    whole = F.max_pool2d(ignored, 2 * _SSIM_REACH + 1, stride=1, padding=_SSIM_REACH)[0, 0] == 0
     if not whole.any():
         logger.warning("SSIM is left out (null): masks leave no window of 11 pixels whole.")
         return None
