@@ -4,8 +4,8 @@
     python experiments/scenes/spoil.py scenes/demo moving_masked --moving --masks
     python experiments/scenes/spoil.py scenes/demo uneven --stops 0.5
 
-Held-out photos stay as they are, so that scores tell what is lost, and what masks or a model of the exposures
-(docs/guides/imperfect-captures.md) bring back.
+Held-out photos stay as they are, so that scores tell what is lost, and what masks (docs/guides/masks.md) or
+learned exposures (docs/guides/exposure.md) bring back.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def paste_ball(photo: Image.Image, place: float) -> tuple[Image.Image, Image.Ima
     odd = ((columns - x) // (radius / 3) + (rows - y) // (radius / 3)) % 2 == 1
     pattern = np.where(odd[..., None], [235, 60, 40], [250, 240, 70]).astype(np.uint8)
     photo.paste(Image.fromarray(pattern), mask=disc)
-    reach = radius + MARGIN * width
+    reach = radius + max(2, MARGIN * width)
     mask = Image.new("1", photo.size, 1)
     ImageDraw.Draw(mask).ellipse((x - reach, y - reach, x + reach, y + reach), fill=0)
     return photo, mask

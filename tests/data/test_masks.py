@@ -73,16 +73,23 @@ def test_a_mask_beside_the_photos_says_which_pixels_of_one_count(root: Path, nam
     assert scene.masks == (path,)
 
 
-@pytest.mark.parametrize("photos", ["images", "images_4", "dense/images", "other"])
-def test_masks_lie_as_their_photos_do(tmp_path: Path, photos: str) -> None:
+@pytest.mark.parametrize(
+    ("photos", "masks"),
+    [
+        (["images/a.jpg", "images/b.jpg"], "masks/b.png"),
+        (["images_4/a.jpg", "images_4/b.jpg"], "masks/b.png"),
+        (["images_4/a.jpg", "images_4/b.jpg"], "masks_4/b.png"),
+        (["dense/images/a.jpg", "dense/images/b.jpg"], "dense/masks/b.png"),
+        (["images/left/a.jpg", "images/right/a.jpg"], "masks/right/a.png"),
+        (["left/a.jpg", "right/a.jpg"], "masks/right/a.png"),
+        (["other/a.jpg", "other/b.jpg"], "masks/b.png"),
+        (["a.jpg", "b.jpg"], "masks/b.png"),
+    ],
+)
+def test_masks_lie_as_their_photos_do(tmp_path: Path, photos: list[str], masks: str) -> None:
     """Photos of several cameras may have the same names, in folders of their own."""
-    folder = tmp_path / photos
-    files = [folder / camera / "a.jpg" for camera in ("left", "right")]
-    beside = folder.parent / "masks"
-    if photos == "other":  # in nerfstudio's files, photos may lie in any folder
-        files, beside = [folder / "a.jpg", folder / "b.jpg"], tmp_path / "masks"
-    path = write_mask(beside / files[1].relative_to(folder).with_suffix(".png"), hole())
-    assert masks_of_scene(tmp_path, files) == [(), (path,)]
+    path = write_mask(tmp_path / masks, hole())
+    assert masks_of_scene(tmp_path, [tmp_path / photo for photo in photos]) == [(), (path,)]
 
 
 def test_masks_are_read_in_other_formats_too(tmp_path: Path) -> None:

@@ -118,7 +118,8 @@ class AffineExposure(Exposure):
         self, rgb: Float[Tensor, "triplet 3 3"], views: Integer[Tensor, "triplet"] | None
     ) -> Float[Tensor, "triplet 3 3"]:
         assert views is not None
-        chosen = self.maps[views][:, None]  # [triplet, 1, 3, 4]
+        # [triplet, 1, 3, 4]; the backward pass of this, unlike that of an index, needs no sorting.
+        chosen = self.maps.flatten(1).index_select(0, views).unflatten(1, (1, 3, 4))
         # Not by `@`, which mixed precision would round to bf16.
         return rgb + (chosen[..., :3] * rgb[..., None, :]).sum(dim=-1) + chosen[..., 3]
 

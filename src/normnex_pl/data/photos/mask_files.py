@@ -8,6 +8,7 @@ The mask of ``images/p.jpg`` is ``masks/p.jpg.png`` or ``masks/p.png``
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
@@ -28,14 +29,15 @@ def masks_of_scene(root: Path, photos: Sequence[Path]) -> list[tuple[Path, ...]]
 
     Args:
         root: The scene's folder.
-        photos: In ``images/``, ``images_<n>/`` or any other folder.
+        photos: In ``images/`` or ``images_<n>/``, or all below another folder.
 
     Returns:
         For each photo the files that may be its mask, of which there should be one or none.
     """
-    bases = [_photo_folder(root, photo) for photo in photos]
+    common = Path(os.path.commonpath([photo.parent for photo in photos]))
     found = []
-    for photo, base in zip(photos, bases, strict=True):
+    for photo in photos:
+        base = _photo_folder(root, photo) or common
         folder = base if base == root else base.parent
         suffix = base.name.removeprefix(_PHOTOS) if FOLDER_NAME.fullmatch(base.name) else ""
         places = dict.fromkeys((folder / f"{MASKS}{suffix}", folder / MASKS))
@@ -68,10 +70,10 @@ def _is_mask_of(path: Path, photo: PurePath) -> bool:
     )
 
 
-def _photo_folder(root: Path, photo: Path) -> Path:
-    """Return the ``images/`` or ``images_<n>/`` that a photo lies in, perhaps deeply; else its own folder."""
+def _photo_folder(root: Path, photo: Path) -> Path | None:
+    """Return the ``images/`` or ``images_<n>/`` that a photo lies in, perhaps deeply; None if it doesn't."""
     above = [folder for folder in photo.parents if folder.is_relative_to(root) and folder != root]
-    return next((folder for folder in above if FOLDER_NAME.fullmatch(folder.name)), photo.parent)
+    return next((folder for folder in above if FOLDER_NAME.fullmatch(folder.name)), None)
 
 
 def _warn_of_others(found: Sequence[tuple[Path, ...]]) -> None:

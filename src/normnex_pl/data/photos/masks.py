@@ -43,7 +43,7 @@ def load_masks(posed: PosedPhotos) -> PosedPhotos:
     found = masks_of_scene(posed.root, posed.files)
     named = posed.named_masks or (None,) * len(posed.files)
     candidates = [
-        tuple(dict.fromkeys((*((own,) if own else ()), *beside)))
+        tuple(dict.fromkeys([*filter(None, [own]), *beside]))
         for own, beside in zip(named, found, strict=True)
     ]
     masks = tuple(
