@@ -111,6 +111,7 @@ def test_the_report_tells_what_matters(prepared: Prepared) -> None:
     assert f"photos exposed or white-balanced differently, in stops (1): IMG 0004.jpg ({stops})" in (
         prepared.output
     )
+    assert "train with a colour map for each photo (--model.exposure=AffineExposure)" in prepared.output
     assert (prepared.scene / "report.txt").read_text().strip() in prepared.output
     assert "incremental_pipeline" in (prepared.scene / "prepare.log").read_text()
 

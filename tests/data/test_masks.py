@@ -21,6 +21,7 @@ from data.refusals import check_one_clear_message
 from data.synthetic import SIZE, forward_facing, read_llff, write_photos, write_scene
 from data.test_nerfstudio_keys import edit
 from data.test_steps import posed
+from normnex_pl.cli.inspect_report import report
 from normnex_pl.core.types import Scene
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.photos import masks
@@ -309,6 +310,8 @@ def test_the_survey_says_how_much_is_ignored(root: Path) -> None:
     shares = [view.ignored for view in measured.views]
     assert shares[1] == pytest.approx(20 / 192)
     assert sum(shares) == shares[1]
+    text = " ".join(report(measured, [], None).split())
+    assert "masks of 1 photos; they ignore 10.4% of the pixels of these on average, most of view_001" in text
 
 
 def drawn(data: SceneDataModule, step: int) -> set[tuple[int, int, int]]:
