@@ -75,9 +75,9 @@ def view_scores(
         "name": view.name,
         **image_metrics(rendered["rgb"], view.rgb, view.mask),
         **aligned_metrics(rendered["rgb"], view.rgb, view.mask),
-        "masked": None if view.mask is None else float((~view.mask).double().mean()),
         "psnr_flat_normals": None if flat is None else psnr(flat, view.rgb, view.mask),
         "normal_target_deg": predicted_to_target(rendered),
+        "masked": None if view.mask is None else float((~view.mask).double().mean()),
         "truth": None if truth is None else _all_truth_scores(rendered, view, truth, scene),
     }
 
