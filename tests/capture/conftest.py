@@ -23,6 +23,8 @@ SIZE = (480, 360)
 FOCAL, K1 = 400.0, -0.08
 # Photo 4 was exposed longer, by this factor of the bytes.
 BRIGHTER = 1.25
+# Photo 3, which is stored sideways, has a mask as it is stored: black in these columns and rows, upright.
+MASKED, HIDDEN = 3, (slice(200, 290), slice(90, 190))
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,14 @@ def save_sideways(photo: Image.Image, path: Path) -> None:
     photo.transpose(Image.Transpose.ROTATE_90).save(path, quality=95, exif=exif)
 
 
+def write_mask(path: Path) -> None:
+    """Write the mask of a photo that is stored sideways."""
+    mask = np.full(SIZE[::-1], 255, dtype=np.uint8)
+    mask[HIDDEN[1], HIDDEN[0]] = 0
+    path.parent.mkdir()
+    Image.fromarray(mask).transpose(Image.Transpose.ROTATE_90).save(path)
+
+
 def write_images(folder: Path, names: Sequence[str], size: tuple[int, int] = (320, 240)) -> Path:
     """Write pictures of random blobs that have nothing in common."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +114,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """Prepare a scene of twelve photos through the command line."""
     root = tmp_path_factory.mktemp("capture")
     shoot = take_photos(root / "my photos", facing_cameras(12))
+    write_mask(root / "masks" / f"IMG {MASKED:04}.jpg.png")
     before = contents(shoot.folder)
     status, output = call(shoot.folder, root / "my scene")
     assert status == 0, output

@@ -7,17 +7,23 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+import OpenEXR
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms, ImageFilter
 
 from capture.conftest import save_sideways
+from normnex_pl.capture.inputs import read_given
 from normnex_pl.capture.photos import find_photos, load_upright, read_header
 from normnex_pl.capture.sharpness import blurred, sharpness, sharpness_of_photo
 from normnex_pl.capture.sizes import common_size
 from normnex_pl.capture.video_frames import choose_frames, extract_frames
+from normnex_pl.capture.work_folder import WorkFolder
+from normnex_pl.capture.working_copies import copy_name, copy_photos, mask_of
 from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos.exr import tone_map
+from normnex_pl.data.photos.masks import read_mask
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:
@@ -149,3 +155,28 @@ def test_sharp_frames_of_a_moving_camera_are_taken_from_a_video(tmp_path: Path) 
     before = [path.stat().st_mtime_ns for path in files]
     again = extract_frames(tmp_path / "clip.mp4", tmp_path / "work", 10, 6)
     assert [path.stat().st_mtime_ns for path in again] == before
+
+
+def test_linear_photos_get_one_curve_and_masks_are_copied_beside_them(tmp_path: Path) -> None:
+    folder, copies = tmp_path / "photos", tmp_path / "copies"
+    folder.mkdir()
+    photos = [np.random.default_rng(seed).gamma(1, 0.2 + seed, (240, 320, 3)) for seed in range(6)]
+    for number, photo in enumerate(photos):
+        header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(header, {"RGB": photo.astype(np.float32)}).write(str(folder / f"{number}.exr"))
+    plain = read_given(folder, 2016, 40, WorkFolder(tmp_path / "scene"))
+    assert plain.conversion.description.startswith("6 OpenEXR photos, tone-mapped by one curve")
+    mask = np.ones((240, 320), dtype=bool)
+    mask[50:90, 100:200] = False
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(mask).save(tmp_path / "masks" / "4.exr.png")
+    masked = read_given(folder, 2016, 40, WorkFolder(tmp_path / "scene"))
+    assert masked.key != plain.key
+    copies.mkdir()
+    copy_photos(masked, copies)
+    for number, photo in enumerate(photos):
+        with Image.open(copies / copy_name(number)) as copied:
+            shown = tone_map(photo.astype(np.float32), plain.conversion.white)
+            np.testing.assert_array_equal(np.asarray(copied), np.asarray(shown))
+        assert mask_of(copies / copy_name(number)).exists() == (number == 4)
+    np.testing.assert_array_equal(read_mask(mask_of(copies / copy_name(4))), mask)

@@ -9,7 +9,7 @@ import pycolmap
 import pytest
 from PIL import Image
 
-from capture.conftest import BRIGHTER, FOCAL, SIZE, Prepared, call, contents
+from capture.conftest import BRIGHTER, FOCAL, HIDDEN, MASKED, SIZE, Prepared, call, contents
 from capture.rendering import align, render, room
 from data.synthetic import assert_valid
 from normnex_pl.data.photos.posed import PosedPhotos
@@ -95,9 +95,9 @@ def test_the_model_is_one_that_colmap_reads(prepared: Prepared) -> None:
 
 def test_photos_are_never_changed_and_nothing_is_left_beside_the_scene(prepared: Prepared) -> None:
     assert contents(prepared.shoot.folder) == prepared.before
-    assert {path.name for path in prepared.scene.parent.iterdir()} == {"my photos", "my scene"}
+    assert {path.name for path in prepared.scene.parent.iterdir()} == {"masks", "my photos", "my scene"}
     assert {path.name for path in prepared.scene.iterdir()} == {
-        *("images", "sparse", "poses_bounds.npy", "hwf_cxcy.npy"),
+        *("images", "masks", "sparse", "poses_bounds.npy", "hwf_cxcy.npy"),
         *("report.json", "report.txt", "prepare.log"),
     }
 
@@ -111,6 +111,7 @@ def test_the_report_tells_what_matters(prepared: Prepared) -> None:
     assert f"photos exposed or white-balanced differently, in stops (1): IMG 0004.jpg ({stops})" in (
         prepared.output
     )
+    assert "train with a colour map for each photo (--model.exposure=AffineExposure)" in prepared.output
     assert (prepared.scene / "report.txt").read_text().strip() in prepared.output
     assert "incremental_pipeline" in (prepared.scene / "prepare.log").read_text()
 
@@ -125,4 +126,28 @@ def test_the_same_command_again_changes_nothing_and_another_is_refused(prepared:
     assert status == 2
     assert "expected no such folder, or the scene that these photos and options make" in output
     assert contents(prepared.scene) == before
-    assert {path.name for path in prepared.scene.parent.iterdir()} == {"my photos", "my scene"}
+    assert {path.name for path in prepared.scene.parent.iterdir()} == {"masks", "my photos", "my scene"}
+
+
+def test_what_a_mask_hides_has_no_features_and_is_masked_in_the_scene(prepared: Prepared) -> None:
+    scene = load_scene(prepared.scene, None, AnyKind())
+    [masked] = [view for view in scene.views if view.mask is not None]
+    assert masked.name == f"IMG {MASKED:04}"
+    assert [path.name for path in scene.masks] == [f"IMG {MASKED:04}.jpg.png"]
+    assert masked.mask is not None
+    # The distortion moves pixels by a few percent of their distance from the centre.
+    rows, columns = (~masked.mask).nonzero().T.tolist()
+    for found, wanted in zip((columns, rows), HIDDEN, strict=True):
+        assert min(found) == pytest.approx(wanted.start, abs=8)
+        assert max(found) == pytest.approx(wanted.stop - 1, abs=8)
+    model = pycolmap.Reconstruction(prepared.scene / "sparse" / "0")
+    [image] = [image for image in model.images.values() if image.name == f"{masked.name}.jpg"]
+    places = np.array([point.xy for point in image.points2D])
+    inside = masked.mask[
+        places[:, 1].clip(0, SIZE[1] - 1).astype(int), places[:, 0].clip(0, SIZE[0] - 1).astype(int)
+    ]
+    assert len(places) > 100
+    assert inside.float().mean() > 0.99  # of the mask as it was resampled, at its border
+    report = json.loads((prepared.scene / "report.json").read_text())
+    assert report["masked"] == [f"{masked.name}.jpg"]
+    assert "masks ignore pixels of 1 photos" in prepared.output

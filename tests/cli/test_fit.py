@@ -40,7 +40,10 @@ COMPONENTS = tuple(
         "components",
     )
 )
-SCORES = ("psnr", "ssim", "ssim_nex", "lpips_vgg", "psnr_flat_normals", "normal_target_deg")
+SCORES = (
+    *("psnr", "ssim", "ssim_nex", "lpips_vgg"),
+    *("psnr_aligned", "ssim_aligned", "psnr_flat_normals", "normal_target_deg"),
+)
 TRUTH_SCORES = (
     "diffuse_psnr",
     "diffuse_psnr_lobe",
@@ -121,6 +124,7 @@ def test_metrics_have_exactly_the_documented_keys(run: Path) -> None:
         "num_parameters",
         "num_outputs",
         "stored_bytes",
+        "learns_exposures",
         "test",
         "views",
         "versions",
@@ -128,7 +132,7 @@ def test_metrics_have_exactly_the_documented_keys(run: Path) -> None:
         "specular_variation",
     ]
     assert tuple(summary["test"]) == (*SCORES, *TRUTH_SCORES)
-    assert all(tuple(view) == ("name", *SCORES, "truth") for view in summary["views"])
+    assert all(tuple(view) == ("name", *SCORES, "masked", "truth") for view in summary["views"])
     assert {"python", "normnex_pl", "torch", "pytorch-lightning", "torchmetrics", "numpy"} == set(
         summary["versions"]
     )

@@ -68,7 +68,7 @@ def no_images_folder(root: Path) -> None:
     shutil.rmtree(root / "images")
 
 
-@breaks(r"expected photos that end in \.jpg, \.jpeg, \.png, found none in images/, images_4/")
+@breaks(r"expected photos that end in \.jpg, .*, \.exr, \.tif, \.tiff, found none in images/, images_4/")
 def empty_images_folders(root: Path) -> None:
     shutil.rmtree(root / "images")
     (root / "images").mkdir()

@@ -90,12 +90,12 @@ def test_keys_that_are_not_used_are_warned_of_once(tmp_path: Path, caplog: pytes
     def add(content: dict[str, Any]) -> None:
         content.update(aabb_scale=16, applied_transform=[[1, 0, 0, 0]], flavour="new")
         for frame in content["frames"]:
-            frame.update(mask_path="masks/1.png", depth_file_path="depth/1.png", sharpness=30.5)
+            frame.update(mask_filename="masks/1.png", depth_file_path="depth/1.png", sharpness=30.5)
 
     edit(tmp_path, add)
     read(tmp_path)
     [text] = warnings(caplog)
-    assert "mask_path (what masks hide is learned too)" in text
+    assert "mask_filename (masks are named by 'mask_path')" in text
     for key in ("depth_file_path", "applied_transform", "aabb_scale", "sharpness", "flavour"):
         assert text.count(key) == 1
 

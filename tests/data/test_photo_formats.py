@@ -293,7 +293,7 @@ def test_a_folder_that_cannot_be_read_is_not_needed(tmp_path: Path, caplog: pyte
 
 def test_photos_of_other_names_are_mentioned(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    for name in ("a.webp", "b.webp", "c.tif"):
+    for name in ("a.webp", "b.webp", "c.bmp"):
         blobs().save(tmp_path / "images" / name)
-    with pytest.raises(UserError, match=r"found none in images/, but 2 x \.webp, 1 x \.tif\. Convert them"):
+    with pytest.raises(UserError, match=r"found none in images/, but 2 x \.webp, 1 x \.bmp\. Convert them"):
         find_folder(tmp_path, None)

@@ -45,13 +45,14 @@ def posed(sizes: tuple[tuple[int, int], ...] = SIZES, distortion: tuple[float, .
         split=Split((0, 1), (2, 3)),
         points=scene.points,
         images=tuple(torch.from_numpy(rng.integers(0, 256, (h, w, 3), dtype=np.uint8)) for w, h in sizes),
+        masks=tuple(torch.from_numpy(rng.random((h, w)) > 0.1) for w, h in sizes),
     )
 
 
 def flat(record: PosedPhotos) -> list[NDArray[np.generic]]:
     """Return all numbers of a record."""
     values = [np.array(record.c2w), np.array(record.bounds), np.array(record.points), record.K]
-    return [*values, *(image.numpy() for image in record.images)]
+    return [*values, *(pixels.numpy() for pixels in (*record.images, *record.masks) if pixels is not None)]
 
 
 STEPS: dict[str, Callable[[PosedPhotos], PosedPhotos]] = {
@@ -72,7 +73,7 @@ def test_a_step_leaves_its_input_alone(name: str) -> None:
     STEPS[name](record)
     for one, other in zip(flat(record), flat(before), strict=True):
         np.testing.assert_array_equal(one, other)
-    others = {field.name for field in fields(record)} - {"c2w", "bounds", "points", "images"}
+    others = {field.name for field in fields(record)} - {"c2w", "bounds", "points", "images", "masks"}
     assert all(getattr(record, name) == getattr(before, name) for name in others)
 
 

@@ -18,6 +18,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from normnex_pl.evaluation import metrics
+from normnex_pl.evaluation.alignment import aligned_metrics
 from support.small import few
 
 VGG16 = "vgg16-397923af.pth"
@@ -78,6 +79,56 @@ def test_ssim_is_scikit_images_but_for_the_border(data_range: float, noise: floa
     )
     assert 0.2 < expected < 0.999
     assert metrics.ssim(image, truth, data_range) == pytest.approx(expected, abs=0.025)
+
+
+def hole(height: int = 30, width: int = 42) -> Tensor:
+    mask = torch.ones(height, width, dtype=torch.bool)
+    mask[8:14, 20:27] = False
+    return mask
+
+
+@pytest.mark.parametrize("data_range", [1.0, 2.0])
+def test_masked_ssim_is_kornias_mean_over_whole_windows(data_range: float) -> None:
+    image, truth = noisy_pair(0.1)
+    pair = [picture.movedim(-1, 0)[None] for picture in (image, truth)]
+    maps = kornia.metrics.ssim(*pair, 11, max_val=data_range)[0]
+    whole = [
+        maps[:, row, column]
+        for row in range(30)
+        for column in range(42)
+        if hole()[max(0, row - 5) : row + 6, max(0, column - 5) : column + 6].all()
+    ]
+    assert 0 < len(whole) < 30 * 42
+    expected = torch.stack(whole).mean().item()
+    assert metrics.ssim(image, truth, data_range, hole()) == pytest.approx(expected, abs=1e-4)
+
+
+def test_without_holes_a_mask_changes_no_score() -> None:
+    image, truth = noisy_pair(0.1)
+    everything = torch.ones(image.shape[:2], dtype=torch.bool)
+    assert metrics.psnr(image, truth, everything) == pytest.approx(metrics.psnr(image, truth), abs=1e-4)
+    assert metrics.ssim(image, truth, mask=everything) == pytest.approx(metrics.ssim(image, truth), abs=1e-6)
+
+
+@pytest.mark.parametrize("side", ["image", "truth"])
+def test_what_a_mask_ignores_changes_no_score(side: str, caplog: pytest.LogCaptureFixture) -> None:
+    image, truth = noisy_pair(0.1)
+    before = metrics.image_metrics(image, truth, hole()) | aligned_metrics(image, truth, hole())
+    changed = {"image": image, "truth": truth}[side]
+    changed[~hole()] = torch.rand(int((~hole()).sum()), 3)
+    after = metrics.image_metrics(image, truth, hole()) | aligned_metrics(image, truth, hole())
+    assert before.pop("lpips_vgg") is None
+    assert after.pop("lpips_vgg") is None
+    assert after == pytest.approx(before, abs=1e-5)
+    assert "LPIPS is left out (null) for a view that a mask cuts" in caplog.text
+
+
+def test_where_no_window_is_whole_ssim_is_null_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    image, truth = noisy_pair(0.1)
+    mask = torch.ones(image.shape[:2], dtype=torch.bool)
+    mask[::9, ::9] = False
+    assert metrics.ssim(image, truth, mask=mask) is None
+    assert "no window of 11 pixels" in caplog.text
 
 
 def test_equal_images_are_perfect() -> None:

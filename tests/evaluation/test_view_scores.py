@@ -12,7 +12,8 @@ from torch import Tensor
 
 from normnex_pl.core.types import Scene, View, ViewTruth
 from normnex_pl.evaluation.metrics import psnr
-from normnex_pl.evaluation.report import contact_sheet
+from normnex_pl.evaluation.pictures.colors import error_map
+from normnex_pl.evaluation.report import contact_sheet, report
 from normnex_pl.evaluation.summary import summarise, summarise_variation
 from normnex_pl.evaluation.view_scores import ViewResult, depth_unit, evaluate_view, view_scores
 from support.sheets import find
@@ -70,6 +71,33 @@ def test_a_result_has_the_scores_and_pictures_of_its_rendering(scene: Scene) -> 
     assert [panel.name for panel in result.panels] == ["render", "truth", "error"]
     np.testing.assert_array_equal(result.panels[1].picture, view.image.numpy())
     torch.testing.assert_close(result.specular, shown["specular"])
+
+
+def test_a_view_with_a_mask_is_scored_and_shown_without_what_it_ignores(scene: Scene) -> None:
+    mask = torch.ones(GEOMETRY.height, GEOMETRY.width, dtype=torch.bool)
+    mask[:3, :4] = False
+    view = replace(scene.views[2], mask=mask)
+    shown = rendering(view)
+    shown["rgb"][~mask] = 1 - view.rgb[~mask]
+    held_out = [evaluate_view(shown, one, None, scene, GEOMETRY) for one in (view, scene.views[3])]
+    scores, panels = held_out[0].scores, held_out[0].panels
+    assert scores["masked"] == pytest.approx(12 / mask.numel())
+    assert scores["lpips_vgg"] is None
+    assert scores["psnr"] == pytest.approx(psnr(rendering(scene.views[2])["rgb"], view.rgb, mask), abs=1e-4)
+    errors = error_map(view.rgb, view.rgb)[0, 0]
+    assert (panels[2].picture[~mask.numpy()] == errors).all()
+    dimmed, photo = panels[1].picture, view.image.numpy()
+    np.testing.assert_array_equal(dimmed[mask.numpy()], photo[mask.numpy()])
+    np.testing.assert_allclose(dimmed[~mask.numpy()], photo[~mask.numpy()] / 4, atol=1)
+    summary = summarise(held_out)
+    assert "(1 views without the 6.2% of their pixels that masks ignore" in report(summary, [10.0, 10.0])
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_aligned_scores_are_shown_where_exposures_were_learned(scene: Scene, learns: bool) -> None:
+    summary = summarise(results(scene, with_truth=False)) | {"learns_exposures": learns}
+    assert summary["test"]["psnr_aligned"] > summary["test"]["psnr"]
+    assert ("colours aligned with each photo: PSNR" in report(summary, [10.0, 10.0])) == learns
 
 
 def test_normals_that_are_not_looked_up_score_as_constant_ones_do(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils._pytree import tree_flatten
 
 from normnex_pl.core.types import RayBatch, Rays
 from normnex_pl.model.appearance import NeuralBasis, PredictedNormals, ReflectionQuery, YCbCrColor
@@ -24,6 +25,7 @@ from normnex_pl.normals import (
     TransmittanceGradient,
 )
 from normnex_pl.training.execution import CudaGraph, Eager, Execution, FlatLosses
+from normnex_pl.training.exposure import AffineExposure, ExposureFactory, SameExposure
 from normnex_pl.training.losses import ComparedNormals, LossWeights
 from normnex_pl.training.module import AdamSettings, NormNeXModule
 from normnex_pl.training.schedules import ExponentialDecay
@@ -32,7 +34,9 @@ from support.small import GEOMETRY, excite, some_batch
 GROUPS = ("alpha", "base_color", "features", "basis")
 
 
-def make_module(execution: Execution, estimator: NormalEstimator | None = None) -> NormNeXModule:
+def make_module(
+    execution: Execution, estimator: NormalEstimator | None = None, exposure: ExposureFactory = SameExposure
+) -> NormNeXModule:
     torch.manual_seed(0)
     module = NormNeXModule(
         vars(GEOMETRY),
@@ -44,9 +48,11 @@ def make_module(execution: Execution, estimator: NormalEstimator | None = None) 
         ExponentialDecay(),
         weights=LossWeights(consistency=0.1 if estimator else 0.0, orientation=0.1, disparity_smoothness=0.1),
         estimator=estimator,
+        exposure=exposure,
         execution=execution,
         num_layers=2,
         sublayers=3,
+        num_views=4,
     )
     excite(module.mpi.field)
     return module
@@ -54,7 +60,7 @@ def make_module(execution: Execution, estimator: NormalEstimator | None = None) 
 
 def moved(batch: RayBatch, device: str) -> RayBatch:
     rays = Rays(batch.rays.origins.to(device), batch.rays.directions.to(device))
-    return RayBatch(rays, batch.rgb.to(device))
+    return RayBatch(rays, batch.rgb.to(device), torch.arange(len(batch.rgb), device=device) % 4)
 
 
 def losses_and_gradients(
@@ -85,14 +91,18 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return trainer
 
 
+@pytest.mark.parametrize("exposure", [SameExposure, AffineExposure])
 @every_estimator
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_graph_computes_what_single_operations_do(
-    estimator: Callable[[], NormalEstimator] | None, device: str, trainer: SimpleNamespace
+    estimator: Callable[[], NormalEstimator] | None,
+    device: str,
+    exposure: ExposureFactory,
+    trainer: SimpleNamespace,
 ) -> None:
     """Take several steps, between which the gate opens, targets are refreshed and parameters move."""
     modules = [
-        make_module(execution, estimator() if estimator else None).to(device)
+        make_module(execution, estimator() if estimator else None, exposure).to(device)
         for execution in (Eager(), CudaGraph())
     ]
     for step in range(4):
@@ -116,9 +126,10 @@ def test_a_graph_computes_what_single_operations_do(
 def test_losses_survive_being_packed_into_a_tuple(estimator: Callable[[], NormalEstimator] | None) -> None:
     """Pack them as they pass through a graph."""
     module = make_module(Eager(), estimator() if estimator else None)
-    packed = FlatLosses(module.ray_losses, module.mpi)
     batch = some_batch()
-    found = packed.result(packed(batch.rays.origins, batch.rays.directions, batch.rgb))
+    values, structure = tree_flatten(batch)
+    packed = FlatLosses(module.ray_losses, module.mpi, structure)
+    found = packed.result(packed(*values))
     expected = module.ray_losses(batch)
     torch.testing.assert_close(found.total, expected.total)
     torch.testing.assert_close(found.losses, expected.losses)

@@ -179,3 +179,29 @@ def test_a_random_start_leaves_the_field_as_it_is() -> None:
     before = mpi.field.base_color.raw.clone()
     RandomStart()(mpi, VIEWS)
     assert torch.equal(mpi.field.base_color.raw, before)
+
+
+@each
+def test_what_a_mask_ignores_has_no_say(statistic: PhotoStatistic) -> None:
+    """A thing that moved covers another part of each photo; where masks hide it, others show the surface."""
+    views, bare = [], []
+    for index, view in enumerate(VIEWS):
+        image, mask = view.image.clone(), torch.ones(view.image.shape[:2], dtype=torch.bool)
+        columns = slice(8 * index + 4, 8 * index + 12)
+        image[10:38, columns], mask[9:39, columns.start - 1 : columns.stop + 1] = 255, False
+        views.append(replace(view, image=image, mask=mask))
+        bare.append(replace(view, image=image))
+    truth, inside = canvas_truth(DEPTH)
+    masked, covered = (
+        (sweep(DEPTH, some, statistic) - truth)[inside, inside].abs().max() for some in (views, bare)
+    )
+    assert masked < 0.03
+    assert covered > 0.05 or statistic is not MEAN  # the median does without masks, too
+
+
+def test_what_all_masks_ignore_is_the_mean_of_the_photos() -> None:
+    nothing = torch.zeros(WIDE.height, WIDE.width, dtype=torch.bool)
+    hidden = [replace(view, mask=nothing) for view in VIEWS]
+    torch.testing.assert_close(
+        sweep(DEPTH, hidden), torch.stack([sweep(DEPTH, [view]) for view in VIEWS]).mean(dim=0)
+    )

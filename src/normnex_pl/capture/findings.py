@@ -159,6 +159,7 @@ def _of_photos(photos: RegisteredPhotos) -> list[str]:
         values = listed([f"{name} ({stops:+.1f})" for name, stops in worst.items()])
         found.append(
             f"photos exposed or white-balanced differently, in stops ({len(off)}): {values}. Lock exposure "
-            "and focus while you take them."
+            "and focus while you take them, or train with a colour map for each photo "
+            "(--model.exposure=AffineExposure)."
         )
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import astuple, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -15,11 +15,14 @@ from normnex_pl.capture.video_color import color_warning, read_color
 from normnex_pl.capture.video_frames import extract_frames
 from normnex_pl.capture.work_folder import WorkFolder, hash_file, hash_of
 from normnex_pl.core.errors import UserError
+from normnex_pl.data.photos import header
+from normnex_pl.data.photos.conversion import Conversion, conversion_of
+from normnex_pl.data.photos.mask_files import MASKS, masks_in
 
 logger = logging.getLogger(__name__)
 
 # Raised when a step writes something else: results of earlier versions are then discarded.
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,10 @@ class GivenPhotos:
         names: Of the photos in the scene.
         size: Width and height of the copies in pixels.
         focal: Focal length in pixels of the copies, where the photos tell it.
-        key: Hash of the photos' names and contents, and of the size.
+        key: Hash of the names and contents of photos and masks, and of the size.
         warnings: Sentences.
+        masks: The files of each photo's mask, of which there should be one or none.
+        conversion: Of photos with wide pixels to bytes.
     """
 
     source: Path
@@ -43,6 +48,8 @@ class GivenPhotos:
     focal: float | None
     key: str
     warnings: tuple[str, ...]
+    masks: tuple[tuple[Path, ...], ...]
+    conversion: Conversion
 
 
 def check_places(source: Path, scene: Path) -> None:
@@ -100,7 +107,8 @@ def read_given(source: Path, longest: int, frames: int, work: WorkFolder) -> Giv
     warnings.append(other_lens)
     # Of several focal lengths none is known to hold for most photos.
     focal = float(np.median(known)) * float(np.hypot(*size)) if known and not other_lens else None
-    contents = [[path.stem, hash_file(path)] for path in files]
+    masks = tuple(masks_of(source, path) for path in files)
+    contents = [[path.stem, *map(hash_file, (path, *own))] for path, own in zip(files, masks, strict=True)]
     return GivenPhotos(
         source=source,
         files=files,
@@ -109,4 +117,11 @@ def read_given(source: Path, longest: int, frames: int, work: WorkFolder) -> Giv
         focal=focal,
         key=hash_of([contents, size, VERSION]),
         warnings=tuple(filter(None, warnings)),
+        masks=masks,
+        conversion=conversion_of([header.read_header(path) for path in files]),
     )
+
+
+def masks_of(source: Path, photo: Path) -> tuple[Path, ...]:
+    """Find the mask of a photo in ``masks/`` beside the folder of the photos; frames of videos have none."""
+    return masks_in(source.resolve().parent / MASKS, PurePath(photo.name)) if source.is_dir() else ()

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+from jaxtyping import Bool
 from PIL import Image
+from torch import Tensor
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos import header
 from normnex_pl.data.photos.colours import to_srgb
 from normnex_pl.data.photos.decode import decode_photo
 from normnex_pl.data.photos.header import Size
+from normnex_pl.data.photos.masks import load_mask
 
 logger = logging.getLogger(__name__)
 
 # More than a scene's photos may have, since these are written as JPEG.
-_ENDINGS = (".jpg", ".jpeg", ".png", ".heic", ".heif", ".webp", ".tif", ".tiff", ".avif")
+_ENDINGS = (".jpg", ".jpeg", ".png", ".heic", ".heif", ".webp", ".tif", ".tiff", ".avif", ".exr")
 VIDEO_ENDINGS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts")
 # 35 mm film is 36 mm x 24 mm.
 _FILM_DIAGONAL = (36.0**2 + 24.0**2) ** 0.5
@@ -60,17 +64,32 @@ def _no_photos(folder: Path, files: list[Path]) -> str:
     return f"{folder}: expected photos that end in {', '.join(_ENDINGS)}, found {found}. {advice}"
 
 
-def load_upright(path: Path, size: Size | None = None) -> Image.Image:
+def load_upright(path: Path, size: Size | None = None, white: float = 1.0) -> Image.Image:
     """Decode a photo to 8-bit sRGB, turned as its EXIF data say and converted from its colour profile.
 
     Args:
         path: The photo.
         size: Width and height to scale it to; None keeps its own.
+        white: The linear value that becomes white, of OpenEXR photos.
 
     Raises:
         UserError: It can't be read.
     """
-    return decode_photo(header.read_header(path), "upright", to_srgb, size)
+    return decode_photo(header.read_header(path), "upright", to_srgb, size, white)
+
+
+def load_mask_upright(path: Path, masks: Sequence[Path], size: Size) -> Bool[Tensor, "height width"] | None:
+    """Load the mask of a photo, turned as its EXIF data say; None where all pixels count.
+
+    Args:
+        path: The photo, whose alpha channel is a mask too.
+        masks: Its files, see `normnex_pl.data.photos.masks.load_mask`.
+        size: Width and height to scale it to.
+
+    Raises:
+        UserError: The mask can't be read, or is of another shape than the photo.
+    """
+    return load_mask(header.read_header(path), masks, size, "upright")
 
 
 def read_header(path: Path) -> tuple[Size, float | None]:

@@ -20,7 +20,7 @@ from normnex_pl.capture.report import Report, stored_key, stored_lines, write_re
 from normnex_pl.capture.scene_files import write_scene
 from normnex_pl.capture.structure import Reconstruction, Structure, StructureSettings
 from normnex_pl.capture.work_folder import LOG, WorkFolder, hash_of
-from normnex_pl.capture.working_copies import copy_name, copy_photos
+from normnex_pl.capture.working_copies import copy_name, copy_photos, mask_of
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing_folder
 from normnex_pl.data.readers.colmap import read_model
@@ -47,9 +47,9 @@ def prepare(options: PrepareOptions) -> Sequence[str]:
         return _finished(options.scene, key)
     logger.info("1/4 photos: %d, copied at %dx%d pixels", len(given.files), *given.size)
     copies = work.stage("photos", given.key)
-    sharpness = np.array(copy_photos(given.files, given.size, copies))
+    sharpness = np.array(copy_photos(given, copies))
     facts, folder = _estimate(given, settings, key, copies, work)
-    report = _assess(given, key, sharpness, facts, read_model(folder), options.anyway)
+    report = _assess(given, key, copies, sharpness, facts, read_model(folder), options.anyway)
     logger.info("4/4 scene: %d photos, undistorted, with poses", len(report.photos.names))
     photos = {name: copies / copy_name(given.names.index(name)) for name in report.photos.names}
     with replacing_folder(options.scene) as temporary:
@@ -121,6 +121,7 @@ def _check_model(found: Reconstruction, given: GivenPhotos, log: Path) -> None:
 def _assess(
     given: GivenPhotos,
     key: str,
+    copies: Path,
     sharpness: Float[np.ndarray, "photo"],
     facts: ModelFacts,
     model: SparseReconstruction,
@@ -158,6 +159,8 @@ def _assess(
         given=len(given.files),
         photos=photos,
         left_out=left_out,
+        masked=tuple(name for name in names if mask_of(copies / copy_name(given.names.index(name))).exists()),
+        conversion=given.conversion.description,
         points=len(model.points.xyz),
         facts=facts,
         coverage=coverage,

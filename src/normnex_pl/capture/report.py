@@ -26,6 +26,8 @@ class Report:
         given: Number of photos, or of frames that were picked.
         photos: Those that are in the scene.
         left_out: Names of the others.
+        masked: Names of those in the scene of which a mask ignores pixels.
+        conversion: How wide pixels became bytes; empty where all photos had bytes.
         points: How many points the model has.
         facts: About the reconstruction.
         coverage: Of the cameras.
@@ -38,6 +40,8 @@ class Report:
     given: int
     photos: RegisteredPhotos
     left_out: tuple[str, ...]
+    masked: tuple[str, ...]
+    conversion: str
     points: int
     facts: ModelFacts
     coverage: Coverage
@@ -55,6 +59,8 @@ class Report:
             f"focal length {camera.fx:.1f} pixels, distortion {distortion}: removed from the photos",
             f"near content moves {coverage.parallax:.0%} of the width against far content; optical axes up "
             f"to {coverage.turn:.0f} degrees apart",
+            *([self.conversion] if self.conversion else []),
+            *([f"masks ignore pixels of {len(self.masked)} photos"] if self.masked else []),
             *(f"WARNING: {warning}" for warning in self.warnings),
         ]
 
@@ -69,6 +75,8 @@ class Report:
             "photos": self.given,
             "registered": len(self.photos.names),
             "left_out": list(self.left_out),
+            "masked": list(self.masked),
+            "conversion": self.conversion,
             "models": list(self.facts.sizes),
             "matched_pairs": self.facts.pairs,
             "points": self.points,

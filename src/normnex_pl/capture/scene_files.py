@@ -1,4 +1,4 @@
-"""Writing a prepared scene: undistorted photos, ``poses_bounds.npy``, ``hwf_cxcy.npy`` and ``sparse/0``."""
+"""Writing a prepared scene: undistorted photos and masks, poses in NeX's files, and ``sparse/0``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from jaxtyping import Float
 from PIL import Image
 from tqdm import tqdm
 
+from normnex_pl.capture.working_copies import mask_of
 from normnex_pl.data.photos.formats import open_photo
 from normnex_pl.data.photos.intrinsics import CameraIntrinsics
-from normnex_pl.data.photos.undistortion import undistort, undistortion
+from normnex_pl.data.photos.mask_files import MASKS
+from normnex_pl.data.photos.masks import read_mask
+from normnex_pl.data.photos.undistortion import Undistortion, undistort, undistort_mask, undistortion
 from normnex_pl.data.readers.colmap import ColmapReader
 
 # Errors are about the noise of the sensor; what JPEG loses is lost for training.
@@ -32,7 +35,8 @@ def write_scene(scene: Path, model: Path, intrinsics: CameraIntrinsics, photos: 
         scene: An existing, empty folder.
         model: Folder of the COLMAP model, with a pinhole camera and the names below.
         intrinsics: Of the photos, with the distortion that is removed.
-        photos: All of one size, by the names that they get in ``images/``.
+        photos: Working copies, all of one size, by the names that they get in ``images/``; a mask beside one
+            gets that name and ``.png`` in ``masks/``.
     """
     shutil.copytree(model, scene / "sparse" / "0")
     _write_photos(scene / "images", intrinsics, photos)
@@ -67,3 +71,14 @@ def _write_photos(folder: Path, intrinsics: CameraIntrinsics, photos: Mapping[st
         if mapping is not None:
             pixels = undistort(pixels, mapping)
         Image.fromarray(pixels.numpy()).save(folder / name, quality=_QUALITY, subsampling=0)
+        if mask_of(path).exists():
+            _write_mask(folder.parent / MASKS, name, path, mapping)
+
+
+def _write_mask(folder: Path, name: str, copy: Path, mapping: Undistortion | None) -> None:
+    """Write the undistorted mask of a photo."""
+    folder.mkdir(exist_ok=True)
+    mask = torch.from_numpy(read_mask(mask_of(copy)))
+    if mapping is not None:
+        mask = undistort_mask(mask, mapping)
+    Image.fromarray(mask.numpy()).save(folder / f"{name}.png")

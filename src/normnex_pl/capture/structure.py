@@ -7,6 +7,7 @@ pair by pair. A build of pycolmap with CUDA (``pycolmap-cuda12``) finds features
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import combinations, islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from normnex_pl.capture.cores import usable_cores
 from normnex_pl.capture.quiet import library_output_to
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing
+from normnex_pl.data.photos.mask_files import MASKS
 
 _DATABASE = "database.db"
 # A thread holds a dozen copies of a photo at twice its size.
@@ -82,7 +84,8 @@ class Structure:
     """Structure from motion, to be called step by step: `find_features`, `match`, `find_cameras`.
 
     Args:
-        photos: Folder of the photos, all of one size.
+        photos: Folder of the photos, all of one size, and of masks in ``masks/``, in whose black there are no
+            features.
         size: Their width and height in pixels.
         folder: Where the database is kept.
         settings: Of COLMAP.
@@ -111,18 +114,15 @@ class Structure:
         """Extract SIFT features of all photos."""
         if not self.database.exists():
             self._make_database()
-        reading = pycolmap.ImageReaderOptions()
-        reading.existing_camera_id = 1
         options = pycolmap.FeatureExtractionOptions()
         options.max_image_size = self.settings.longest
         threads = min(usable_cores(), _MOST_SIFT_THREADS)
         options.num_threads = threads
-        names = iter(self.names)
         with (
             library_output_to(self.log) as terminal,
             tqdm(total=len(self.names), desc="  features", unit="photo", file=terminal) as bar,
         ):
-            while batch := list(islice(names, _GPU_BATCH if self._on_gpu else 2 * threads)):
+            for batch, reading in self._batches(_GPU_BATCH if self._on_gpu else 2 * threads):
                 pycolmap.extract_features(
                     self.database,
                     self.photos,
@@ -189,6 +189,18 @@ class Structure:
                 _refine(ranked[0])
         sizes = tuple(model.num_reg_images() for model in ranked)
         return Reconstruction(ranked[0] if ranked else None, sizes, self._count_pairs())
+
+    def _batches(self, at_once: int) -> Iterator[tuple[list[str], Any]]:
+        """Yield names of photos and how to read them: COLMAP wants a mask of all of a batch or of none."""
+        masked = {name for name in self.names if (self.photos / MASKS / f"{name}.png").exists()}
+        for kind in (masked, set(self.names) - masked):
+            reading = pycolmap.ImageReaderOptions()
+            reading.existing_camera_id = 1
+            if kind == masked:
+                reading.mask_path = self.photos / MASKS
+            names = iter(sorted(kind))
+            while batch := list(islice(names, at_once)):
+                yield batch, reading
 
     def _make_database(self) -> None:
         """Enter one camera and all photos in their order, so that identifiers don't depend on threads."""

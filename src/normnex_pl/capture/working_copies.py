@@ -1,4 +1,4 @@
-"""Working copies of the photos for all later steps: upright, of one size, in sRGB, lossless."""
+"""Working copies of the photos for all later steps: upright, of one size, in sRGB, lossless; and of masks."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from PIL import Image
 from tqdm import tqdm
 
 from normnex_pl.capture.cores import usable_cores
-from normnex_pl.capture.photos import load_upright
+from normnex_pl.capture.inputs import GivenPhotos
+from normnex_pl.capture.photos import load_mask_upright, load_upright
 from normnex_pl.capture.sharpness import sharpness_of_photo
 from normnex_pl.core.files import replacing, write_json
+from normnex_pl.data.photos.mask_files import MASKS
 
 _SHARPNESS_FILE = "sharpness.json"
 _FEWEST_SAVED = 8
 _MOST_THREADS = 8  # each holds a photo in full size
 
 
-def copy_photos(files: tuple[Path, ...], size: tuple[int, int], folder: Path) -> tuple[float, ...]:
-    """Write ``00000.png``, ``00001.png``, ...; existing ones are kept.
+def copy_photos(given: GivenPhotos, folder: Path) -> tuple[float, ...]:
+    """Write ``00000.png``, ``00001.png``, ..., and masks in a folder within; existing ones are kept.
 
     Args:
-        files: The photos, which stay as they are.
-        size: Width and height of the copies, not larger than the photos.
+        given: The photos, which stay as they are, and the size of the copies.
         folder: An existing folder.
 
     Returns:
         The sharpness of each photo.
 
     Raises:
-        UserError: A photo can't be read; the message names it.
+        UserError: A photo or a mask can't be read; the message names it.
     """
+    files, size = given.files, given.size
+    (folder / MASKS).mkdir(exist_ok=True)
     known = _read_sharpness(folder)
     todo = [
         number
@@ -41,7 +45,11 @@ def copy_photos(files: tuple[Path, ...], size: tuple[int, int], folder: Path) ->
     ]
 
     def convert(number: int) -> tuple[int, float]:
-        photo = load_upright(files[number], size)
+        mask = load_mask_upright(files[number], given.masks[number], size)
+        if mask is not None:
+            with replacing(mask_of(folder / copy_name(number))) as temporary:
+                Image.fromarray(mask.numpy()).save(temporary, "PNG")
+        photo = load_upright(files[number], size, given.conversion.white)
         with replacing(folder / copy_name(number)) as temporary:
             photo.save(temporary, compress_level=1)
         return number, sharpness_of_photo(photo)
@@ -54,6 +62,11 @@ def copy_photos(files: tuple[Path, ...], size: tuple[int, int], folder: Path) ->
 def copy_name(number: int) -> str:
     """Return the name of a copy: digits alone, whatever the photo is called."""
     return f"{number:05}.png"
+
+
+def mask_of(copy: Path) -> Path:
+    """Return where the mask of a copy is, if it has one, as COLMAP looks for it."""
+    return copy.parent / MASKS / f"{copy.name}.png"
 
 
 def _collect(results: Iterable[tuple[int, float]], count: int, known: dict[str, float], folder: Path) -> None:

@@ -98,7 +98,7 @@ def _memory(training: ConfiguredTraining, scene: Scene) -> MemoryEstimate | None
     module = training.module(scene.geometry)
     if module is None:
         return None
-    photos = Photos(len(scene.train), scene.geometry.height, scene.geometry.width)
+    photos = Photos.of([scene.views[i] for i in scene.train])
     try:
         step = StepSettings(training.data.rays_per_step, module.train_chunk_size, training.precision)
         return estimate_training(module, photos, step)

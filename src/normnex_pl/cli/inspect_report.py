@@ -29,6 +29,7 @@ def report(survey: Survey, warnings: Sequence[str], memory: MemoryEstimate | Non
         f"{survey.name}: {survey.kind} scene, {len(survey.views)} photos of {survey.width}x{survey.height}",
         *_row("to learn", f"{len(training)} views"),
         *_row("held out", f"{len(held_out)} views: {_names(held_out)}"),
+        *_photos(survey),
         "",
         "Cameras (lengths in units in which the nearest depth bound is 4/3)",
         *_row("lens", f"focal length {survey.focal:.0f} pixels, {survey.field_of_view:.0f} degrees wide"),
@@ -63,6 +64,18 @@ def report(survey: Survey, warnings: Sequence[str], memory: MemoryEstimate | Non
         lines += ["", "Memory of a training on a GPU, at its peak", *_row("in all", _memory(memory))]
     lines += ["", "Warnings" if warnings else "Nothing speaks against training on this scene."]
     return "\n".join([*lines, *(line for text in warnings for line in _wrapped(text, "  - ", "    "))])
+
+
+def _photos(survey: Survey) -> list[str]:
+    """Return lines about pixels that are ignored, and those that were converted; none if there are none."""
+    masked = [view for view in survey.views if view.ignored > 0]
+    lines = _row("photos", survey.conversion) if survey.conversion else []
+    if masked:
+        worst = max(masked, key=lambda view: view.ignored)
+        mean = sum(view.ignored for view in masked) / len(masked)
+        text = f"of {len(masked)} photos; they ignore {mean:.1%} of the pixels of these on average"
+        lines += _row("masks", f"{text}, most of {worst.name}: {worst.ignored:.1%}")
+    return lines
 
 
 def _row(title: str, value: str, reason: str = "") -> list[str]:

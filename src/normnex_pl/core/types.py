@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Integer, UInt8
 from torch import Tensor
 
 # Uniform in depth or in disparity (inverse depth), or the depths themselves; see `MPIGeometry`.
@@ -54,11 +54,13 @@ class View:
         name: File name without its extension; unique in a scene.
         camera: Intrinsics and pose.
         image: sRGB bytes.
+        mask: Which pixels count, for learning and for scores; None where all of them do.
     """
 
     name: str
     camera: Camera
     image: UInt8[Tensor, "height width 3"]
+    mask: Bool[Tensor, "height width"] | None = None
 
     @property
     def rgb(self) -> Float[Tensor, "height width 3"]:
@@ -67,7 +69,8 @@ class View:
 
     def to(self, device: torch.device) -> View:
         """Copy the view to a device."""
-        return View(self.name, self.camera.to(device), self.image.to(device))
+        mask = None if self.mask is None else self.mask.to(device)
+        return View(self.name, self.camera.to(device), self.image.to(device), mask)
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,8 @@ class Scene:
         planes_unit: Length in ``planes.txt`` that is 1 in the world.
         kind: Name of the file format.
         photos: The files that were loaded, one for each view.
+        masks: The files of masks that were loaded.
+        conversion: How wide pixels became bytes; empty where all photos had bytes.
     """
 
     name: str
@@ -228,6 +233,8 @@ class Scene:
     planes_unit: float = 1.0
     kind: str = ""
     photos: tuple[Path, ...] = ()
+    masks: tuple[Path, ...] = ()
+    conversion: str = ""
 
 
 @dataclass(frozen=True)
@@ -260,10 +267,13 @@ class RayBatch:
     Attributes:
         rays: Rays of shape ``[triplet, 3]``.
         rgb: sRGB in [0, 1].
+        views: Of each triplet, the position of its photo among the training views; None where rays are not of
+            a training step.
     """
 
     rays: Rays
     rgb: Float[Tensor, "triplet 3 3"]
+    views: Integer[Tensor, "triplet"] | None = None
 
     def first_rays(self) -> Rays:
         """Return the first ray of each triplet."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, RayBatch, Scene, View
+from normnex_pl.data.corners import TripletCorners
 from normnex_pl.data.planes.automatic import AutomaticPlanes
 from normnex_pl.data.planes.choice import PlaneOverrides
 from normnex_pl.data.planes.placement import PlanePlacement
@@ -42,6 +45,16 @@ class _Indices(Sized):
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Do nothing, see `state_dict`."""
+
+
+@dataclass(frozen=True)
+class _Resident:
+    """The training views on one device; ``corners`` where not all of their pixels count."""
+
+    images: UInt8[Tensor, "view height width 3"]
+    K: Float[Tensor, "view 3 3"]
+    c2w: Float[Tensor, "view 3 4"]
+    corners: TripletCorners | None
 
 
 class SceneDataModule(pl.LightningDataModule):
@@ -90,7 +103,12 @@ class SceneDataModule(pl.LightningDataModule):
         self.rays_per_step = rays_per_step
         self.sampler = sampler
         self.seed = seed
-        self._resident: tuple[Tensor, Tensor, Tensor] | None = None
+        self._resident: _Resident | None = None
+
+    @property
+    def num_train_views(self) -> int:
+        """Number of the training views; the command line links it to the model."""
+        return len(self.train_views)
 
     @property
     def geometry(self) -> MPIGeometry:
@@ -129,26 +147,31 @@ class SceneDataModule(pl.LightningDataModule):
 
     def draw_rays(self, step: int, rank: int, device: torch.device) -> RayBatch:
         """Draw the training rays of a step on the device."""
-        images, K, c2w = self._on_device(device)
+        photos = self._on_device(device)
+        images, K, c2w = photos.images, photos.K, photos.c2w
         # Distinct for all ranks below 4,099 and steps below 1,000,003.
         seed = (self.seed * 1_000_003 + step) * 4_099 + rank
         generator = torch.Generator(device).manual_seed(seed)
         num_triplets = self.rays_per_step // 3
         views = self.sampler.draw(self.seed, step, rank, num_triplets, len(images), generator)
-        pixels = draw_triplets(num_triplets, images.shape[1], images.shape[2], generator)
+        if photos.corners is None:
+            pixels = draw_triplets(num_triplets, images.shape[1], images.shape[2], generator)
+        else:
+            pixels = photos.corners.draw(views, generator)
         rgb = images[views[:, None], pixels[..., 1], pixels[..., 0]].float() / 255
-        return RayBatch(pixel_rays(K[views, None], c2w[views, None], pixels), rgb)
+        return RayBatch(pixel_rays(K[views, None], c2w[views, None], pixels), rgb, views)
 
-    def _on_device(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Return photos, K and c2w of the training views, copied to the device once."""
-        if self._resident is None or self._resident[0].device != device:
+    def _on_device(self, device: torch.device) -> _Resident:
+        """Return the training views, copied to the device once."""
+        if self._resident is None or self._resident.images.device != device:
             views = [self.scene.views[i] for i in self.train_views]
-            stacks = (
-                torch.stack([view.image for view in views]),
-                torch.stack([view.camera.K for view in views]),
-                torch.stack([view.camera.c2w for view in views]),
+            corners = TripletCorners.of(views)
+            self._resident = _Resident(
+                torch.stack([view.image for view in views]).to(device),
+                torch.stack([view.camera.K for view in views]).to(device),
+                torch.stack([view.camera.c2w for view in views]).to(device),
+                None if corners is None else corners.to(device),
             )
-            self._resident = (stacks[0].to(device), stacks[1].to(device), stacks[2].to(device))
         return self._resident
 
 

@@ -68,5 +68,12 @@ def draw_triplets(
     device = generator.device
     columns = torch.randint(width - 1, (num_triplets,), generator=generator, device=device)
     rows = torch.randint(height - 1, (num_triplets,), generator=generator, device=device)
+    return triplets_at(columns, rows)
+
+
+def triplets_at(
+    columns: Integer[Tensor, "triplet"], rows: Integer[Tensor, "triplet"]
+) -> Integer[Tensor, "triplet 3 2"]:
+    """Return column and row of pixels, of their right and of their lower neighbours."""
     pixels = [(columns, rows), (columns + 1, rows), (columns, rows + 1)]
     return torch.stack([torch.stack(pixel, dim=-1) for pixel in pixels], dim=1)

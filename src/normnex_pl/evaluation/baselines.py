@@ -46,4 +46,6 @@ def best_plane_warp_psnr(source: View, target: View, near: float, far: float, nu
     """
     truth = target.rgb
     depths = 1 / torch.linspace(1 / near, 1 / far, num_depths)
-    return max(psnr(warp_through_plane(source, target.camera, float(depth)), truth) for depth in depths)
+    return max(
+        psnr(warp_through_plane(source, target.camera, float(depth)), truth, target.mask) for depth in depths
+    )

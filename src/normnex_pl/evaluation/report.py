@@ -36,7 +36,7 @@ def contact_sheet(results: Sequence[ViewResult]) -> UInt8[np.ndarray, "height wi
 def _label(view: dict[str, Any]) -> str:
     """Return the label of a view's row."""
     lpips = format_value(view["lpips_vgg"], 3)
-    return f"{view['name']}: PSNR {view['psnr']:.2f} dB, SSIM {view['ssim']:.3f}, LPIPS {lpips}"
+    return f"{view['name']}: PSNR {view['psnr']:.2f} dB, SSIM {format_value(view['ssim'], 3)}, LPIPS {lpips}"
 
 
 def report(summary: dict[str, Any], warps: Sequence[float]) -> str:
@@ -49,12 +49,35 @@ def report(summary: dict[str, Any], warps: Sequence[float]) -> str:
     lines = [f"{'held-out view':<24}{'PSNR':>8}{'SSIM':>8}{'LPIPS':>8}{'best plane warp':>18}"]
     rows = [*summary["views"], {"name": "mean", **summary["test"]}]
     for row, warp in zip(rows, [*warps, sum(warps) / len(warps)], strict=True):
-        scores = f"{row['psnr']:>8.2f}{row['ssim']:>8.3f}{format_value(row['lpips_vgg'], 3):>8}"
+        patterns = "".join(f"{format_value(row[name], 3):>8}" for name in ("ssim", "lpips_vgg"))
+        scores = f"{row['psnr']:>8.2f}{patterns}"
         lines.append(f"{row['name']:<24}{scores}{warp:>15.2f} dB")
     lines.append(
         "(best plane warp: the nearest training photo, shown through the one plane that fits the view best)"
     )
-    return "\n".join([*lines, *_truth_lines(summary)])
+    return "\n".join([*lines, *_mask_lines(summary), *_aligned_lines(summary), *_truth_lines(summary)])
+
+
+def _mask_lines(summary: dict[str, Any]) -> list[str]:
+    """Return a line about views that masks cut; none if there are none."""
+    masked = [share for view in summary["views"] if (share := view.get("masked")) is not None]
+    if not masked:
+        return []
+    share = sum(masked) / len(masked)
+    return [
+        f"({len(masked)} views without the {share:.1%} of their pixels that masks ignore; no LPIPS of them)"
+    ]
+
+
+def _aligned_lines(summary: dict[str, Any]) -> list[str]:
+    """Return a line with the colour-aligned scores of a model that has learned exposures."""
+    if not summary.get("learns_exposures"):
+        return []
+    test = summary["test"]
+    return [
+        f"colours aligned with each photo: PSNR {format_value(test['psnr_aligned'], 2)} dB, "
+        f"SSIM {format_value(test['ssim_aligned'], 3)}"
+    ]
 
 
 def _truth_lines(summary: dict[str, Any]) -> list[str]:

@@ -17,6 +17,8 @@ _MEANS: dict[str, tuple[str, ...]] = {
     "ssim": ("ssim",),
     "ssim_nex": ("ssim_nex",),
     "lpips_vgg": ("lpips_vgg",),
+    "psnr_aligned": ("psnr_aligned",),
+    "ssim_aligned": ("ssim_aligned",),
     "psnr_flat_normals": ("psnr_flat_normals",),
     "normal_target_deg": ("normal_target_deg",),
     "diffuse_psnr": ("truth", "diffuse_psnr"),

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.core.types import MPIGeometry, Scene, View, ViewTruth
+from normnex_pl.evaluation.alignment import aligned_metrics
 from normnex_pl.evaluation.baselines import best_plane_warp_psnr, nearest_training_view
 from normnex_pl.evaluation.metrics import image_metrics, psnr
 from normnex_pl.evaluation.pictures.components import photo_panels
@@ -66,14 +67,17 @@ def view_scores(
 
     ``psnr_flat_normals`` is the PSNR with all normals at (0, 0, -1), if colours are looked up by them: as
     high as ``psnr``, it shows that the normals aren't used. ``normal_target_deg`` is the mean angle between
-    predicted and estimated normals. ``truth`` is None where the scene has none about the view.
+    predicted and estimated normals. ``masked`` is the share of the pixels that its mask ignores, None without
+    a mask. ``truth`` is None where the scene has none about the view.
     """
     flat = rendered.get("rgb_flat_normals")
     return {
         "name": view.name,
-        **image_metrics(rendered["rgb"], view.rgb),
-        "psnr_flat_normals": None if flat is None else psnr(flat, view.rgb),
+        **image_metrics(rendered["rgb"], view.rgb, view.mask),
+        **aligned_metrics(rendered["rgb"], view.rgb, view.mask),
+        "psnr_flat_normals": None if flat is None else psnr(flat, view.rgb, view.mask),
         "normal_target_deg": predicted_to_target(rendered),
+        "masked": None if view.mask is None else float((~view.mask).double().mean()),
         "truth": None if truth is None else _all_truth_scores(rendered, view, truth, scene),
     }
 

@@ -20,6 +20,7 @@ from normnex_pl.geometry.planes import canvas_grid, canvas_points
 
 # Colour values of all photos that are processed together: 64 MiB, and temporarily a few times as much.
 _VALUES_AT_ONCE = 2**24
+_WHOLLY = 0.999  # of a weight of 1, in single precision
 
 
 class PhotoStatistic(ABC):
@@ -112,9 +113,22 @@ def colors_at(
         statistic: Reduces the colours of the photos to one.
 
     Returns:
-        sRGB in [0, 1]. For points that no photo sees, the mean of their nearest border pixels.
+        sRGB in [0, 1]. For points that no photo sees, the mean of their nearest border pixels. What a mask
+        ignores isn't seen, and counts only where no photo sees the point otherwise.
     """
-    sampled = [sample_image(view.rgb, view.camera, points) for view in views]
+    sampled = [_sample(view, points) for view in views]
     colors = torch.stack([color for color, _ in sampled])
-    chosen = statistic(colors, torch.stack([mask for _, mask in sampled])[..., None])
+    chosen = statistic(colors, torch.stack([seen for _, seen in sampled])[..., None])
     return torch.where(chosen.isnan(), colors.mean(dim=0), chosen)
+
+
+def _sample(
+    view: View, points: Float[Tensor, "height width 3"]
+) -> tuple[Float[Tensor, "height width 3"], Bool[Tensor, "height width"]]:
+    """Read the colours in which a photo shows points, and which of them it shows by pixels that count."""
+    if view.mask is None:
+        return sample_image(view.rgb, view.camera, points)
+    values, seen = sample_image(
+        torch.cat([view.rgb, view.mask[..., None].float()], dim=-1), view.camera, points
+    )
+    return values[..., :3], seen & (values[..., 3] > _WHOLLY)

@@ -86,6 +86,7 @@ class NormNeXCLI(LightningCLI):
             help="views to score the trained model on: held out, or left out of the training ones",
         )
         parser.link_arguments("data.geometry", "model.geometry", asdict, apply_on="instantiate")
+        parser.link_arguments("data.num_train_views", "model.num_views", apply_on="instantiate")
 
     @override
     def before_instantiate_classes(self) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 from typing_extensions import override
 
-from normnex_pl.core.types import RayBatch, Rays
+from normnex_pl.core.types import RayBatch
 from normnex_pl.training.losses.terms import RayLosses
 
 # Renders a batch and computes its losses: a function of the batch, the parameters and the buffers, which runs
@@ -75,15 +75,15 @@ class CudaGraph(Execution):
     def __call__(self, function: LossFunction, parameters: nn.Module, batch: RayBatch) -> RayLosses:
         if not self._can_record(batch):
             return function(batch)
-        inputs = (batch.rays.origins, batch.rays.directions, batch.rgb)
+        inputs, structure = tree_flatten(batch)
         if self._graph is None:
-            self._graph = self._record(FlatLosses(function, parameters), inputs)
+            self._graph = self._record(FlatLosses(function, parameters, structure), inputs)
         return self._graph.result(self._graph(*inputs))
 
     def _can_record(self, batch: RayBatch) -> bool:
         return batch.rgb.is_cuda and not torch.distributed.is_initialized()
 
-    def _record(self, graph: FlatLosses, inputs: tuple[Tensor, ...]) -> FlatLosses:
+    def _record(self, graph: FlatLosses, inputs: list[Tensor]) -> FlatLosses:
         samples = tuple(values.clone() for values in inputs)
         with warnings.catch_warnings():
             # torch 2.11 warms up on another stream than it records on, and warns about its own choice.
@@ -109,17 +109,19 @@ class FlatLosses(nn.Module):
     Args:
         function: The losses.
         parameters: The module whose parameters learn.
+        inputs: The structure of the batches, whose tensors `forward` takes.
     """
 
-    def __init__(self, function: LossFunction, parameters: nn.Module) -> None:
+    def __init__(self, function: LossFunction, parameters: nn.Module, inputs: TreeSpec) -> None:
         super().__init__()
+        self._inputs = inputs
         self.parameters_of = parameters
         self.function = function
         self._structure: TreeSpec | None = None  # of `RayLosses`, known once the function has run
 
     @override
-    def forward(self, origins: Tensor, directions: Tensor, rgb: Tensor) -> tuple[Tensor, ...]:
-        leaves, self._structure = tree_flatten(self.function(RayBatch(Rays(origins, directions), rgb)))
+    def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
+        leaves, self._structure = tree_flatten(self.function(tree_unflatten(values, self._inputs)))
         return tuple(leaves)
 
     def result(self, values: tuple[Tensor, ...]) -> RayLosses:

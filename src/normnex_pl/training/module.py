@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from normnex_pl.core.rendering import RenderOutput
@@ -31,6 +31,7 @@ from normnex_pl.normals.targets import normal_diagnostics, view_components
 from normnex_pl.training.checkpointing import render_in_parts
 from normnex_pl.training.checks import check_learning_rates, check_rays, check_weights
 from normnex_pl.training.execution import Eager, Execution
+from normnex_pl.training.exposure import ExposureFactory, SameExposure
 from normnex_pl.training.losses import LossWeights, RayLosses, RayTerms, weigh_losses
 from normnex_pl.training.ranks import is_mine
 from normnex_pl.training.record import TrainingRecord
@@ -67,12 +68,14 @@ class NormNeXModule(pl.LightningModule):
         background: Behind the planes.
         weights: Of the losses.
         estimator: Of the normals that predicted ones learn from; training these needs one.
+        exposure: Of the training photos: alike, or one each that is learned.
         execution: Whether a step runs operation by operation, or as a recorded graph.
         num_layers: Layers that share textures.
         sublayers: Planes a layer.
         eval_chunk_size: Rays rendered at once in evaluation.
         train_chunk_size: Rays of a training step that are rendered at once; None for all. Fewer take less
             memory and more time, with the same result: see `render_in_parts`.
+        num_views: Training views, which the command line takes from the scene.
     """
 
     def __init__(
@@ -87,11 +90,13 @@ class NormNeXModule(pl.LightningModule):
         background: Background = ClearBackground(),  # noqa: B008 (it has no state)
         weights: LossWeights = LossWeights(),  # noqa: B008 (frozen)
         estimator: NormalEstimator | None = None,
+        exposure: ExposureFactory = SameExposure,
         execution: Execution = Eager(),  # noqa: B008 (it has no state)
         num_layers: int = 16,
         sublayers: int = 12,
         eval_chunk_size: int = 16384,
         train_chunk_size: int | None = None,
+        num_views: int = 1,
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
@@ -107,6 +112,7 @@ class NormNeXModule(pl.LightningModule):
             background,
         )
         self.estimator = estimator
+        self.exposure = exposure(num_views)
         self.execution = execution
         check_learning_rates(optimizer.learning_rates, self.mpi.parameter_groups())
         self.weights = asdict(weights)
@@ -122,7 +128,7 @@ class NormNeXModule(pl.LightningModule):
     def training_step(self, batch: RayBatch, batch_idx: int) -> dict[str, Tensor]:
         """Render the rays and compute their weighted losses."""
         self._refresh_targets()
-        step = self.execution(self.ray_losses, self.mpi, batch)
+        step = self.execution(self.ray_losses, nn.ModuleList([self.mpi, self.exposure]), batch)
         train_psnr = mse_to_psnr(step.losses["mse"])
         self._total = step.total.detach()
         if self._logs_now():
@@ -135,15 +141,17 @@ class NormNeXModule(pl.LightningModule):
 
     def ray_losses(self, batch: RayBatch) -> RayLosses:
         """Render rays and compute their losses: tensors in, tensors out, and no side effect."""
-        return weigh_losses(self.ray_terms(batch), self.weights)
+        return self.exposure.regularize(weigh_losses(self.ray_terms(batch), self.weights))
 
     def ray_terms(self, batch: RayBatch) -> RayTerms:
-        """Render rays, and estimate the normals that predicted ones learn from."""
+        """Render rays as the photos show them, and estimate the normals that predicted ones learn from."""
         flat = Rays(batch.rays.origins.reshape(-1, 3), batch.rays.directions.reshape(-1, 3))
         needs_planes = self.estimator is not None and self.estimator.needs_planes
         render = self.mpi.render_planes if needs_planes else self.mpi.render
         rendered = render_in_parts(render, flat, self.train_chunk_size)
-        return RayTerms(batch, rendered, self._target_normals(batch, rendered), self.mpi.geometry)
+        target = self._target_normals(batch, rendered)
+        rgb = self.exposure(rendered.rgb.unflatten(0, (-1, 3)), batch.views).flatten(0, 1)
+        return RayTerms(batch, replace(rendered, rgb=rgb), target, self.mpi.geometry)
 
     @override
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -184,8 +192,11 @@ class NormNeXModule(pl.LightningModule):
         """Return one Adam over all groups; the schedule multiplies all their learning rates."""
         groups = self.mpi.parameter_groups()
         rates = self.optimizer_settings.learning_rates
+        learned = [{"params": parameters, "lr": rates[name]} for name, parameters in groups.items()]
+        if exposures := list(self.exposure.parameters()):
+            learned.append({"params": exposures, "lr": self.exposure.learning_rate})
         optimizer = torch.optim.Adam(
-            [{"params": parameters, "lr": rates[name]} for name, parameters in groups.items()],
+            learned,
             betas=self.optimizer_settings.betas,
             eps=self.optimizer_settings.eps,
             fused=True,
@@ -205,7 +216,8 @@ class NormNeXModule(pl.LightningModule):
         """
         if not is_mine(self.trainer, batch_idx):
             return None
-        return {"psnr": psnr(self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"], batch.rgb)}
+        rendered = self.mpi.render_image(batch.camera, self.eval_chunk_size)["rgb"]
+        return {"psnr": psnr(rendered, batch.rgb, batch.mask)}
 
     @override
     def test_step(self, batch: View, batch_idx: int) -> dict[str, Tensor] | None:

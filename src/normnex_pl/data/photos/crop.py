@@ -36,10 +36,12 @@ def crop_images(posed: PosedPhotos) -> PosedPhotos:
                 f"{1 - _SMALLEST_CROP:.0%}, found {found}. Keep the photos of one camera, held one way."
             )
     logger.info("%s: photos of %d sizes are cropped to %dx%d pixels", posed.root, len(sizes), width, height)
-    images, cropped = [], []
-    for image, intrinsics in zip(posed.images, posed.intrinsics, strict=True):
+    images, masks, cropped = [], [], []
+    for image, mask, intrinsics in zip(posed.images, posed.masks, posed.intrinsics, strict=True):
         left, top = (image.shape[1] - width) // 2, (image.shape[0] - height) // 2
-        images.append(image[top : top + height, left : left + width].clone())
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        images.append(image[rows, columns].clone())
+        masks.append(None if mask is None else mask[rows, columns].clone())
         cx, cy = intrinsics.cx - left, intrinsics.cy - top
         cropped.append(replace(intrinsics, width=float(width), height=float(height), cx=cx, cy=cy))
-    return replace(posed, images=tuple(images), intrinsics=tuple(cropped))
+    return replace(posed, images=tuple(images), masks=tuple(masks), intrinsics=tuple(cropped))

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.data.photos.colours import as_stored
-from normnex_pl.data.photos.formats import open_photo, refusing, without_pixel_limit
+from normnex_pl.data.photos.exr import read_exr, tone_map
+from normnex_pl.data.photos.formats import EXR, open_photo, refusing, without_pixel_limit
 from normnex_pl.data.photos.header import PhotoHeader, Size, Turn, read_header
 from normnex_pl.data.photos.wide import to_8_bits
 
@@ -44,7 +45,7 @@ _FRACTIONS = (8, 4, 2)
 
 
 def load_photos(
-    files: Sequence[Path], width: int | None, turn: Turn = "upright"
+    files: Sequence[Path], width: int | None, turn: Turn = "upright", white: float = 1.0
 ) -> tuple[UInt8[Tensor, "height width 3"], ...]:
     """Load photos as RGB bytes: without alpha, scaled down to the wanted width.
 
@@ -57,6 +58,7 @@ def load_photos(
         files: Photos, all of one size.
         width: Wanted width in pixels; None keeps the photos' own.
         turn: Whether EXIF orientations are applied.
+        white: The linear value that becomes white, of OpenEXR photos.
 
     Returns:
         One image per file, in the order of the files.
@@ -66,7 +68,7 @@ def load_photos(
     """
     workers = min(_MAX_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        loaded = list(pool.map(lambda path: _load(path, width, turn), files))
+        loaded = list(pool.map(lambda path: _load(path, width, turn, white), files))
     headers = [header for _, header in loaded]
     _check_one_size(files, [header.size(turn) for header in headers])
     if turn == "stored" and (turned := [header for header in headers if header.is_turned]):
@@ -91,18 +93,20 @@ def _check_one_size(files: Sequence[Path], sizes: Sequence[Size]) -> None:
             )
 
 
-def _load(path: Path, width: int | None, turn: Turn) -> tuple[UInt8[Tensor, "height width 3"], PhotoHeader]:
+def _load(
+    path: Path, width: int | None, turn: Turn, white: float
+) -> tuple[UInt8[Tensor, "height width 3"], PhotoHeader]:
     """Load one photo; return it with its header."""
     header = read_header(path)
     own_width, own_height = header.size(turn)
     size = None
     if width is not None and width < own_width:
         size = width, max(1, round(own_height * width / own_width))
-    return torch.from_numpy(np.array(decode_photo(header, turn, as_stored, size))), header
+    return torch.from_numpy(np.array(decode_photo(header, turn, as_stored, size, white))), header
 
 
 def decode_photo(
-    header: PhotoHeader, turn: Turn, colours: ColourStep, size: Size | None = None
+    header: PhotoHeader, turn: Turn, colours: ColourStep, size: Size | None = None, white: float = 1.0
 ) -> Image.Image:
     """Decode a photo to RGB, 8 bits a channel, without alpha.
 
@@ -111,28 +115,54 @@ def decode_photo(
         turn: Whether its EXIF orientation is applied.
         colours: Applied before transparent pixels are composited over black.
         size: Width and height to scale it to, not larger than its own; None keeps that.
+        white: The linear value that becomes white, of OpenEXR photos.
 
     Raises:
         UserError: It can't be decoded, or its pixels are not those that the header announces.
     """
     is_large = header.pixels > _LARGE
     with refusing(header.path), without_pixel_limit() if is_large else nullcontext():
-        photo, profile = _read_pixels(header, size if is_large else None)
-        if (orientation := header.orientations[turn]) in _TRANSPOSITIONS:
-            photo = photo.transpose(_TRANSPOSITIONS[orientation])
-        photo = _over_black(colours(photo, profile))
+        photo, profile = _read_pixels(header, size if is_large else None, white)
+        photo = turned(photo, header.orientations[turn])
+        photo = _to_rgb(header, colours(photo, profile))
         if size is not None and photo.size != size:
             photo = photo.resize(size, Image.Resampling.LANCZOS)
         return photo
 
 
-def _read_pixels(header: PhotoHeader, size: Size | None) -> tuple[Image.Image, bytes | None]:
+def decode_alpha(header: PhotoHeader, turn: Turn) -> Image.Image | None:
+    """Decode the alpha channel of a photo with 8 bits, in its own size; None if it has none.
+
+    Args:
+        header: Of the photo.
+        turn: Whether its EXIF orientation is applied.
+
+    Raises:
+        UserError: It can't be decoded.
+    """
+    if not header.has_alpha:
+        return None
+    with refusing(header.path), without_pixel_limit() if header.pixels > _LARGE else nullcontext():
+        photo, _ = _read_pixels(header, None, 1.0)
+        return turned(photo, header.orientations[turn]).convert("RGBA").getchannel("A")
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn or mirror an image as an EXIF orientation says."""
+    turn = _TRANSPOSITIONS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _read_pixels(header: PhotoHeader, size: Size | None, white: float) -> tuple[Image.Image, bytes | None]:
     """Read the pixels with 8 bits a channel, and the colour profile.
 
     Args:
         header: Of the photo.
         size: What the photo will be scaled to; a JPEG file may be read at a fraction of its own size.
+        white: The linear value that becomes white, of an OpenEXR photo.
     """
+    if header.format == EXR:
+        return tone_map(read_exr(header.path), white), None
     with open_photo(header.path) as image:
         width, height = header.loaded
         fraction = _readable_fraction(header, size)
@@ -167,9 +197,9 @@ def _readable_fraction(header: PhotoHeader, size: Size | None) -> int:
     )
 
 
-def _over_black(image: Image.Image) -> Image.Image:
-    """Convert any mode to RGB, compositing transparent pixels over black."""
-    if not image.has_transparency_data:
+def _to_rgb(header: PhotoHeader, image: Image.Image) -> Image.Image:
+    """Convert any mode to RGB, compositing transparent pixels over black, as those of OpenEXR are already."""
+    if not image.has_transparency_data or header.format == EXR:
         return image.convert("RGB")
     rgba = image.convert("RGBA")
     return Image.composite(rgba.convert("RGB"), Image.new("RGB", rgba.size), rgba.getchannel("A"))

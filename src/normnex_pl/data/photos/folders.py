@@ -18,7 +18,14 @@ from normnex_pl.data.photos.header import read_size
 logger = logging.getLogger(__name__)
 
 PHOTO_ENDINGS = (".jpg", ".jpeg", ".png")
-_FOLDER_NAME = re.compile(r"images(_\d+(x\d+)?)?")
+# Photos where a folder has none of the usual ones; beside these, they are often depths or originals.
+WIDE_ENDINGS = (".exr", ".tif", ".tiff")
+FOLDER_NAME = re.compile(r"images(_\d+(x\d+)?)?")
+
+
+def endings_text() -> str:
+    """List the endings of photos, for messages."""
+    return ", ".join((*PHOTO_ENDINGS, *WIDE_ENDINGS))
 
 
 def find_folder(root: Path, width: int | None) -> Path:
@@ -47,7 +54,7 @@ def find_folder(root: Path, width: int | None) -> Path:
         endings = Counter(path.suffix for folder in folders for path in folder.iterdir() if path.is_file())
         others = ", ".join(f"{count} x {ending}" for ending, count in endings.most_common(3) if ending)
         raise UserError(
-            f"{root}: expected photos that end in {', '.join(PHOTO_ENDINGS)}, found none in {names}"
+            f"{root}: expected photos that end in {endings_text()}, found none in {names}"
             + (f", but {others}. Convert them to JPEG or PNG." if others else ". Copy the photos there.")
         )
     return suitable_folder(firsts, width)
@@ -68,7 +75,7 @@ def photo_folders(root: Path, width: int | None) -> tuple[Path, ...]:
             f"image width: expected a positive number of pixels, found {width}. Choose another width."
         )
     children = sorted(root.iterdir()) if root.is_dir() else []
-    folders = tuple(path for path in children if path.is_dir() and _FOLDER_NAME.fullmatch(path.name))
+    folders = tuple(path for path in children if path.is_dir() and FOLDER_NAME.fullmatch(path.name))
     if not folders:
         raise UserError(
             f"{root}: expected the photos in a folder images/ or images_<n>/ (such as images_4/), found "
@@ -119,21 +126,27 @@ def _read_widths(photos: Mapping[Path, Path]) -> tuple[dict[Path, int], dict[Pat
 
 
 def list_photos(folder: Path) -> tuple[Path, ...]:
-    """List the JPEG and PNG files of a folder, sorted by file name; hidden files are left out.
+    """List the photos of a folder, sorted by file name; hidden files are left out.
 
     Args:
         folder: An existing folder.
 
     Returns:
-        The files whose name ends as a photo's does, in any capitalisation.
+        The JPEG and PNG files, by their names in any capitalisation; if there are none, the OpenEXR and TIFF
+        files.
     """
-    files = (path for path in folder.iterdir() if path.suffix.lower() in PHOTO_ENDINGS and path.is_file())
-    return tuple(sorted(path for path in files if not path.name.startswith(".")))
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    usual, wide = (
+        tuple(path for path in files if path.suffix.lower() in endings)
+        for endings in (PHOTO_ENDINGS, WIDE_ENDINGS)
+    )
+    return usual or wide
 
 
 def photos_below(root: Path) -> tuple[Path, ...]:
-    """List the JPEG and PNG files in a folder and in all folders below it, without hidden ones."""
-    paths = (path for path in root.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS and path.is_file())
+    """List the files in a folder, and in all below it, that may be photos or masks; no hidden ones."""
+    endings = (*PHOTO_ENDINGS, *WIDE_ENDINGS)
+    paths = (path for path in root.rglob("*") if path.suffix.lower() in endings and path.is_file())
     return tuple(path for path in sorted(paths) if not is_hidden(path.relative_to(root)))
 
 

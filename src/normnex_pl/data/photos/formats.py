@@ -15,6 +15,7 @@ from normnex_pl.core.errors import UserError
 
 # What is decoded, and the name of Pillow's decoder.
 DECODERS = {"JPEG": "JPEG", "PNG": "PNG", "WebP": "WEBP", "TIFF": "TIFF", "HEIC": "HEIF", "AVIF": "AVIF"}
+EXR = "OpenEXR"  # is decoded elsewhere
 _ADVICE = {
     "HEIC": "Install normnex_pl[capture], whose pillow-heif reads it, or convert the photo to JPEG.",
     "AVIF": "Install pillow 11.3 or later with AVIF, or convert the photo to JPEG.",
@@ -41,7 +42,7 @@ _SIGNATURES = (
     (rb"GIF8[\s\S]*", "GIF"),
     (rb"BM[\s\S]{4}\0{4}[\s\S]*", "BMP"),
     (rb"8BPS[\s\S]*", "a Photoshop document"),
-    (rb"\x76\x2f\x31\x01[\s\S]*", "OpenEXR"),
+    (rb"\x76\x2f\x31\x01[\s\S]*", EXR),
     (rb"#\?RADIANCE[\s\S]*", "Radiance HDR"),
     (rb"%PDF[\s\S]*", "PDF"),
     (rb"version https://git-lfs[\s\S]*", "a Git LFS pointer"),

@@ -14,7 +14,9 @@ import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.formats import open_photo, refusing
+from normnex_pl.data.photos.exr import read_exr_header
+from normnex_pl.data.photos.formats import EXR, open_photo, refusing, sniff
+from normnex_pl.data.photos.wide import bits_of
 
 # How the pixels are wanted: in the order of the file, which poses estimated by COLMAP belong to, or as a
 # person sees the photo, by its EXIF orientation.
@@ -37,10 +39,12 @@ class PhotoHeader:
 
     Attributes:
         path: The file.
-        format: By Pillow's name.
+        format: By Pillow's name, or `EXR`.
         loaded: Width and height of the pixels as Pillow's decoder returns them.
         orientations: EXIF orientation that these pixels still need, for each way to want them.
         focal: Focal length in mm as for 35 mm film; None where the EXIF data don't have it.
+        bits: Of a channel; not told of OpenEXR.
+        has_alpha: Whether pixels can be transparent.
     """
 
     path: Path
@@ -48,6 +52,8 @@ class PhotoHeader:
     loaded: Size
     orientations: Mapping[Turn, int]
     focal: float | None
+    bits: int = 8
+    has_alpha: bool = False
 
     def size(self, turn: Turn) -> Size:
         """Return width and height in pixels."""
@@ -60,6 +66,12 @@ class PhotoHeader:
         return self.loaded[0] * self.loaded[1]
 
     @property
+    def turn_upright(self) -> int:
+        """The EXIF orientation that turns the stored pixels upright."""
+        stored, upright = self.orientations["stored"], self.orientations["upright"]
+        return upright if upright != _UNTURNED else _INVERSE.get(stored, stored)
+
+    @property
     def is_turned(self) -> bool:
         """Whether the photo is stored in another orientation than it is to be displayed."""
         return self.orientations["stored"] != self.orientations["upright"]
@@ -69,16 +81,28 @@ def read_header(path: Path) -> PhotoHeader:
     """Read the header of a photo; no pixel is decoded.
 
     Args:
-        path: A file of any name, which holds JPEG, PNG, WebP, TIFF, HEIC or AVIF.
+        path: A file of any name, which holds JPEG, PNG, WebP, TIFF, HEIC, AVIF or OpenEXR.
 
     Raises:
         UserError: The header can't be read, or tells of more pixels than can be dealt with.
     """
+    with refusing(path):
+        is_exr = sniff(path) == EXR
+    if is_exr:
+        return _read_exr(path)
     with refusing(path), open_photo(path) as image:
         exif = _read_exif(path, image)
         orientation = _orientation(exif)
         loaded, orientations = _as_loaded(image, orientation)
-        header = PhotoHeader(path, image.format or "", loaded, orientations, _focal(exif))
+        header = PhotoHeader(
+            path=path,
+            format=image.format or "",
+            loaded=loaded,
+            orientations=orientations,
+            focal=_focal(exif),
+            bits=bits_of(path, image),
+            has_alpha=image.has_transparency_data,
+        )
         _check_size(header)
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             _check_no_preview(path, image)
@@ -100,6 +124,16 @@ def read_size(path: Path, turn: Turn = "upright") -> Size:
         UserError: The header can't be read.
     """
     return read_header(path).size(turn)
+
+
+def _read_exr(path: Path) -> PhotoHeader:
+    """Read the header of an OpenEXR photo."""
+    with refusing(path):
+        found = read_exr_header(path)
+    as_stored: Mapping[Turn, int] = {"stored": _UNTURNED, "upright": _UNTURNED}
+    header = PhotoHeader(path, EXR, found.size, as_stored, None, has_alpha=found.has_alpha)
+    _check_size(header)
+    return header
 
 
 def _as_loaded(image: Image.Image, orientation: int) -> tuple[Size, Mapping[Turn, int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from normnex_pl.data.photos.intrinsics import CameraIntrinsics
@@ -53,6 +53,11 @@ class PosedPhotos:
             the scene's world, where 0.75 x the smallest near bound is 1.
         names: Of the views; empty until `name_views`.
         images: sRGB bytes of each photo; empty until they are loaded.
+        named_masks: For each photo the file of its mask, where the scene's files name it; empty if they name
+            none.
+        mask_files: Of all masks that were loaded.
+        masks: Which pixels of each photo count, None for all of them; empty until they are loaded.
+        conversion: How wide pixels became bytes; empty where all photos had bytes.
     """
 
     kind: str
@@ -68,6 +73,10 @@ class PosedPhotos:
     planes_unit: Literal["files", "world"] = "files"
     names: tuple[str, ...] = ()
     images: tuple[UInt8[Tensor, "_ _ 3"], ...] = ()
+    named_masks: tuple[Path | None, ...] = ()
+    mask_files: tuple[Path, ...] = ()
+    masks: tuple[Bool[Tensor, "_ _"] | None, ...] = ()
+    conversion: str = ""
 
     @property
     def points_origin(self) -> str:
@@ -101,6 +110,8 @@ class PosedPhotos:
             split=None,
             names=tuple(self.names[index] for index in chosen if self.names),
             images=tuple(self.images[index] for index in chosen if self.images),
+            named_masks=tuple(self.named_masks[index] for index in chosen if self.named_masks),
+            masks=tuple(self.masks[index] for index in chosen if self.masks),
         )
 
     def seen_from(self, reference: int) -> PosedPhotos:

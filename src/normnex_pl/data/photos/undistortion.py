@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from kornia.geometry.calibration import distort_points
 from torch import Tensor
 
@@ -21,6 +21,7 @@ _COEFFICIENT_COUNTS = (4, 5, 8)
 _ZOOM_STEPS = np.geomspace(0.5, 2, 101)
 _BISECTIONS = 40
 _RADII = 33
+_WHOLLY = 0.999  # of a weight of 1, in single precision
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def undistort_images(posed: PosedPhotos) -> PosedPhotos:
     Raises:
         UserError: The coefficients of a camera would fold the picture, or leave hardly anything of it.
     """
-    images, pinholes = list(posed.images), list(posed.intrinsics)
+    images, masks, pinholes = list(posed.images), list(posed.masks), list(posed.intrinsics)
     # Camera by camera, since computing the grid takes longer than resampling.
     for intrinsics in dict.fromkeys(posed.intrinsics):
         if intrinsics.is_pinhole:
@@ -55,7 +56,9 @@ def undistort_images(posed: PosedPhotos) -> PosedPhotos:
         mapping = undistortion(where, intrinsics)
         for view in views:
             images[view], pinholes[view] = undistort(images[view], mapping), mapping.pinhole
-    return replace(posed, images=tuple(images), intrinsics=tuple(pinholes))
+            mask = masks[view]
+            masks[view] = None if mask is None else undistort_mask(mask, mapping)
+    return replace(posed, images=tuple(images), masks=tuple(masks), intrinsics=tuple(pinholes))
 
 
 def undistortion(where: str, intrinsics: CameraIntrinsics) -> Undistortion:
@@ -92,6 +95,14 @@ def undistort(
         channels, mapping.grid[None], mode="bicubic", padding_mode="border", align_corners=False
     )
     return sampled[0].movedim(0, -1).round().clamp(0, 255).to(torch.uint8)
+
+
+def undistort_mask(mask: Bool[Tensor, "height width"], mapping: Undistortion) -> Bool[Tensor, "height width"]:
+    """Resample a mask: a pixel counts if all pixels do between which a bilinear filter reads it."""
+    counted = F.grid_sample(
+        mask[None, None].float(), mapping.grid[None], padding_mode="border", align_corners=False
+    )
+    return counted[0, 0] > _WHOLLY
 
 
 def _distort(

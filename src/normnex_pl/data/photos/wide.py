@@ -24,6 +24,7 @@ _NARROW = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK
 # Of 16-bit PNG files: the header's colour type to the reader's mode. Grey with alpha, a rarity that the
 # reader lacks, is left to Pillow, which cuts it to the upper 8 bits, as it does TIFF files in colour.
 _16_BIT_MODES = {0: "mono", 2: "rgb", 6: "rgba"}
+_PNG = b"\x89PNG"
 _WHITE_IS_ZERO = 0
 _UNSIGNED = 1
 _INTERLEAVED = 1
@@ -57,6 +58,15 @@ def to_8_bits(path: Path, image: Image.Image) -> Image.Image:
     narrow = _scale(values, largest)
     is_inverted = _tag(image, PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO
     return Image.fromarray(255 - narrow if is_inverted else narrow)
+
+
+def bits_of(path: Path, image: Image.Image) -> int:
+    """Return how many bits a channel of a photo has, of the formats that can have more than 8."""
+    if isinstance(image, TiffImageFile):
+        return int(_tag(image, BITSPERSAMPLE) or 8)
+    with path.open("rb") as file:
+        header = file.read(26)
+    return int(header[24]) if header.startswith(_PNG) and len(header) == 26 else 8
 
 
 def _check_planes(path: Path, image: Image.Image) -> None:
@@ -98,7 +108,7 @@ def _mode_of_16_bit_png(path: Path) -> str | None:
     """Read the colour mode of a 16-bit PNG from its header; None for all other files."""
     with path.open("rb") as file:
         header = file.read(26)
-    if not header.startswith(b"\x89PNG") or header[24] != 16:
+    if not header.startswith(_PNG) or header[24] != 16:
         return None
     return _16_BIT_MODES.get(header[25])
 

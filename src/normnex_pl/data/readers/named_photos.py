@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.data.photos.folders import PHOTO_ENDINGS, photo_folders, suitable_folder
+from normnex_pl.data.photos.folders import (
+    PHOTO_ENDINGS,
+    WIDE_ENDINGS,
+    endings_text,
+    photo_folders,
+    suitable_folder,
+)
 
 # Endings of pictures of other formats, by which photos may be called whose copies are JPEG or PNG files.
 _OTHER_ENDINGS = frozenset(
@@ -84,7 +90,7 @@ def find_photos(root: Path, names: Sequence[str], width: int | None) -> tuple[Pa
         missing = names[files.index(None)]
         raise UserError(
             f"{folder / missing}: expected a photo of the scene's files there (ending in "
-            f"{', '.join(PHOTO_ENDINGS)}), found {files.count(None)} of {len(names)} photos missing. Copy "
+            f"{endings_text()}), found {files.count(None)} of {len(names)} photos missing. Copy "
             "them there, or remove them from the scene's files."
         )
     firsts = {folder: files[0] for folder, files in complete.items() if files[0]}
@@ -105,7 +111,7 @@ def existing_photo(root: Path, name: str, where: str) -> Path:
     path = locate_photo(root / name.replace("\\", "/"))
     if path is None:
         raise UserError(
-            f"{root / name}: expected a photo there (ending in {', '.join(PHOTO_ENDINGS)}), as {where} says, "
+            f"{root / name}: expected a photo there (ending in {endings_text()}), as {where} says, "
             "found none. Copy it there, or remove it from that file."
         )
     return path
@@ -115,7 +121,8 @@ def locate_photo(path: Path) -> Path | None:
     """Find a photo by its path: with another ending, or with one at all where the path has none."""
     if is_file(path) and path.suffix.lower() in PHOTO_ENDINGS:
         return path
-    endings = [end for lower in PHOTO_ENDINGS for end in (lower, lower.upper(), lower.title())]
+    all_endings = (*PHOTO_ENDINGS, *WIDE_ENDINGS)
+    endings = [end for lower in all_endings for end in (lower, lower.upper(), lower.title())]
     stems = dict.fromkeys((path.name, without_ending(path.name)))
     candidates = [path.with_name(stem + end) for stem in stems for end in endings]
     return next(filter(is_file, candidates), None)

@@ -4,6 +4,8 @@
 ``cy``, ``w``, ``h`` and the distortion ``k1``, ``k2``, ``k3``, ``p1``, ``p2`` stand in a frame or, for all
 of them, at the top; ``camera_angle_x`` in radians replaces the focal length. Pixel centres at integer + 0.5.
 
+``mask_path`` in a frame names a PNG file, below the scene's folder, whose black pixels are ignored.
+
 Format: https://docs.nerf.studio/quickstart/data_conventions.html. Depth bounds come from the points of
 ``ply_file_path``, which are in the same world, or else from ``planes.txt``, in the units of the file.
 """
@@ -28,7 +30,13 @@ from normnex_pl.data.readers.base import SceneReader
 from normnex_pl.data.readers.bounds import FixedBounds, depths_from, robust_bounds
 from normnex_pl.data.readers.json_files import read_json, read_list, refuse
 from normnex_pl.data.readers.named_photos import check_listed_once, existing_photo, find_photos, is_file
-from normnex_pl.data.readers.nerfstudio_frames import Frame, read_frames, read_intrinsics, read_pose
+from normnex_pl.data.readers.nerfstudio_frames import (
+    Frame,
+    read_frames,
+    read_intrinsics,
+    read_mask_path,
+    read_pose,
+)
 from normnex_pl.data.readers.nerfstudio_keys import warn_of_unread
 from normnex_pl.data.readers.ply import read_ply_points
 
@@ -105,6 +113,7 @@ class NerfstudioReader(SceneReader):
             bounds=bounds,
             split=_stored_split(root / _FILE, content, names),
             points=points,
+            named_masks=tuple(read_mask_path(frame, root) for frame in frames),
         )
 
     def _seen_bounds(

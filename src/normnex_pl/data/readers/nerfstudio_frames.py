@@ -15,7 +15,7 @@ from normnex_pl.data.photos.header import read_size
 from normnex_pl.data.photos.intrinsics import CameraIntrinsics, check_intrinsics
 from normnex_pl.data.poses import check_pose
 from normnex_pl.data.readers.json_files import read_list, read_number, read_numbers, read_word, refuse
-from normnex_pl.data.readers.named_photos import locate_photo
+from normnex_pl.data.readers.named_photos import is_file, locate_photo
 from normnex_pl.data.readers.nerfstudio_keys import check_lens
 
 _DISTORTION = ("k1", "k2", "p1", "p2", "k3")
@@ -23,6 +23,7 @@ _OPENCV_FROM_OPENGL = (1.0, -1.0, -1.0, 1.0)  # of the columns right, up, backwa
 _AFFINE_ROW = (0.0, 0.0, 0.0, 1.0)
 # Products of matrices in single precision are off by a few of its steps, 1e-7.
 _ROW_TOLERANCE = 1e-5
+_MASK = "mask_path"
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,20 @@ def _focal_length(frame: Frame, axis: str, size: float) -> float:
 def _optional(frame: Frame, key: str, default: float) -> float:
     """Return an optional number."""
     return read_number(frame.where, frame.fields, key) if key in frame.fields else default
+
+
+def read_mask_path(frame: Frame, root: Path) -> Path | None:
+    """Return the file of the mask of a frame's photo; None if it names none.
+
+    Raises:
+        UserError: There is no such file.
+    """
+    if not frame.fields.get(_MASK):
+        return None
+    path = root / read_word(frame.where, frame.fields, _MASK).replace("\\", "/")
+    if not is_file(path):
+        refuse(frame.where, f"a mask in the file of '{_MASK}'", f"no file {path}")
+    return path
 
 
 def read_pose(frame: Frame) -> Float[np.ndarray, "3 4"]:

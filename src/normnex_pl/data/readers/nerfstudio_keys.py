@@ -32,14 +32,13 @@ _OTHER_AXES = "from_mitsuba"
 # The first coefficient of this lens is often zero.
 _F_THETA = tuple(f"ftheta_{letter}{number}" for letter in "pf" for number in range(6))
 _READ = (
-    *("frames", "file_path", "transform_matrix", "camera_model", "ply_file_path"),
+    *("frames", "file_path", "transform_matrix", "camera_model", "ply_file_path", "mask_path"),
     *("w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x", "camera_angle_y"),
     *("k1", "k2", "k3", "p1", "p2", "train_filenames", "val_filenames", "test_filenames"),
 )
 _ADVICE = "Undistort the photos, and estimate their poses again with one of the models that can be read."
 _EFFECTS = {
-    "mask_path": "what masks hide is learned too",
-    "mask_filename": "what masks hide is learned too",
+    "mask_filename": "masks are named by 'mask_path'",
     "depth_file_path": "depth maps don't guide the training",
     "rolling_shutter": "each photo is taken as exposed at one moment",
     "transform_matrix_start": "each photo is taken as exposed at one moment",

@@ -50,8 +50,9 @@ def fingerprint(config: str, scene: Path, package: Path = Path(__file__).parents
 def scene_files(reader: SceneReader, scene: Scene) -> dict[str, str]:
     """Hash each file that a scene was read from: a run keeps them, and knows its scene by them.
 
-    Photos that weren't loaded, such as those of other sizes, don't count. Neither do ``planes.txt``, whose
-    effect is the geometry, which a checkpoint holds, and the truth, which no training sees.
+    Photos and masks that weren't loaded, such as those of other sizes, don't count. Neither do
+    ``planes.txt``, whose effect is the geometry, which a checkpoint holds, and the truth, which no training
+    sees.
 
     Args:
         reader: Has read the scene.
@@ -62,7 +63,7 @@ def scene_files(reader: SceneReader, scene: Scene) -> dict[str, str]:
     """
     lists = filter(Path.is_file, (scene.root / name for name in (TRAIN_FILE, TEST_FILE)))
     others = set(reader.files(scene.root)) - set(photos_below(scene.root))
-    files = sorted({*scene.photos, *others, *lists})
+    files = sorted({*scene.photos, *scene.masks, *others, *lists})
     return {Path(os.path.relpath(path, scene.root)).as_posix(): _hash_file(path) for path in files}
 
 

@@ -18,6 +18,7 @@ from normnex_pl.core.files import folder_name
 from normnex_pl.core.types import Camera, Scene, View
 from normnex_pl.data.photos.crop import crop_images
 from normnex_pl.data.photos.load import load_images
+from normnex_pl.data.photos.masks import check_masks, load_masks
 from normnex_pl.data.photos.posed import PosedPhotos, Split, name_views
 from normnex_pl.data.photos.undistortion import undistort_images
 from normnex_pl.data.planes.choice import PlaneChoice, PlaneOverrides, mpi_geometry
@@ -63,8 +64,10 @@ def load_scene(
     split = read_split(posed, holdout)
 
     posed = load_images(posed, width)
+    posed = load_masks(posed)
     posed = undistort_images(posed)
     posed = crop_images(posed)
+    check_masks(posed)
 
     unit = scene_unit(posed.bounds)
     posed = normalise(posed, unit)
@@ -83,8 +86,10 @@ def _finished(
     reference = split.train[choice.reference]
     world = posed.seen_from(reference)
     views = tuple(
-        View(name=name, camera=_camera(K, c2w, image), image=image)
-        for name, K, c2w, image in zip(world.names, world.K, world.c2w, world.images, strict=True)
+        View(name=name, camera=_camera(K, c2w, image), image=image, mask=mask)
+        for name, K, c2w, image, mask in zip(
+            world.names, world.K, world.c2w, world.images, world.masks, strict=True
+        )
     )
     return Scene(
         name=folder_name(posed.root),
@@ -101,6 +106,8 @@ def _finished(
         planes_unit=planes_unit,
         kind=posed.kind,
         photos=posed.files,
+        masks=posed.mask_files,
+        conversion=posed.conversion,
     )
 
 

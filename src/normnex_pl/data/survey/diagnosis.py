@@ -164,7 +164,8 @@ def _exposure(survey: Survey) -> str | None:
         return None
     return (
         f"{_named(odd)} are much brighter or darker than the other photos: colours that differ in exposure "
-        "become haze before the camera. Take photos with fixed exposure and white balance."
+        "become haze before the camera. Take photos with fixed exposure and white balance, or train with a "
+        "colour map for each photo (--model.exposure=AffineExposure)."
     )
 
 

@@ -34,6 +34,7 @@ class ViewSurvey:
         outside: Share of the intersections of its rays with planes that lie outside of the canvas.
         nothing_behind: Share of its rays that miss the last plane's canvas, beyond which there is nothing.
         brightness: Mean linear luma over the median of all views.
+        ignored: Share of its pixels that a mask ignores.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ViewSurvey:
     outside: float
     nothing_behind: float
     brightness: float
+    ignored: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Survey:
         neighbour_pixels: The same between neighbouring training cameras, median.
         steps: The same between neighbouring planes, and what lies between them.
         views: Each of them.
+        conversion: How wide pixels became bytes; empty where all photos had bytes.
     """
 
     name: str
@@ -95,6 +98,7 @@ class Survey:
     neighbour_pixels: float
     steps: PlaneSteps
     views: tuple[ViewSurvey, ...]
+    conversion: str = ""
 
     @property
     def training(self) -> tuple[ViewSurvey, ...]:
@@ -141,6 +145,7 @@ def survey(scene: Scene, num_planes: int) -> Survey:
         neighbour_pixels=parallax(geometry.fx, neighbour, geometry.near, geometry.far),
         steps=plane_steps(geometry, num_planes, far_off, scene.seen),
         views=_survey_views(scene),
+        conversion=scene.conversion,
     )
 
 
@@ -168,8 +173,15 @@ def median_neighbour_distance(centres: Float[Tensor, "view 3"]) -> float:
 
 def brightness(views: Sequence[View]) -> list[float]:
     """Return the mean linear luma of photos, over the median of these means."""
-    means = torch.tensor([float((view.image[::4, ::4].float() / 255).pow(_GAMMA).mean()) for view in views])
+    means = torch.tensor([_mean_light(view) for view in views])
     return (means / means.median().clamp(min=1e-6)).tolist()
+
+
+def _mean_light(view: View) -> float:
+    """Return the mean linear luma of the pixels of a photo that count."""
+    light = (view.image[::4, ::4].float() / 255).pow(_GAMMA).mean(dim=-1)
+    counts = None if view.mask is None else view.mask[::4, ::4]
+    return float(light.mean() if counts is None or not counts.any() else light[counts].mean())
 
 
 def _survey_views(scene: Scene) -> tuple[ViewSurvey, ...]:
@@ -188,6 +200,7 @@ def _survey_views(scene: Scene) -> tuple[ViewSurvey, ...]:
                 outside=share_outside(beyond, scene.geometry.padding),
                 nothing_behind=share_outside(beyond[:, -1], scene.geometry.padding),
                 brightness=relative,
+                ignored=0.0 if view.mask is None else float((~view.mask).double().mean()),
             )
         )
     return tuple(surveyed)

@@ -24,6 +24,8 @@ from normnex_pl.evaluation.pictures.legends import bar_legend, chroma_plane, sph
 from normnex_pl.evaluation.pictures.sheet import Panel
 from normnex_pl.model.appearance.color import chroma_to_rgb
 
+_DIM = 0.25  # the brightness of what a mask ignores
+
 Picture = UInt8[np.ndarray, "height width 3"]
 
 
@@ -93,11 +95,16 @@ def error_legend() -> UInt8[np.ndarray, "height width 3"]:
 
 
 def photo_panels(image: Float[Tensor, "height width 3"], view: View) -> list[Panel]:
-    """Show a rendered image, the photo of the same camera, and where they differ."""
+    """Show a rendered image, the photo of the same camera, and where they differ.
+
+    Of a photo with a mask, ignored pixels are dimmed, and their error is shown as none.
+    """
+    photo = view.rgb if view.mask is None else torch.where(view.mask[..., None], view.rgb, _DIM * view.rgb)
+    compared = image if view.mask is None else torch.where(view.mask[..., None], image, view.rgb)
     return [
         Panel("render", "render", to_bytes(image)),
-        Panel("truth", "truth", to_bytes(view.rgb)),
-        Panel("error", "error", error_map(image, view.rgb), error_legend()),
+        Panel("truth", "truth", to_bytes(photo)),
+        Panel("error", "error", error_map(compared, view.rgb), error_legend()),
     ]
 
 

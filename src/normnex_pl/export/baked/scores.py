@@ -72,9 +72,9 @@ def score_view(
     to_live = psnr(rgb, live)
     return {
         "name": view.name,
-        **image_metrics(rgb, view.rgb),
+        **image_metrics(rgb, view.rgb, view.mask),
         "psnr_to_live": to_live if math.isfinite(to_live) else None,  # infinite where nothing differs
-        "psnr_live": psnr(live, view.rgb),
+        "psnr_live": psnr(live, view.rgb, view.mask),
     }
 
 

@@ -130,6 +130,7 @@ def run_facts(name: RunName, module: NormNeXModule) -> dict[str, Any]:
         "num_parameters": sum(parameter.numel() for parameter in module.parameters()),
         "num_outputs": module.mpi.num_outputs,
         "stored_bytes": module.mpi.stored_bytes,
+        "learns_exposures": any(True for _ in module.exposure.parameters()),
     }
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.export import register_dataclass
 
 from normnex_pl.core.rendering import RenderOutput
-from normnex_pl.core.types import MPIGeometry, RayBatch
+from normnex_pl.core.types import MPIGeometry, RayBatch, Rays
 
 
 @dataclass(frozen=True)
@@ -93,5 +93,5 @@ class RayLosses:
 
 
 # As pytrees they pass through a recorded graph, which takes and returns plain tuples of tensors.
-for _kind in (ComparedNormals, RayLosses):
+for _kind in (Rays, RayBatch, ComparedNormals, RayLosses):
     register_dataclass(_kind)

@@ -7,14 +7,14 @@ of cuBLAS.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from normnex_pl.core.types import Rays
+from normnex_pl.core.types import Rays, View
 from normnex_pl.training.memory.allocations import Allocations
 from normnex_pl.training.memory.fake_step import StepSettings, fake_training
 from normnex_pl.training.module import NormNeXModule
@@ -22,6 +22,7 @@ from normnex_pl.training.module import NormNeXModule
 # What cuBLAS takes on Hopper, the largest of all; elsewhere 8 MiB (torch, CUDABlas workspace).
 _WORKSPACE = 32 << 20
 _MOST_ON_CPU = 16384
+_LISTED = 4  # bytes of a pixel's place
 _HOST = "DefaultCPUAllocator: can't allocate memory"
 
 
@@ -33,16 +34,24 @@ class Photos:
         count: Training views.
         height: In pixels.
         width: In pixels.
+        masked: Whether pixels of any are ignored: those that count are then listed.
     """
 
     count: int
     height: int
     width: int
+    masked: bool = False
+
+    @classmethod
+    def of(cls, views: Sequence[View]) -> Photos:
+        """Describe the photos of training views."""
+        camera = views[0].camera
+        return cls(len(views), camera.height, camera.width, any(view.mask is not None for view in views))
 
     @property
     def num_bytes(self) -> int:
-        """Their size as sRGB bytes."""
-        return self.count * self.height * self.width * 3
+        """Their size as sRGB bytes, with the list, which is at most as long as all pixels."""
+        return self.count * self.height * self.width * (3 + _LISTED * self.masked)
 
 
 @dataclass(frozen=True)

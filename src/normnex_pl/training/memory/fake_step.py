@@ -63,9 +63,11 @@ class FakeTraining:
 
     def step(self) -> None:
         """Take one step in Lightning's order: the old gradients live until new ones are computed."""
-        origins, directions, rgb = torch.zeros(3, self.settings.rays // 3, 3, 3)
+        triplets = self.settings.rays // 3
+        origins, directions, rgb = torch.zeros(3, triplets, 3, 3)
+        batch = RayBatch(Rays(origins, directions), rgb, torch.zeros(triplets, dtype=torch.long))
         with self.autocast():
-            loss = self.module.training_step(RayBatch(Rays(origins, directions), rgb), 0)["loss"]
+            loss = self.module.training_step(batch, 0)["loss"]
         self.optimizer.zero_grad()
         loss.backward()
         self.module.on_before_optimizer_step(self.optimizer)

@@ -166,7 +166,7 @@ def _data(trainer: pl.Trainer) -> SceneDataModule:
 def _count(trainer: pl.Trainer, module: NormNeXModule) -> Count:
     """Return what estimates a training of this module with other numbers of rays."""
     data = _data(trainer)
-    photos = Photos(len(data.train_views), data.geometry.height, data.geometry.width)
+    photos = Photos.of([data.scene.views[i] for i in data.train_views])
     on_gpu = trainer.strategy.root_device.type == "cuda"
     precision = str(trainer.precision)
 
