@@ -68,7 +68,7 @@ def screen(page: Tab) -> Pixels:
 
 @pytest.mark.parametrize("quality", ["high", "low"])
 def test_each_eye_sees_known_depths_where_they_are(quality: str, shared: Tab) -> None:
-    """Measure the disparity of two walls in the pictures: focal length times distance of the eyes by depth."""
+    """Measure the disparity of two walls: focal length times the distance of the eyes by the depth."""
     shared.page.select_option("#quality", quality)
     enter(shared)
     eyes = after(shared, "")

@@ -35,6 +35,8 @@ export class Immersion {
 
   /** @returns {Promise<boolean>} Whether a device offers "immersive-vr" or "immersive-ar". */
   static async offers(kind) {
+    // Inside another page that doesn't allow it, even the question would be an error.
+    if (document.featurePolicy?.allowsFeature("xr-spatial-tracking") === false) return false;
     return Boolean(await navigator.xr?.isSessionSupported(kind).catch(() => false));
   }
 
