@@ -24,6 +24,7 @@ from normnex_pl.export.baked.image import BakedMPI
 # Every eighth of ten views of the demo scene, which no training sees.
 HELD_OUT = {"view_000": 0, "view_008": 8}
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+MODES = ("full", "diffuse", "specular", "normals", "depth", "alpha")
 DESKTOP, PHONE = (1280, 800), (360, 740)
 PATIENCE = 60  # seconds
 # For a root user in a container without a graphics card; unconverted colours, no background requests.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,10 +15,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from playwright.sync_api import Page
 
 from cli.helpers import ROOT
-from export.viewer.browser import Baked, Pixels, Tab
+from export.viewer.browser import SCREENSHOTS, Baked, Pixels, Tab
 from normnex_pl.core.types import MPIGeometry
 from normnex_pl.export.baked.pipeline import BakeSettings, bake
 from normnex_pl.export.site.publish import make_server
@@ -109,6 +112,20 @@ def after(page: Tab, script: str, frames: int = 3) -> list[dict[str, Any]]:
         }}"""
     )
     return eyes
+
+
+def seen(page: Tab, name: str) -> Pixels:
+    """Return what both eyes see beside each other, in [0, 1], and save it for people."""
+    address: str = page.run(
+        """() => new Promise((resolve) => {
+          const read = () => resolve(picture.toDataURL());
+          viewer.immersion.session.requestAnimationFrame(read);  // after the viewer's own, which was first
+        })"""
+    )
+    content = base64.b64decode(address.partition(",")[2])
+    SCREENSHOTS.mkdir(exist_ok=True)
+    (SCREENSHOTS / f"{name}.png").write_bytes(content)
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")) / 255
 
 
 def places(eyes: Sequence[dict[str, Any]]) -> Pixels:

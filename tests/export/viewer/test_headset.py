@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
+from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Page
 
-from export.viewer.browser import PHONE, Baked, Browser, Pixels, Tab
+from export.viewer.browser import MODES, PHONE, Baked, Browser, Tab
 from export.viewer.headset import (
     CAPTURE,
     IPD,
@@ -25,6 +25,7 @@ from export.viewer.headset import (
     leave,
     middle,
     places,
+    seen,
     serving,
 )
 
@@ -62,10 +63,6 @@ def page(shared: Tab) -> Iterator[Tab]:
     leave(shared)
 
 
-def screen(page: Tab) -> Pixels:
-    return np.asarray(Image.open(io.BytesIO(page.page.screenshot())).convert("L")) / 255
-
-
 @pytest.mark.parametrize("quality", ["high", "low"])
 def test_each_eye_sees_known_depths_where_they_are(quality: str, shared: Tab) -> None:
     """Measure the disparity of two walls: focal length times the distance of the eyes by the depth."""
@@ -73,8 +70,7 @@ def test_each_eye_sees_known_depths_where_they_are(quality: str, shared: Tab) ->
     enter(shared)
     eyes = after(shared, "")
     assert [eye["eye"] for eye in eyes] == ["left", "right"]
-    shown = screen(shared)
-    shared.keep(f"headset_eyes_{quality}")
+    shown = seen(shared, f"headset_eyes_{quality}").mean(axis=-1)
     leave(shared)
     shared.page.select_option("#quality", "low")
     left, right = (shown[:, one["x"] : one["x"] + one["width"]] for one in (eye["place"] for eye in eyes))
@@ -82,9 +78,27 @@ def test_each_eye_sees_known_depths_where_they_are(quality: str, shared: Tab) ->
     camera = eyes[0]["camera"]
     assert camera["fx"] == pytest.approx(220)  # a field of view of 90 degrees, as the emulator has it
     for x, depth in ((-0.3, WALLS.near), (1.0, WALLS.far)):
-        seen = camera["cx"] + camera["fx"] * (x + HALF_EYES) / depth, camera["cy"]
+        centre = camera["cx"] + camera["fx"] * (x + HALF_EYES) / depth, camera["cy"]
         expected = camera["fx"] * IPD / (depth * METRES)
-        assert disparity(left, right, seen) == pytest.approx(expected, abs=0.12), depth
+        assert disparity(left, right, centre) == pytest.approx(expected, abs=0.12), depth
+
+
+def test_both_eyes_see_a_trained_scene_in_every_mode(
+    normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
+) -> None:
+    page = tab(f"{serve(normnex.folder)}?quality=low", size=SIZE, prepare=headset())
+    enter(page)
+    page.run("picture.width = 640; picture.height = 352")
+    pictures = {}
+    for mode in MODES:
+        page.show(mode)
+        left, right = np.split(seen(page, f"headset_{mode}"), 2, axis=1)
+        assert left.std() > 0.02, mode
+        assert 0.001 < np.abs(left - right).mean() < 0.1, mode  # two views of one scene
+        pictures[mode] = left
+    for first, second in combinations(MODES, 2):
+        assert np.abs(pictures[first] - pictures[second]).mean() > 0.002, (first, second)
+    leave(page)
 
 
 def test_it_ends_as_if_nothing_had_happened(shared: Tab) -> None:
