@@ -47,7 +47,7 @@ DRAW = """async ([frames, width, height, ipd]) => {
     renderer.finish(names.at(-1));
     return performance.now() - start;
   };
-  time(["left", "right"]); // compiles
+  time(["left"]); // compiles
   const mono = [], stereo = [];
   for (let i = 0; i < frames; i++) {
     mono.push(time(["left"]));

@@ -283,7 +283,7 @@ def test_slow_devices_get_smaller_frames_and_fast_ones_whole_ones(page: Tab) -> 
     scales = page.run(
         """async () => {
           const { Pace } = await import("./pace.js");
-          const pace = new Pace();
+          const pace = new Pace([0.25, 1]);
           let now = 0;
           const run = (ms) => {
             for (let i = 0; i < 80; i++) pace.frame((now += ms(pace.scale)));

@@ -102,6 +102,10 @@ def test_the_address_names_a_view(show: Callable[..., Tab]) -> None:
     page = show("?view=Nah%20%26%20%3Cb%3Egro%C3%9F%3C%2Fb%3E&mode=alpha")
     np.testing.assert_allclose(page.position, [0.1, 0, 0])
     assert page.run("viewer.look.mode") == "alpha"  # what the address says itself takes precedence
+    page.run("viewer.view.to({x: 0})")
+    page.page.click("#reset")
+    page.settle()
+    np.testing.assert_allclose(page.position, [0.1, 0, 0])
     assert show("?view=Other").run("viewer.presenter.current") == "Left"
 
 

@@ -44,14 +44,15 @@ export class Presenter {
 
   /** Shows at once what the address asks for, or the start view, or the reference camera. */
   open(name) {
-    if (!(name && this.show(name))) this.home();
+    this.asked = name;
+    this.home();
     this.view.jump();
   }
 
-  /** Shows the start view, or the reference camera. */
+  /** Goes back to what was shown at first. */
   home() {
-    const { start } = this.presentation;
-    if (!(start && this.show(start))) this.view.to(HOME);
+    const first = [this.asked, this.presentation.start].find((name) => name !== null && this.show(name));
+    if (first === undefined) this.view.to(HOME);
   }
 
   /** The name of the view that is shown, if it is one. */
