@@ -29,7 +29,7 @@ from normnex_pl.model.fields import GridField
 from normnex_pl.model.mpi import MPI
 from support.small import moved, reference_camera
 
-EMULATOR = ROOT / "tests" / "npm" / "node_modules" / "iwer" / "build" / "iwer.min.js"
+EMULATOR = ROOT / "tests" / "node_modules" / "iwer" / "build" / "iwer.min.js"
 IPD = 0.063  # metres, of the emulated headset
 CAPTURE = 0.6  # units of the world, from the leftmost camera to the rightmost one
 METRES = 0.4 / CAPTURE  # a unit, where the capture is taken as 40 cm wide
@@ -43,7 +43,7 @@ SURE = 20.0  # a raw opacity that is 1
 def headset(modes: Sequence[str] = ("inline", "immersive-vr", "immersive-ar")) -> Callable[[Page], None]:
     """Return a function that gives a page a headset, which scripts reach as `device`."""
     if not EMULATOR.is_file():
-        pytest.skip(f"no emulator of headsets: {EMULATOR} is missing (npm ci --prefix tests/npm)")
+        pytest.skip(f"no emulator of headsets: {EMULATOR} is missing (npm ci --prefix tests)")
     device = f"{{...IWER.metaQuest3, supportedSessionModes: {list(modes)}}}"
     script = (
         f"{EMULATOR.read_text()};\n"

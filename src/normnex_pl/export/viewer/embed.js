@@ -19,7 +19,8 @@ export class ParentPage {
    */
   constructor(origins, read, write) {
     Object.assign(this, { read, write });
-    this.origins = [location.origin, ...origins];
+    // Files on a disk and sandboxed pages all have the origin "null", which names none of them.
+    this.origins = [location.origin, ...origins].filter((origin) => origin !== "null");
     this.origin = null; // of the page around, once it is known
     this.sent = ""; // the state that the page knows
     if (parent === window) return;
