@@ -88,7 +88,7 @@ def test_both_eyes_see_a_trained_scene_in_every_mode(
 ) -> None:
     page = tab(f"{serve(normnex.folder)}?quality=low", size=SIZE, prepare=headset())
     enter(page)
-    page.run("picture.width = 640; picture.height = 352")
+    page.run("picture.width = 480; picture.height = 264")
     pictures = {}
     for mode in MODES:
         page.show(mode)
@@ -107,6 +107,8 @@ def test_it_ends_as_if_nothing_had_happened(shared: Tab) -> None:
     for _ in range(2):
         enter(shared)
         assert shared.run("[picture.width, picture.height]") == list(SIZE)
+        press(shared, "left", "x-button")
+        assert shared.run("viewer.look.mode") == "specular"
         leave(shared)
         assert shared.run("[picture.width, picture.height, picture.style.width]") == size
         np.testing.assert_array_equal(shared.picture(), before)

@@ -131,7 +131,8 @@ class Viewer {
     this.editor = new Editor(presenter, this.view, this.look, url, () => this.#snapshot());
     this.parent = new ParentPage(origins, () => this.#state(), (wanted) => this.#apply(wanted));
     const { limits } = this.view;
-    const entrance = new Entrance(this.immersion, limits, () => scaleOf(limits, presenter.presentation.metres_per_unit));
+    const scale = () => scaleOf(limits, presenter.presentation.metres_per_unit);
+    const entrance = new Entrance(this.immersion, limits, scale);
     presenter.listeners.push(() => entrance.refresh());
   }
 
@@ -143,9 +144,13 @@ class Viewer {
       get look() { return viewer.look; },
       get scales() { return viewer.quality.scales; },
       nextMode: () => this.panel.nextMode(),
-      // Emulators show the eyes on the canvas, whose size is theirs until the end.
-      onStart: () => Object.assign(this.canvas.style, { width: "", height: "" }),
+      onStart: () => {
+        this.modeBefore = this.look.mode;
+        // Emulators show the eyes on the canvas, whose size is theirs until the end.
+        Object.assign(this.canvas.style, { width: "", height: "" });
+      },
       onEnd: (error) => {
+        this.setMode(this.modeBefore);
         this.#resize();
         if (error) fail(error);
       },

@@ -14,6 +14,7 @@ export class Entrance {
    */
   constructor(immersion, limits, scale) {
     Object.assign(this, { immersion, limits, scale });
+    this.entering = false;
     for (const [id, kind] of Object.entries(KINDS)) find(id).onclick = () => this.#enter(kind);
     navigator.xr?.addEventListener?.("devicechange", () => this.refresh());
     this.refresh();
@@ -31,11 +32,14 @@ export class Entrance {
   }
 
   async #enter(kind) {
+    if (this.entering) return; // of two clicks, one counts
+    this.entering = true;
     find("headset-status").textContent = "";
     try {
       await this.immersion.enter(kind);
     } catch (error) {
       find("headset-status").textContent = `The headset can't be entered: ${error.message}`;
     }
+    this.entering = false;
   }
 }
