@@ -176,6 +176,7 @@ setup: $(FOR_TESTS) ## only set up, with what tests, scenes and photos need
 .PHONY: clean
 clean: ## remove .venv, build products and caches; runs/ stays
 	rm -rf .venv .cache build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf tests/node_modules
 	find src tests experiments -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help

@@ -15,6 +15,7 @@ from PIL import Image
 from cli.helpers import HEIGHT, HELD_OUT, WIDTH, evaluate, fit, metrics, quick_and_alone, status_of
 from normnex_pl.cli.errors import INTERRUPTED
 from normnex_pl.core.files import replacing_folder, write_json
+from normnex_pl.export.baked.files import read_manifest
 from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.steps import write as bake_files
 
@@ -59,6 +60,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def bake_run(run: Path, *options: str) -> int:
     return status_of("bake", str(run), "--device=cpu", *options)
+
+
+def test_a_presentation_is_kept_by_later_bakes(run: Path, tmp_path: Path) -> None:
+    write_json(tmp_path / "said.json", {"title": "A desk"})
+    assert bake_run(run, f"--presentation={tmp_path / 'none.json'}") == 2
+    assert not (run / "mpi").exists()
+    assert bake_run(run, f"--presentation={tmp_path / 'said.json'}") == 0
+    assert bake_run(run) == 0
+    presentation = read_manifest(run / "mpi").presentation
+    assert presentation is not None
+    assert presentation.title == "A desk"
 
 
 def test_a_run_is_baked_scored_and_keeps_its_scores(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

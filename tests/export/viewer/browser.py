@@ -24,6 +24,7 @@ from normnex_pl.export.baked.image import BakedMPI
 # Every eighth of ten views of the demo scene, which no training sees.
 HELD_OUT = {"view_000": 0, "view_008": 8}
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+MODES = ("full", "diffuse", "specular", "normals", "depth", "alpha")
 DESKTOP, PHONE = (1280, 800), (360, 740)
 PATIENCE = 60  # seconds
 # For a root user in a container without a graphics card; unconverted colours, no background requests.
@@ -87,6 +88,8 @@ class Tab:
         prepare: Called with the page before it loads anything.
         complaints: Whether messages on the console are expected.
         started: Whether to wait until everything is loaded.
+        others: Addresses of other sites that may be contacted.
+        density: Pixels of the screen along one of the page.
     """
 
     def __init__(
@@ -98,6 +101,8 @@ class Tab:
         prepare: Callable[[Page], Any] | None = None,
         complaints: bool = False,
         started: bool = True,
+        others: Sequence[str] = (),
+        density: float = 1,
     ) -> None:
         viewport = {"width": size[0], "height": size[1]}
         self.context = browser.new_context(
@@ -105,7 +110,9 @@ class Tab:
             reduced_motion="reduce",
             has_touch=phone,
             is_mobile=phone,
+            device_scale_factor=density,
         )
+        self.sites = [origin_of(url), *others]
         self.url, self.complaints = url, complaints
         self.touching = False
         self.said: list[str] = []
@@ -190,9 +197,14 @@ class Tab:
     def close(self) -> None:
         self.context.close()
         if not self.complaints:
-            assert self.said == []
-        origin = "/".join(self.url.split("/")[:3]) + "/"
-        assert [url for url in self.asked if not url.startswith((origin, "blob:" + origin))] == []
+            assert self.said == [], self.said
+        known = tuple(prefix + site for site in self.sites for prefix in ("", "blob:"))
+        assert [url for url in self.asked if not url.startswith(known)] == []
+
+
+def origin_of(url: str) -> str:
+    """Return the beginning of all addresses of a site."""
+    return "/".join(url.split("/")[:3]) + "/"
 
 
 def psnr(image: Pixels, truth: Tensor | Pixels) -> float:

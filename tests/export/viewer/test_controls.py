@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Route
 
-from export.viewer.browser import PHONE, Baked, Tab
+from export.viewer.browser import MODES, PHONE, Baked, Tab
 
 
 @pytest.fixture
@@ -241,17 +241,19 @@ def test_all_is_within_reach_on_a_phone(
     assert page.page.locator("#toggle").get_attribute("aria-expanded") == "false"
 
 
+@pytest.mark.parametrize("device", ["desktop", "phone"])
 def test_the_address_says_what_is_shown_first_and_screenshots_are_kept(
-    normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
+    device: str, normnex: Baked, serve: Callable[[Path], str], tab: Callable[..., Tab]
 ) -> None:
-    page = tab(f"{serve(normnex.folder)}?mode=depth&controls=0")
+    options = {"size": PHONE, "phone": True} if device == "phone" else {}
+    page = tab(f"{serve(normnex.folder)}?mode=depth&controls=0", **options)
     assert page.page.locator("#mode-depth").is_checked()
     assert not page.page.locator("#panel").is_visible()
     page.page.click("#toggle")
-    for mode in ("full", "diffuse", "specular", "normals", "depth", "alpha"):
+    for mode in MODES:
         page.show(mode)
         page.settle()
-        page.keep(f"desktop_{mode}")
+        page.keep(f"{device}_{mode}")
 
 
 def test_motion_is_soft_unless_somebody_asked_for_less(page: Tab) -> None:
@@ -281,7 +283,7 @@ def test_slow_devices_get_smaller_frames_and_fast_ones_whole_ones(page: Tab) -> 
     scales = page.run(
         """async () => {
           const { Pace } = await import("./pace.js");
-          const pace = new Pace();
+          const pace = new Pace([0.25, 1]);
           let now = 0;
           const run = (ms) => {
             for (let i = 0; i < 80; i++) pace.frame((now += ms(pace.scale)));

@@ -8,6 +8,7 @@ import torch
 
 from normnex_pl.core.checkout import checkout_commit
 from normnex_pl.export.baked.pipeline import BakeSettings, bake
+from normnex_pl.export.baked.presenting import Presentation, stored_presentation
 from normnex_pl.export.baked.renderers import Renderer
 from normnex_pl.export.baked.scores import score_baked
 from normnex_pl.training.run_folder import RunFolder
@@ -16,7 +17,11 @@ from normnex_pl.training.trained_run import TrainedRun
 
 
 def bake_run(
-    run: TrainedRun, settings: BakeSettings, device: torch.device, renderer: Renderer
+    run: TrainedRun,
+    settings: BakeSettings,
+    device: torch.device,
+    renderer: Renderer,
+    presentation: Presentation | None = None,
 ) -> dict[str, Any]:
     """Bake a run into its folder, then score the files and add the scores to the run's.
 
@@ -25,6 +30,7 @@ def bake_run(
         settings: How to bake it.
         device: Of the run's model, which also renders the files.
         renderer: Renders the files.
+        presentation: What the image says of itself; by default what the image says that is baked already.
 
     Returns:
         The scores, as ``metrics.json`` holds them under ``baked``.
@@ -34,7 +40,8 @@ def bake_run(
     scene, mpi = run.data.scene, run.module.mpi
     cameras = [scene.views[i].to(device).camera for i in run.data.train_views]
     digest = model_digest(mpi)
-    bake(mpi, cameras, folder.baked, settings, _provenance(run, digest))
+    kept = presentation or stored_presentation(folder.baked)
+    bake(mpi, cameras, folder.baked, settings, _provenance(run, digest), kept)
     folder.forget_baked_scores()  # of the older files, in case the scoring is interrupted
     views = [scene.views[i].to(device) for i in scene.test]
     scores = score_baked(folder.baked, views, mpi, device, renderer)

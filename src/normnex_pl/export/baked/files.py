@@ -46,7 +46,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return _MANIFEST.validate_json(content)
     except ValidationError as error:
-        found = _first_error(error)
+        found = first_error(error)
         raise UserError(
             f"{path}: expected the entries of its version, found others ({found}). {AGAIN}"
         ) from None
@@ -82,6 +82,16 @@ def read_file(folder: Path, entry: FileEntry) -> bytes:
     return content
 
 
+def first_error(error: ValidationError) -> str:
+    """Name the first entry that isn't as expected, and what is there instead."""
+    first = error.errors(include_url=False)[0]
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    value = first["input"]
+    found = f", found {_shown(value)}" if value is None or isinstance(value, (str, int, float)) else ""
+    return f"{name.lstrip('.')}: {message}{found}" if name else message
+
+
 def baked_folder(run: Path) -> Path:
     """Return the baked multiplane image of a run.
 
@@ -114,16 +124,6 @@ def copy_image(folder: Path, target: Path) -> None:
     for entry in manifest.files:
         (target / entry.file).write_bytes(read_file(folder, entry))
     shutil.copyfile(folder / MANIFEST, target / MANIFEST)
-
-
-def _first_error(error: ValidationError) -> str:
-    """Name the first entry that isn't as expected, and what is there instead."""
-    first = error.errors(include_url=False)[0]
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    value = first["input"]
-    found = f", found {_shown(value)}" if value is None or isinstance(value, (str, int, float)) else ""
-    return f"{name.lstrip('.')}: {message}{found}" if name else message
 
 
 def _shown(value: Any) -> str:

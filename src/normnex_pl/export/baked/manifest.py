@@ -25,6 +25,8 @@
     viewpoints          rows of 3x4 camera-to-world matrices of the training views, for paths and limits
     camera              fx, fy, cx, cy, width, height of the photos
     provenance          scene, variant, preset, steps, model (a hash of its weights), commit
+    presentation        null, or title, text, metres_per_unit, start, poster, origins, views: see
+                        `presentation`; older images lack it
     bytes               disk: of all files but this one; decoded: of textures and tables in memory, three
                         channels in four bytes
 
@@ -67,6 +69,7 @@ from normnex_pl.export.baked.entries import (
     TexturesEntry,
     expect,
 )
+from normnex_pl.export.baked.presentation import PresentationEntry
 
 FORMAT: Literal["normnex-mpi"] = "normnex-mpi"
 VERSION: Literal[2] = 2
@@ -93,6 +96,7 @@ class Manifest:
     textures: TexturesEntry
     basis: BasisEntry
     bytes: SizesEntry
+    presentation: PresentationEntry | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Manifest:
@@ -120,4 +124,5 @@ class Manifest:
     @property
     def files(self) -> list[FileEntry]:
         """All files that the manifest names."""
-        return [self.basis.stored, *self.textures.files]
+        poster = self.presentation.poster if self.presentation else None
+        return [self.basis.stored, *self.textures.files, *([] if poster is None else [poster])]

@@ -12,6 +12,7 @@ import torch
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Camera
 from normnex_pl.export.baked.manifest import Manifest
+from normnex_pl.export.baked.presenting import Presentation
 from normnex_pl.export.baked.steps.describe import describe
 from normnex_pl.export.baked.steps.evaluate import evaluate, plan_textures
 from normnex_pl.export.baked.steps.quantize import quantize_textures
@@ -71,6 +72,7 @@ def bake(
     folder: Path,
     settings: BakeSettings,
     provenance: Mapping[str, str | int | None],
+    presentation: Presentation | None = None,
 ) -> Manifest:
     """Bake a model into a folder, whole or not at all.
 
@@ -80,6 +82,7 @@ def bake(
         folder: Target; an older image is replaced.
         settings: Resolution, thresholds and compression.
         provenance: Where the model comes from, for the manifest.
+        presentation: What the image says of itself.
 
     Returns:
         The manifest.
@@ -92,4 +95,5 @@ def bake(
     weights = visible_weights(mpi, cameras, grids)
     stored = quantize_textures(evaluated.textures, weights, grids, settings.threshold, settings.tolerance)
     description = describe(mpi, cameras, provenance)
-    return write_image(folder, description, stored, evaluated.basis, settings.base_color, settings.exact)
+    encodings = settings.base_color, settings.exact
+    return write_image(folder, description, stored, evaluated.basis, *encodings, presentation)

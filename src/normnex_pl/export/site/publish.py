@@ -9,6 +9,7 @@ from pathlib import Path
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing_folder
 from normnex_pl.export.baked.files import MANIFEST, copy_image
+from normnex_pl.export.baked.presenting import allow_origins
 from normnex_pl.export.site.server import ViewServer
 from normnex_pl.export.targets import expect_new_or_empty
 
@@ -20,15 +21,18 @@ _PORTS = range(1 << 16)
 _TAKEN = (errno.EADDRINUSE, errno.EACCES)
 
 
-def export_site(baked: Path, target: Path) -> Path:
+def export_site(baked: Path, target: Path, origins: tuple[str, ...] = ()) -> Path:
     """Write a folder for any static host: the viewer, and the image in ``mpi/``.
 
     Args:
         baked: The image; all of its files are checked.
         target: A new or empty folder, or a site that was exported before, which is replaced.
+        origins: Of the pages that may control the viewer which they embed; by default those that the image
+            names.
 
     Raises:
-        UserError: The target holds something else, or a file of the image is missing or damaged.
+        UserError: The target holds something else, a file of the image is missing or damaged, or an origin
+            isn't one.
     """
     written_before = (target / "index.html").is_file() and (target / "mpi" / MANIFEST).is_file()
     if not written_before:
@@ -37,6 +41,8 @@ def export_site(baked: Path, target: Path) -> Path:
         shutil.copytree(VIEWER, temporary, dirs_exist_ok=True)
         (temporary / "mpi").mkdir()
         copy_image(baked, temporary / "mpi")
+        if origins:
+            allow_origins(temporary / "mpi", origins)
     return target
 
 

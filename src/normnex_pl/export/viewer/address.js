@@ -1,17 +1,20 @@
 // What the address of the page asks for: `?mpi=path` the folder of the image (default: mpi/), `mode=depth` what is
-// shown first, `controls=0` to hide the controls.
+// shown first, `view=name` a saved view, `quality=low` how finely, `controls=0` to hide the controls.
 
 import { ViewerError } from "./errors.js";
-import { MODES, modeNamed } from "./modes.js";
+import { modeNamed } from "./modes.js";
+import { QUALITIES } from "./quality.js";
 
 const LEAST_HEIGHT = 420; // pixels of a window, below which the picture needs the controls' room
 
-/** @returns {{mpi: string, mode: string, controls: boolean}} */
+/** @returns {{mpi: string, mode: string | null, view: string | null, quality: string, controls: boolean}} */
 export function readAddress() {
   const parameters = new URLSearchParams(location.search);
   return {
     mpi: parameters.get("mpi") ?? "mpi/",
-    mode: (modeNamed(parameters.get("mode")) ?? MODES[0]).name,
+    mode: modeNamed(parameters.get("mode"))?.name ?? null,
+    view: parameters.get("view"),
+    quality: Object.hasOwn(QUALITIES, parameters.get("quality")) ? parameters.get("quality") : "auto",
     controls: parameters.get("controls") !== "0" && innerHeight >= LEAST_HEIGHT,
   };
 }

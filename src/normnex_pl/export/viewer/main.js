@@ -1,27 +1,35 @@
 // The viewer of baked multiplane images: connects its parts and decides when to draw. address.js says what the
-// page's address may ask for, modes.js what can be shown.
+// page's address may ask for, modes.js what can be shown, embed.js what a page around it may ask for.
 //
 // Scripts use `window.viewer`:
 //   setCamera({c2w, fx, fy, cx, cy, width, height} or null)   a camera in pixels and OpenCV axes, c2w being three
 //       rows of four in the reference camera's frame; the canvas takes its size. null returns the view to the user.
 //   setMode(name), setGain(number), setPlanes("all" | "upto" | "only", number)   as the controls do
+//   setView(name)   shows a saved view; returns whether there is one of this name
 //   settled()   a promise: everything is loaded, and the picture is still, at full resolution
 //   camera      the camera that is shown now
 
 import { folderAt, readAddress } from "./address.js";
+import { watchContext } from "./context.js";
+import { Controls } from "./controls.js";
+import { Editor } from "./editor.js";
+import { ParentPage, checkWanted } from "./embed.js";
 import { ViewerError } from "./errors.js";
 import { makeContext } from "./gl.js";
-import { Tilt, listen, pressKey } from "./input.js";
 import { loadManifest, loadTextures } from "./loader.js";
 import { MODES } from "./modes.js";
 import { Painter } from "./painter.js";
 import { Panel, showProblem, showProgress, showRate } from "./panel.js";
 import { limitsOf } from "./pose.js";
+import { hidePoster, showPoster } from "./poster.js";
+import { Presenter } from "./presenter.js";
+import { QUALITIES, listenToQuality } from "./quality.js";
 import { Renderer } from "./renderer.js";
 import { fitCanvas } from "./stage.js";
 import { View } from "./view.js";
-
-const LOST_FOR = 8000; // ms within which a lost context may come back
+import { Entrance } from "./xr/entrance.js";
+import { Immersion } from "./xr/immersion.js";
+import { scaleOf } from "./xr/scale.js";
 
 const find = (id) => document.getElementById(id);
 
@@ -29,8 +37,9 @@ class Viewer {
   constructor() {
     this.address = readAddress();
     this.canvas = find("picture");
-    this.look = { mode: this.address.mode, gain: 1 };
-    this.painter = new Painter(this.look);
+    this.look = { mode: MODES[0].name, gain: 1 };
+    this.quality = QUALITIES[this.address.quality];
+    this.painter = new Painter(this.look, this.quality.scales);
     this.waiting = []; // resolved when the picture is still
     this.loading = null; // aborts the current loading
     this.loaded = false;
@@ -47,8 +56,15 @@ class Viewer {
     this.view = new View(limitsOf(this.manifest), this.manifest.camera, () => calm.matches);
     this.panel = new Panel(this.manifest, this.look, () => this.#touch());
     this.panel.collapsed = !this.address.controls;
-    this.#connect();
-    this.#watchContext(url);
+    this.immersion = this.#makeImmersion();
+    this.#present(url);
+    new ResizeObserver(() => this.#resize()).observe(find("stage"));
+    new Controls(this.canvas, this.view, this.panel, () => this.presenter.home(), () => this.#request());
+    listenToQuality(this.address.quality, (quality) => this.#setQuality(quality));
+    watchContext(this.canvas, () => this.#lose(), () => {
+      this.gl = makeContext(this.canvas);
+      this.#load(url).catch(fail);
+    });
     await this.#load(url);
   }
 
@@ -67,6 +83,10 @@ class Viewer {
 
   setPlanes(range, plane) {
     this.panel.setPlanes(range, plane);
+  }
+
+  setView(name) {
+    return this.presenter.show(name);
   }
 
   settled() {
@@ -93,93 +113,84 @@ class Viewer {
     this.#request();
   }
 
-  #watchContext(url) {
-    let timer;
-    this.canvas.addEventListener("webglcontextlost", (event) => {
-      event.preventDefault(); // so that it can come back
-      this.loading?.abort();
-      this.renderer = null;
-      showProgress(0);
-      timer = setTimeout(() => showProblem(new ViewerError(
-        "The graphics card was lost", "The browser has lost its WebGL context and got no other one.",
-        "Close other pages that use the graphics card, then try again.",
-      )), LOST_FOR);
-    });
-    this.canvas.addEventListener("webglcontextrestored", () => {
-      clearTimeout(timer);
-      showProblem(null);
-      this.gl = makeContext(this.canvas);
-      this.#load(url).catch(fail);
-    });
+  #lose() {
+    this.loading?.abort();
+    this.renderer = null;
+    this.immersion.leave();
   }
 
-  #connect() {
-    new ResizeObserver(() => this.#resize()).observe(find("stage"));
-    const moved = () => {
-      this.#setSway(false);
-      this.#request();
+  /** Makes all that a presentation is for: the start view, the editor, pages around this one, a headset's scale. */
+  #present(url) {
+    this.presenter = new Presenter(this.manifest, this.view, this.panel, () => this.#request());
+    const { presenter, address } = this;
+    const { poster, origins } = presenter.presentation;
+    if (poster) showPoster(url, poster).catch((error) => console.warn(error.message));
+    else hidePoster();
+    presenter.open(address.view);
+    if (address.mode !== null) this.setMode(address.mode);
+    this.editor = new Editor(presenter, this.view, this.look, url, () => this.#snapshot());
+    this.parent = new ParentPage(origins, () => this.#state(), (wanted) => this.#apply(wanted));
+    const { limits } = this.view;
+    const scale = () => scaleOf(limits, presenter.presentation.metres_per_unit);
+    const entrance = new Entrance(this.immersion, limits, scale);
+    presenter.listeners.push(() => entrance.refresh());
+  }
+
+  #makeImmersion() {
+    const viewer = this;
+    const host = {
+      get gl() { return viewer.gl; },
+      get renderer() { return viewer.renderer; },
+      get look() { return viewer.look; },
+      get scales() { return viewer.quality.scales; },
+      nextMode: () => this.panel.nextMode(),
+      onStart: () => {
+        this.modeBefore = this.look.mode;
+        // Emulators show the eyes on the canvas, whose size is theirs until the end.
+        Object.assign(this.canvas.style, { width: "", height: "" });
+      },
+      onEnd: (error) => {
+        this.setMode(this.modeBefore);
+        this.#resize();
+        if (error) fail(error);
+      },
     };
-    listen(this.canvas, this.view, moved);
-    find("reset").onclick = () => this.#reset();
-    find("sway").onclick = () => this.#setSway(!this.view.swaying);
-    find("toggle").onclick = () => this.#toggle();
-    find("fullscreen").hidden = !document.fullscreenEnabled;
-    find("fullscreen").onclick = () => this.#fullscreen();
-    const tilt = new Tilt(this.view, () => this.#request());
-    find("tilt").hidden = !Tilt.possible;
-    find("tilt").onclick = () => this.#setTilt(tilt);
-    addEventListener("keydown", (event) => this.#key(event));
-    document.addEventListener("visibilitychange", () => this.#request());
+    const { limits } = this.view;
+    const metres = () => scaleOf(limits, this.presenter.presentation.metres_per_unit).metres;
+    return new Immersion(host, limits, this.manifest.geometry.near, metres);
   }
 
-  /** Handles keys while the picture, or nothing, has the focus; controls have keys of their own. */
-  #key(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
-    if (![this.canvas, document.body].includes(event.target)) return;
-    const actions = {
-      r: () => this.#reset(), home: () => this.#reset(), " ": () => this.#setSway(!this.view.swaying),
-      h: () => this.#toggle(), f: () => this.#fullscreen(),
-    };
-    const mode = MODES.find(({ key }) => key === event.key);
-    const action = actions[event.key.toLowerCase()];
-    if (mode) this.setMode(mode.name);
-    else if (action) action();
-    else if (pressKey(event, this.view)) this.#setSway(false);
-    else return;
-    event.preventDefault();
-    this.#request();
+  /** What a page around this one is told. */
+  #state() {
+    const { names: views, current: view, presentation } = this.presenter;
+    const modes = MODES.map(({ name }) => name).filter((name) => !find(`mode-${name}`).disabled);
+    return { mode: this.look.mode, view, gloss: this.look.gain, modes, views, title: presentation.title };
   }
 
-  #reset() {
-    this.#setSway(false);
-    this.view.reset();
-    this.#request();
+  #apply(wanted) {
+    checkWanted(wanted, this.#state());
+    if (wanted.view !== undefined) this.setView(wanted.view);
+    if (wanted.mode !== undefined) this.setMode(wanted.mode);
+    if (wanted.gloss !== undefined) this.setGain(wanted.gloss);
   }
 
-  #setSway(on) {
-    this.view.swaying = on;
-    find("sway").setAttribute("aria-pressed", String(on));
-    this.#request();
+  #setQuality(quality) {
+    this.quality = quality;
+    this.painter.pace.limit(quality.scales);
+    this.#resize();
   }
 
-  async #setTilt(tilt) {
-    if (tilt.on) tilt.stop();
-    else if (!(await tilt.start())) find("tilt").title = "The device doesn't allow it.";
-    this.#setSway(false);
-    find("tilt").setAttribute("aria-pressed", String(tilt.on));
-  }
-
-  #toggle() {
-    this.panel.collapsed = !this.panel.collapsed;
-  }
-
-  #fullscreen() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else document.documentElement.requestFullscreen?.().catch(() => {});
+  /** Returns the canvas with the picture, in the task in which it was drawn: later it may be empty. */
+  async #snapshot() {
+    await this.settled();
+    this.renderer.draw("still", this.camera, this.look);
+    this.renderer.show("still");
+    return this.canvas;
   }
 
   #resize() {
-    fitCanvas(this.canvas, find("stage"), this.manifest.camera, this.view.fixed);
+    if (this.immersion.session) return; // the canvas may belong to the headset
+    fitCanvas(this.canvas, find("stage"), this.manifest.camera, this.view.fixed, this.quality.detail);
     this.#touch();
   }
 
@@ -202,7 +213,10 @@ class Viewer {
   }
 
   #frame(now) {
-    if (!this.renderer?.ready || this.gl.isContextLost()) return;
+    this.presenter.mark();
+    this.parent.tell();
+    if (this.immersion.session || !this.renderer?.ready || this.gl.isContextLost()) return;
+    hidePoster();
     const moving = this.view.step(now);
     this.painter.paint(this.renderer, now, this.camera, moving);
     showRate(this.painter.pace.rate, moving);
@@ -211,6 +225,7 @@ class Viewer {
     } else {
       this.view.rest();
       this.painter.rest();
+      this.editor.refreshSnippet();
       if (this.loaded) this.waiting.splice(0).forEach((resolve) => resolve());
     }
   }

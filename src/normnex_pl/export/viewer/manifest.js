@@ -2,12 +2,13 @@
 
 import { BAKE_AGAIN, ViewerError } from "./errors.js";
 import { damaged } from "./files.js";
+import { PRESENTATION, presentationOf } from "./presentation.js";
 
 export const MANIFEST = "manifest.json";
 const FORMAT = "normnex-mpi";
 const VERSION = 2;
 
-// The entries that the viewer needs, by the types of their leaves; `[kind]` is a list of them.
+// The entries that the viewer needs, by the types of their leaves; `[kind]` is a list of them, and "kind?" may be null.
 const TEXTURE = {
   height: "number", width: "number", tile: "number", rows: "number", columns: "number", channels: "number",
   tiles_per_row: "number", rows_per_page: "number", pages: "number", slots: "number",
@@ -50,11 +51,16 @@ export function parseManifest(content) {
     throw new ViewerError("Another version", message, advice);
   }
   checkShape(manifest, SHAPE, "");
+  if (manifest.presentation) checkShape(presentationOf(manifest), PRESENTATION, "presentation");
   checkSizes(manifest);
   return manifest;
 }
 
 function checkShape(value, kind, path) {
+  if (typeof kind === "string" && kind.endsWith("?")) {
+    if (value === null) return;
+    kind = kind.slice(0, -1);
+  }
   const names = Array.isArray(kind) && kind.length > 1;
   if (typeof kind === "string" ? typeof value !== kind : names && !kind.includes(value)) {
     throw damaged(MANIFEST, `${path} to be ${names ? kind.join(" or ") : `a ${kind}`}`, describe(value));

@@ -7,10 +7,13 @@ const STILL_AFTER = 120; // ms without a change, after which the picture is draw
 const FIRST_SCALE = 0.25; // of the frame that measures how fast the device is
 
 export class Painter {
-  /** @param {object} look What is shown, see `Renderer.draw`; the panel changes it. */
-  constructor(look) {
+  /**
+   * @param {object} look What is shown, see `Renderer.draw`; the panel changes it.
+   * @param {[number, number]} scales The range of the sides of a moving frame.
+   */
+  constructor(look, scales) {
     this.look = look;
-    this.pace = new Pace();
+    this.pace = new Pace(scales);
     this.stale = true; // something other than the camera has changed
     this.sharp = false; // the picture has its full resolution
     this.row = 0; // up to which a still frame is drawn

@@ -34,6 +34,12 @@ export class Panel {
     this.onChange();
   }
 
+  /** Chooses the mode after the one that is shown, among those that the image has. */
+  nextMode() {
+    const names = MODES.map(({ name }) => name).filter((name) => !find(`mode-${name}`).disabled);
+    this.setMode(names[(names.indexOf(this.look.mode) + 1) % names.length]);
+  }
+
   setGain(gain) {
     find("gain").value = gain;
     this.look.gain = Number(find("gain").value);
@@ -49,6 +55,12 @@ export class Panel {
     this.#readPlanes();
   }
 
+  setTitle(title) {
+    find("title").textContent = title;
+    document.title = `${title}: multiplane image`;
+    find("picture").setAttribute("aria-label", `Picture of the scene ${title}`);
+  }
+
   get collapsed() {
     return find("panel").hidden;
   }
@@ -60,12 +72,8 @@ export class Panel {
 
   #describe() {
     const { provenance, depths, bytes } = this.manifest;
-    const title = provenance?.scene ?? "Multiplane image";
     const facts = [provenance?.variant, `${depths.length} planes`, `${(bytes.disk / 1e6).toFixed(1)} MB`];
-    find("title").textContent = title;
     find("facts").textContent = facts.filter(Boolean).join("\u00a0· ");
-    document.title = `${title}: multiplane image`;
-    find("picture").setAttribute("aria-label", `Picture of the scene ${title}`);
   }
 
   #makeModes() {

@@ -74,39 +74,37 @@ export class Renderer {
    *
    * @param {string} purpose Frames of one purpose share their pixels: rows that aren't drawn keep theirs.
    * @param {object} camera width, height, fx, fy, cx, cy in pixels, and c2w, three rows of four.
-   * @param {{mode: string, gain: number, planes: [number, number]}} look What is shown of the image.
+   * @param {object} look What is shown of the image: mode, gain, planes (the first and the last one), and seeThrough,
+   *     whether what no plane covers is transparent.
    * @param {[number, number]} rows The first one and the one after the last, from the bottom.
    */
   draw(purpose, camera, look, rows = [0, camera.height]) {
-    const { gl, uniforms } = this;
-    gl.bindFramebuffer(gl.FRAMEBUFFER, this.#frame(purpose, camera.width, camera.height).buffer);
-    gl.viewport(0, 0, camera.width, camera.height);
-    gl.enable(gl.SCISSOR_TEST);
-    gl.scissor(0, rows[0], camera.width, rows[1] - rows[0]);
-    gl.useProgram(this.program);
-    this.#bindTextures();
-    const c = camera.c2w;
-    gl.uniform1f(uniforms.frameHeight, camera.height);
-    gl.uniform2f(uniforms.focal, camera.fx, camera.fy);
-    gl.uniform2f(uniforms.principal, camera.cx, camera.cy);
-    gl.uniformMatrix3fv(uniforms.rotation, false, [0, 1, 2].flatMap((j) => c.map((row) => row[j])));
-    gl.uniform3f(uniforms.origin, c[0][3], c[1][3], c[2][3]);
-    gl.uniform1i(uniforms.mode, MODES.indexOf(modeNamed(look.mode)));
-    gl.uniform1f(uniforms.gain, look.gain);
-    gl.uniform2i(uniforms.shown, ...look.planes);
-    gl.drawArrays(gl.TRIANGLES, 0, 3);
-    gl.disable(gl.SCISSOR_TEST);
+    const { buffer } = this.#frame(purpose, camera.width, camera.height);
+    const place = { x: 0, y: rows[0], width: camera.width, height: rows[1] - rows[0] };
+    this.#march(buffer, place, [0, 0], camera, look);
   }
 
-  /** Shows a frame on the canvas, which may have another size. */
-  show(purpose) {
+  /**
+   * Draws a whole frame straight into a part of a framebuffer, as headsets want it.
+   *
+   * @param {WebGLFramebuffer | null} buffer null is the canvas.
+   * @param {{x: number, y: number, width: number, height: number}} place Of the camera's size; y from the bottom.
+   * @param {object} camera As for `draw`.
+   * @param {object} look As for `draw`.
+   */
+  drawInto(buffer, place, camera, look) {
+    this.#march(buffer, place, [place.x, place.y], camera, look);
+  }
+
+  /** Shows a frame on the canvas or in a part of a framebuffer, which may have another size. */
+  show(purpose, target = null, place = this.#canvas) {
     const { gl } = this;
     const { buffer, width, height } = this.frames[purpose];
-    const [right, top] = [gl.drawingBufferWidth, gl.drawingBufferHeight];
+    const [right, top] = [place.x + place.width, place.y + place.height];
     gl.bindFramebuffer(gl.READ_FRAMEBUFFER, buffer);
-    gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, null);
-    const filter = width === right && height === top ? gl.NEAREST : gl.LINEAR;
-    gl.blitFramebuffer(0, 0, width, height, 0, 0, right, top, gl.COLOR_BUFFER_BIT, filter);
+    gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, target);
+    const filter = width === place.width && height === place.height ? gl.NEAREST : gl.LINEAR;
+    gl.blitFramebuffer(0, 0, width, height, place.x, place.y, right, top, gl.COLOR_BUFFER_BIT, filter);
   }
 
   /** Waits for the graphics card by reading a pixel of a frame. */
@@ -114,6 +112,33 @@ export class Renderer {
     const { gl } = this;
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.frames[purpose].buffer);
     gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+  }
+
+  get #canvas() {
+    return { x: 0, y: 0, width: this.gl.drawingBufferWidth, height: this.gl.drawingBufferHeight };
+  }
+
+  /** Draws the part `place` of a frame whose lower left corner is at `corner` of a framebuffer. */
+  #march(buffer, place, corner, camera, look) {
+    const { gl, uniforms } = this;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, buffer);
+    gl.viewport(...corner, camera.width, camera.height);
+    gl.enable(gl.SCISSOR_TEST);
+    gl.scissor(place.x, place.y, place.width, place.height);
+    gl.useProgram(this.program);
+    this.#bindTextures();
+    const c = camera.c2w;
+    gl.uniform1f(uniforms.frameTop, corner[1] + camera.height);
+    gl.uniform2f(uniforms.focal, camera.fx, camera.fy);
+    gl.uniform2f(uniforms.principal, corner[0] + camera.cx, camera.cy);
+    gl.uniformMatrix3fv(uniforms.rotation, false, [0, 1, 2].flatMap((j) => c.map((row) => row[j])));
+    gl.uniform3f(uniforms.origin, c[0][3], c[1][3], c[2][3]);
+    gl.uniform1i(uniforms.mode, MODES.indexOf(modeNamed(look.mode)));
+    gl.uniform1f(uniforms.gain, look.gain);
+    gl.uniform2i(uniforms.shown, ...look.planes);
+    gl.uniform1i(uniforms.seeThrough, look.seeThrough ? 1 : 0);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+    gl.disable(gl.SCISSOR_TEST);
   }
 
   #frame(purpose, width, height) {

@@ -9,13 +9,14 @@ const MOST_DETAIL = 2; // pixels of the canvas for one of the photos: more would
  * @param {HTMLElement} stage Holds it.
  * @param {object} photo The camera of the photos.
  * @param {object | null} fixed A camera in pixels that a script has set.
+ * @param {number} most Pixels of the canvas along one of the page.
  */
-export function fitCanvas(canvas, stage, photo, fixed) {
+export function fitCanvas(canvas, stage, photo, fixed, most) {
   const ratio = devicePixelRatio || 1;
   const sides = [(fixed ?? photo).width, (fixed ?? photo).height];
   const fit = Math.min(...roomOf(stage).map((room, axis) => room / sides[axis]));
   const scale = fixed ? 1 / ratio : fit;
-  const detail = fixed ? 1 : Math.min(fit * ratio, MOST_DETAIL);
+  const detail = fixed ? 1 : Math.min(fit * Math.min(ratio, most), MOST_DETAIL);
   const [width, height] = sides.map((side) => Math.max(1, Math.round(side * detail)));
   Object.assign(canvas.style, { width: `${sides[0] * scale}px`, height: `${sides[1] * scale}px` });
   if (canvas.width !== width || canvas.height !== height) {

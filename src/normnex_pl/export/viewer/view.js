@@ -48,9 +48,9 @@ export class View {
     this.wanted = clampState({ ...this.wanted, ...part }, this.limits);
   }
 
-  reset() {
-    this.swaying = false;
-    this.to(HOME);
+  /** Arrives at once. */
+  jump() {
+    this.shown = { ...this.wanted };
   }
 
   get swaying() {

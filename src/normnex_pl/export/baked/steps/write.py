@@ -19,6 +19,7 @@ from normnex_pl.export.baked.kinds import Kinds
 from normnex_pl.export.baked.layout import layout_pages
 from normnex_pl.export.baked.manifest import Manifest
 from normnex_pl.export.baked.parallel import in_parallel
+from normnex_pl.export.baked.presenting import Presentation, write_poster
 from normnex_pl.export.baked.steps.quantize import QuantizedTexture
 from normnex_pl.export.baked.tiles import ABSENT, pack_pages
 
@@ -55,6 +56,7 @@ def write_image(
     basis: FittedTable,
     base_color: Encoding,
     exact: Encoding,
+    presentation: Presentation | None = None,
 ) -> Manifest:
     """Write a baked multiplane image, whole or not at all.
 
@@ -65,6 +67,7 @@ def write_image(
         basis: The basis functions.
         base_color: How base colours are compressed.
         exact: How opacities and features are compressed.
+        presentation: What the image says of itself.
 
     Raises:
         UserError: There are more tiles than pages can hold.
@@ -76,9 +79,11 @@ def write_image(
             write_texture(temporary, "features", textures.features, exact),
         )
         table = write_basis(temporary, basis)
-        files = [table.stored, *written.files]
+        entry = None if presentation is None else write_poster(temporary, presentation)
+        posters = [entry.poster] if entry and entry.poster else []
+        files = [table.stored, *written.files, *posters]
         sizes = SizesEntry(sum(file.bytes for file in files), decoded_bytes(written, table))
-        manifest = Manifest(**description, textures=written, basis=table, bytes=sizes)
+        manifest = Manifest(**description, textures=written, basis=table, bytes=sizes, presentation=entry)
         write_manifest(temporary, manifest)
     return manifest
 

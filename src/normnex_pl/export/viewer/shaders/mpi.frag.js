@@ -24,15 +24,16 @@ uniform vec2 canvasCentre;
 uniform vec2 canvasSize;
 uniform vec2 depthRange;    // near, far
 
-uniform float frameHeight;  // pixels
+uniform float frameTop;     // of the frame, in pixels from the bottom of what it is drawn into
 uniform vec2 focal;         // of the camera, in pixels of the frame
-uniform vec2 principal;
+uniform vec2 principal;     // from the left of what it is drawn into, and from the frame's top
 uniform mat3 rotation;      // camera to world
 uniform vec3 origin;
 
 uniform int mode;           // index of a mode of modes.js
 uniform float gain;         // of the specular part
 uniform ivec2 shown;        // first and last plane
+uniform bool seeThrough;    // what no plane covers is transparent
 
 out vec4 pixel;
 
@@ -58,7 +59,7 @@ bool readsFeatures();
 vec3 modeColor(Sums sums);
 
 Ray castRay() {
-  vec2 place = vec2(gl_FragCoord.x, frameHeight - gl_FragCoord.y);
+  vec2 place = vec2(gl_FragCoord.x, frameTop - gl_FragCoord.y);
   vec3 direction = rotation * vec3((place - principal) / focal, 1);
   vec2 slope = direction.xy / direction.z;
   vec2 scale = 2.0 / canvasSize;
@@ -158,7 +159,10 @@ vec3 normalColor(vec3 sum) {
   return (seen * vec3(1, -1, -1) + 1.0) / 2.0;
 }
 
+// Displays that one sees through expect colours that are multiplied by their opacity, and therefore no larger.
 void main() {
-  pixel = vec4(modeColor(march(castRay())), 1);
+  Sums sums = march(castRay());
+  vec3 color = modeColor(sums);
+  pixel = seeThrough ? vec4(min(color, vec3(sums.covered)), sums.covered) : vec4(color, 1);
 }
 `;
