@@ -81,6 +81,23 @@ def test_photos_without_texture_show_nothing() -> None:
     assert len(matched(painted(3.0, contrast=0.0))) == 0
 
 
+def test_pixels_that_a_mask_ignores_show_nothing_and_hide_nothing() -> None:
+    """The left part of every photo shows something else, which the masks ignore."""
+    views = painted(2.0)
+    spoiled = [image.clone() for image in views.images]
+    for index, image in enumerate(spoiled):
+        image[:, :20] = 40 * index % 256
+    masks = [torch.ones(HEIGHT, WIDTH, dtype=torch.bool) for _ in spoiled]
+    for mask in masks:
+        mask[:, :20] = False
+    found = matched(replace(views, images=tuple(spoiled), masks=tuple(masks)))
+    columns = FOCAL * found[:, 0] / found[:, 2] + WIDTH / 2
+    assert columns.min() > 20
+    assert len(found) > 0.5 * (WIDTH - 20) * HEIGHT
+    wrong = np.abs(1 / found[:, 2] - 1 / 2.0) / (0.9 / 63)
+    assert np.quantile(wrong, 0.95) < 1
+
+
 def test_planes_stand_where_the_photos_agree() -> None:
     views = painted(2.5)
     choice = place_planes(views, AutomaticPlanes(), {})

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from normnex_pl.core.types import Camera, View, ViewTruth
+from normnex_pl.core.truth import ViewTruth
+from normnex_pl.core.types import Camera, View
 from normnex_pl.evaluation.specular_variation import SpecularVariation, specular_variation
 from normnex_pl.geometry.cameras import image_rays
 from support.small import GEOMETRY, moved, reference_camera

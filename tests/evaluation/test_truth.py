@@ -19,7 +19,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import Camera, View, ViewTruth
+from normnex_pl.core.truth import ViewTruth
+from normnex_pl.core.types import Camera, View
 from normnex_pl.data.truth import LABELS, read_truth
 from normnex_pl.evaluation.report import report
 from normnex_pl.evaluation.summary import mean_of

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from normnex_pl.core.types import Scene, View, ViewTruth
+from normnex_pl.core.truth import ViewTruth
+from normnex_pl.core.types import Scene, View
 from normnex_pl.evaluation.metrics import psnr
 from normnex_pl.evaluation.pictures.colors import error_map
 from normnex_pl.evaluation.report import contact_sheet, report

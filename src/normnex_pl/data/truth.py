@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.types import PaneLayers, ViewTruth
+from normnex_pl.core.truth import PaneLayers, ViewTruth
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from normnex_pl.core.types import View, ViewTruth
+from normnex_pl.core.truth import ViewTruth
+from normnex_pl.core.types import View
 from normnex_pl.geometry.cameras import image_rays, project, sample_image
 
 # A point's specular part varies if its true value deviates by more than this from its mean over the views.

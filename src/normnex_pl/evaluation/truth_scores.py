@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from normnex_pl.core.types import Camera, View, ViewTruth
+from normnex_pl.core.truth import ViewTruth
+from normnex_pl.core.types import Camera, View
 from normnex_pl.data.truth import LABELS
 from normnex_pl.evaluation.metrics import mse_to_psnr
 from normnex_pl.geometry.cameras import image_rays

@@ -9,7 +9,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from normnex_pl.core.types import MPIGeometry, Scene, View, ViewTruth
+from normnex_pl.core.truth import ViewTruth
+from normnex_pl.core.types import MPIGeometry, Scene, View
 from normnex_pl.evaluation.alignment import aligned_metrics
 from normnex_pl.evaluation.baselines import best_plane_warp_psnr, nearest_training_view
 from normnex_pl.evaluation.metrics import image_metrics, psnr

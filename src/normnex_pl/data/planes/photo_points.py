@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from normnex_pl.core.errors import UserError
@@ -18,6 +18,8 @@ from normnex_pl.data.poses import from_the_middle
 from normnex_pl.geometry.cameras import image_rays, sample_image
 
 _FEWEST_VIEWS = 3
+# A small pixel counts if the mask ignores none of what it averages, up to rounding.
+_WHOLE = 0.999
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class PhotoAgreement:
         usual = cost.where(cost.isfinite(), torch.nan).nanmedian(dim=0).values
         inside = (index > 0) & (index < self.num_planes - 1)
         found = inside & (best <= self.distinct * usual) & (self._deviation(reference.image) >= self.contrast)
+        found &= reference.counts
         places = index + lowest_between(cost, index)
         disparity = disparities[0] + places * (disparities[1] - disparities[0])
         return (directions / disparity[..., None])[found].double().numpy()
@@ -86,8 +89,12 @@ class PhotoAgreement:
         width = min(self.width, image.shape[3])
         height = max(1, round(image.shape[2] * width / image.shape[3]))
         small = F.interpolate(image, (height, width), mode="area")[0].movedim(0, -1)
+        mask = views.masks[index] if views.masks else None
+        counts = torch.ones(height, width, dtype=torch.bool)
+        if mask is not None:
+            counts = F.interpolate(mask[None, None].float(), (height, width), mode="area")[0, 0] > _WHOLE
         K = torch.from_numpy(views.intrinsics[index].scaled_to(width, height).matrix).float()
-        return _Photo(small, Camera(K, torch.from_numpy(views.c2w[index]).float(), width, height))
+        return _Photo(small, counts, Camera(K, torch.from_numpy(views.c2w[index]).float(), width, height))
 
     def _difference(
         self, reference: _Photo, matched: Sequence[_Photo], points: Float[Tensor, "height width 3"]
@@ -99,7 +106,9 @@ class PhotoAgreement:
         """
         differences = []
         for photo in matched:
-            colors, seen = sample_image(photo.image, photo.camera, points)
+            values = torch.cat([photo.image, photo.counts[..., None]], dim=-1)
+            sampled, seen = sample_image(values, photo.camera, points)
+            colors, seen = sampled[..., :3], seen & (sampled[..., 3] > _WHOLE)
             difference = self._averaged((colors - reference.image).abs().mean(dim=-1))
             differences.append(difference.masked_fill(~seen, torch.inf))
         ordered = torch.stack(differences).sort(dim=0).values
@@ -121,9 +130,10 @@ class PhotoAgreement:
 
 @dataclass(frozen=True)
 class _Photo:
-    """A small photo in floats, and its camera."""
+    """A small photo in floats, which of its pixels count, and its camera."""
 
     image: Float[Tensor, "height width 3"]
+    counts: Bool[Tensor, "height width"]
     camera: Camera
 
 

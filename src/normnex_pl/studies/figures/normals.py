@@ -14,7 +14,8 @@ from torch import Tensor
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.text import literal
-from normnex_pl.core.types import View, ViewTruth
+from normnex_pl.core.truth import ViewTruth
+from normnex_pl.core.types import View
 from normnex_pl.data.truth import read_truth
 from normnex_pl.evaluation.pictures.colors import mapped_colors, to_bytes
 from normnex_pl.evaluation.pictures.components import normals_picture

@@ -14,7 +14,8 @@ import torch
 from typing_extensions import override
 
 from normnex_pl.core.checkout import checkout_commit
-from normnex_pl.core.types import Scene, View, ViewTruth
+from normnex_pl.core.truth import ViewTruth
+from normnex_pl.core.types import Scene, View
 from normnex_pl.data.datamodule import SceneDataModule
 from normnex_pl.data.truth import read_truth
 from normnex_pl.evaluation.pictures.colors import write_png
