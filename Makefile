@@ -38,7 +38,7 @@ in_notebooks = $(foreach name,RUNS SWEEP SCENE,$(if $(value $(name)),$(name)="$$
 # that it was made for. Without the stamp, or when the stamp is older than the files that say what to
 # install, the next target installs again; otherwise the environment is used as it is.
 HERE := $(shell pwd | cksum | cut -d' ' -f1)
-TEST_EXTRAS := dev,scenes,capture,video,notebooks
+TEST_EXTRAS := dev,scenes,capture,video,exr,notebooks
 STAMP := $(VENV)/.stamp-$(HERE)-
 FOR_RUNS := $(STAMP)runtime
 FOR_SCENES := $(STAMP)scenes
