@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -17,7 +17,6 @@ from normnex_pl.export.formats.score import score_export
 from normnex_pl.training.run_folder import RunFolder
 from normnex_pl.training.trained_run import find_device, read_run
 
-_Part = TypeVar("_Part")
 # Where an option belongs in a format: the names of fields from the outside in.
 _PLACES = {
     "quality": ("quality",),
@@ -47,7 +46,8 @@ class Options:
         pictures: Of layers: png (8 bits, sRGB) or exr (half floats, linear, premultiplied, with depth).
         layers: Of glb, gltf and layers: how many to write; by default as many as the model has.
         splats: Of ply and spz: how many to write at most, in millions.
-        eye_distance: Of stereo and quilts: between the outermost viewpoints, as a share of the capture's width.
+        eye_distance: Of stereo and quilts: between the outermost viewpoints, as a share of the capture's
+            width.
         convergence: Of stereo and quilts: depth at the height of the screen, in world units; by default the
             content's median.
         quilt_columns: Of a quilt: views beside each other.
@@ -120,12 +120,11 @@ def _has(part: Any, place: tuple[str, ...]) -> bool:
     return True
 
 
-def _with(part: _Part, place: tuple[str, ...], value: Any) -> _Part:
+def _with(part: Any, place: tuple[str, ...], value: Any) -> Any:
     """Return a copy in which the field at a place has another value."""
     name, *others = place
-    assert is_dataclass(part)
     inner = _with(getattr(part, name), tuple(others), value) if others else value
-    return replace(part, **{name: inner})  # type: ignore[return-value]
+    return replace(part, **{name: inner})
 
 
 def _bytes_of(path: Path) -> int:

@@ -130,7 +130,9 @@ class BakedMPI(nn.Module):
         alpha = values * present[:, None]
         if plane == len(self.depths) - 1:
             alpha = self.background(alpha, coordinates[:, None])
-        base, colored = self.base_color.read(torch.tensor(plane // self.sublayers, device=device), coordinates)
+        base, colored = self.base_color.read(
+            torch.tensor(plane // self.sublayers, device=device), coordinates
+        )
         return alpha[:, 0] * colored, base
 
     def _opacity(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray sub 2"], Float[Tensor, "ray sub"]]:

@@ -69,7 +69,9 @@ class LayersFormat(ExportFormat):
     def open(self, path: Path, device: torch.device) -> ViewRenderer:
         found = _read(path)
         if found is None:
-            raise UserError(f"{path / _DESCRIPTION}: expected a description of layers, found none. Export it again.")
+            raise UserError(
+                f"{path / _DESCRIPTION}: expected a description of layers, found none. Export it again."
+            )
         kind = PICTURES[found["pictures"]]
         quads = [
             Quad(kind.read(path / entry["picture"]), entry["depth_of_layer"], tuple(entry["corners"]))

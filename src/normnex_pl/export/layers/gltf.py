@@ -1,7 +1,7 @@
 """Flat layers as a scene of glTF 2.0: a textured quad a layer, unlit and blended.
 
-Source: The Khronos glTF 2.0 specification, and its extension KHR_materials_unlit. Lengths are metres, in glTF's
-axes: x right, y up, z towards the viewer, who stands at the origin.
+Source: The Khronos glTF 2.0 specification, and its extension KHR_materials_unlit. Lengths are metres, in
+glTF's axes: x right, y up, z towards the viewer, who stands at the origin.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def make_scene(stack: LayerStack, metres: float) -> GLTFScene:
     return GLTFScene(document, meshes.content, tuple(in_parallel(_png, layers)))
 
 
-def _document(names: list[str], primitives: list[dict[str, Any]], places: list[list[float]]) -> dict[str, Any]:
+def _document(
+    names: list[str], primitives: list[dict[str, Any]], places: list[list[float]]
+) -> dict[str, Any]:
     """Return all entries but those of buffers and cameras."""
     numbers = range(len(names))
     return {

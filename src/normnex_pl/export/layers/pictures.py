@@ -53,7 +53,9 @@ class PNGPictures(LayerPictures):
     """8 bits a channel, and a 16-bit picture of disparities."""
 
     name = "png"
-    colors = "sRGB, not multiplied by the opacity (straight); depth: 16 bits, 0 far to 65535 near in disparity"
+    colors = (
+        "sRGB, not multiplied by the opacity (straight); depth: 16 bits, 0 far to 65535 near in disparity"
+    )
 
     @override
     def write(self, folder: Path, name: str, layer: FlatLayer, stack: LayerStack) -> dict[str, str]:
@@ -75,7 +77,9 @@ class EXRPictures(LayerPictures):
     """Half floats R, G, B and A, and a channel Z of depths in single precision."""
 
     name = "exr"
-    colors = "linear light of sRGB's primaries, multiplied by the opacity (premultiplied); Z: depth, world units"
+    colors = (
+        "linear light of sRGB's primaries, multiplied by the opacity (premultiplied); Z: depth, world units"
+    )
 
     @override
     def write(self, folder: Path, name: str, layer: FlatLayer, stack: LayerStack) -> dict[str, str]:
@@ -117,7 +121,7 @@ def _on_canvas(values: Tensor, layer: FlatLayer, stack: LayerStack, filler: floa
     return page
 
 
-def _openexr():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _openexr():  # type: ignore[no-untyped-def]
     try:
         import OpenEXR  # an extra, which only these files need
     except ImportError as error:

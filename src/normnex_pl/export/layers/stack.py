@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -81,7 +82,7 @@ def stack_layers(baked: BakedMPI, count: int | None = None) -> LayerStack:
         raise UserError(f"--layers: expected 1 to {planes}, the planes of this image, found {count}.")
     grid = baked.base_color.grid
     ends = [round(i * planes / count) for i in range(count + 1)]
-    layers = [_flat_layer(baked, range(*pair)) for pair in zip(ends[:-1], ends[1:], strict=True)]
+    layers = [_flat_layer(baked, range(*pair)) for pair in pairwise(ends)]
     shown = tuple(layer for layer in layers if layer is not None)
     return LayerStack(shown, grid.width, grid.height, baked.geometry)
 

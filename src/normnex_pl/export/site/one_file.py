@@ -1,7 +1,7 @@
 """The viewer and an image in one HTML file, which needs no server and no network.
 
-Browsers load no modules from disk. The modules are data URLs instead, which an import map gives names; a module
-imports others by these names, since a relative address means nothing in a data URL.
+Browsers load no modules from disk. The modules are data URLs instead, which an import map gives names; a
+module imports others by these names, since a relative address means nothing in a data URL.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def embed(viewer: Path, files: Mapping[str, bytes]) -> str:
     page = _SCRIPT.sub(lambda found: f"<script>{_inside_script(read(found[1]))}</script>", page)
     page = _STYLES.sub(lambda found: f"<style>{read(found[1])}</style>", page)
     page = _ICON.sub(
-        lambda found: f'<link rel="icon" href="{_data_url(read(found[1]), found[2])}" type="{found[2]}">', page
+        lambda found: f'<link rel="icon" href="{_data_url(read(found[1]), found[2])}" type="{found[2]}">',
+        page,
     )
     page = _MODULE.sub(
         lambda found: f'{_import_map(viewer)}\n  <script type="module">import "{_NAMES}{found[1]}";</script>',
@@ -69,7 +70,9 @@ def embedded_files(page: str) -> dict[str, bytes]:
     """
     found = {match[1]: base64.b64decode(match[2]) for match in _FILE.finditer(page)}
     if not found:
-        raise UserError("page: expected one with a baked multiplane image inside, found none. Export it again.")
+        raise UserError(
+            "page: expected one with a baked multiplane image inside, found none. Export it again."
+        )
     return found
 
 
