@@ -29,6 +29,8 @@ _MILLION = 1e6
 _CHUNK = 1 << 15  # splats at once in the fit
 _THICKNESS = 0.02  # of a splat along z, as a share of its width
 _SCALE_STEPS = 16  # to a factor of e, as SPZ stores scales; opacities make up for the rounding
+_MOST_VIEWS = 16  # that say what is seen, and in what colours
+_LEAST_ALPHA = 0.5 / 255
 _LEAST_PLANE = 1 / 1000  # weight below which a plane's texel is left out before planes are composited
 
 
@@ -100,7 +102,7 @@ def convert(baked: BakedMPI, settings: SplatSettings, fit: HarmonicFit) -> Splat
         fit: Fits the colours.
     """
     cameras = capture_cameras(baked)
-    light = LightLeft(viewpoints(cameras), baked.geometry)
+    light = LightLeft(_some(viewpoints(cameras)), baked.geometry)
     batches = []
     for layer in range(len(baked.layer_depths)):
         for cells in _layer_cells(baked, layer, light, settings, cameras):
@@ -112,7 +114,14 @@ def convert(baked: BakedMPI, settings: SplatSettings, fit: HarmonicFit) -> Splat
     batches = _heaviest([batch for batch in batches if len(batch.depth)], round(settings.most * _MILLION))
     if not batches:
         raise UserError("splats: expected an image that shows something, found an empty one. Train longer.")
-    return Splats.join([_splats(baked, batch, cameras, settings, fit) for batch in reversed(batches)])
+    seen = _some(cameras)
+    return Splats.join([_splats(baked, batch, seen, settings, fit) for batch in reversed(batches)])
+
+
+def _some(cameras: list[Camera]) -> list[Camera]:
+    """Return as many cameras as are looked through, evenly among all."""
+    count = min(len(cameras), _MOST_VIEWS)
+    return [cameras[i * len(cameras) // count] for i in range(count)]
 
 
 def capture_cameras(baked: BakedMPI) -> list[Camera]:
@@ -134,7 +143,7 @@ def _layer_cells(
     alphas, weights = [], []
     for plane in planes:
         alpha, base = baked.texels(plane, places)
-        some = (alpha > 0).nonzero()[:, 0]
+        some = (alpha > _LEAST_ALPHA).nonzero()[:, 0]
         weight = torch.zeros_like(alpha)
         depth = float(baked.depths[plane])
         weight[some] = light.pass_plane(depth, alpha.view(shape), places[some], alpha[some])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from normnex_pl.export.splats.splats import Splats
 DEGREE = 2
 
 
+@runtime_checkable
 class SplatRenderer(Protocol):
     """A way to render splats."""
 
