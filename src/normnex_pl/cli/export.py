@@ -14,6 +14,7 @@ from normnex_pl.export.baked.files import baked_folder
 from normnex_pl.export.formats import FORMATS, ExportFormat
 from normnex_pl.export.formats.base import NotMeasuredError
 from normnex_pl.export.formats.score import score_export
+from normnex_pl.export.splats.rasterisers import RASTERISERS
 from normnex_pl.training.run_folder import RunFolder
 from normnex_pl.training.trained_run import find_device, read_run
 
@@ -23,6 +24,7 @@ _PLACES = {
     "pictures": ("pictures",),
     "layers": ("layers",),
     "splats": ("settings", "most"),
+    "rasteriser": ("settings", "rasteriser"),
     "eye_distance": ("eyes", "distance"),
     "convergence": ("eyes", "convergence"),
     "quilt_columns": ("layout", "columns"),
@@ -46,6 +48,8 @@ class Options:
         pictures: Of layers: png (8 bits, sRGB) or exr (half floats, linear, premultiplied, with depth).
         layers: Of glb, gltf and layers: how many to write; by default as many as the model has.
         splats: Of ply and spz: how many to write at most, in millions.
+        rasteriser: Of ply and spz: what splats are made for: antialiased (Spark, and viewers with that switch
+            on) or classic (the original, and viewers with it off); by default antialiased.
         eye_distance: Of stereo and quilts: between the outermost viewpoints, as a share of the capture's
             width.
         convergence: Of stereo and quilts: depth at the height of the screen, in world units; by default the
@@ -69,6 +73,7 @@ class Options:
     pictures: Literal["png", "exr"] | None = None
     layers: int | None = None
     splats: float | None = None
+    rasteriser: Literal["antialiased", "classic"] | None = None
     eye_distance: float | None = None
     convergence: float | None = None
     quilt_columns: int | None = None
@@ -108,7 +113,7 @@ def configured_format(options: Options) -> ExportFormat:
             raise UserError(
                 f"--{name}: expected a format that has it ({having}), found {options.format}. Leave it out."
             )
-        chosen = _with(chosen, place, value)
+        chosen = _with(chosen, place, RASTERISERS[value] if name == "rasteriser" else value)
     return chosen
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from export.formats.page import MODULES, ExportPage
 
 # The same run, scene and browser as the viewer's tests have.
 from export.viewer.conftest import bakes, browser, scene  # noqa: F401
-from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")

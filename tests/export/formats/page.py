@@ -47,7 +47,9 @@ class ExportPage:
 
     def open_glb(self, path: Path, camera: Camera, metres: float) -> dict[str, Any]:
         """Load a file by three.js' GLTFLoader and draw it; return what was found in it."""
-        found: dict[str, Any] = self.page.evaluate("args => openGLB(...args)", [_text(path), seen(camera, metres)])
+        found: dict[str, Any] = self.page.evaluate(
+            "args => openGLB(...args)", [_text(path), seen(camera, metres)]
+        )
         return found
 
     def open_splats(self, path: Path, camera: Camera, turned: bool, classic: bool) -> dict[str, Any]:

@@ -32,7 +32,9 @@ def test_the_page_works_from_disk_and_asks_for_nothing(
     quality: int | None, run: Path, tmp_path: Path, browser: Browser
 ) -> None:
     file = HTMLFormat(quality).write(run, tmp_path / "a scene.html")
-    context = browser.new_context(offline=True, viewport={"width": 900, "height": 640}, reduced_motion="reduce")
+    context = browser.new_context(
+        offline=True, viewport={"width": 900, "height": 640}, reduced_motion="reduce"
+    )
     page = context.new_page()
     said: list[str] = []
     asked: list[str] = []
@@ -49,11 +51,15 @@ def test_the_page_works_from_disk_and_asks_for_nothing(
     camera = middle_camera(baked)
     K = camera.K.tolist()
     seen = {"fx": K[0][0], "fy": K[1][1], "cx": K[0][2], "cy": K[1][2], "c2w": camera.c2w.tolist()}
-    page.evaluate("camera => viewer.setCamera(camera)", seen | {"width": camera.width, "height": camera.height})
+    page.evaluate(
+        "camera => viewer.setCamera(camera)", seen | {"width": camera.width, "height": camera.height}
+    )
     page.evaluate("viewer.settled()")
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"html_{quality}.png")
-    page.evaluate("picture.style.borderRadius = 0; picture.style.zIndex = 1; picture.style.position = 'relative'")
+    page.evaluate(
+        "picture.style.borderRadius = 0; picture.style.zIndex = 1; picture.style.position = 'relative'"
+    )
     picture = np.asarray(Image.open(io.BytesIO(page.locator("#picture").screenshot())).convert("RGB")) / 255
     context.close()
     assert said == []

@@ -10,7 +10,8 @@ import torch
 from export.splats.oracle import render_splats
 from normnex_pl.core.types import Camera
 from normnex_pl.export.splats.harmonics import Y0
-from normnex_pl.export.splats.opacity import dilogarithm, splat_opacity, splat_sizes
+from normnex_pl.export.splats.opacity import dilogarithm, splat_opacities, splat_variances
+from normnex_pl.export.splats.rasterisers import RASTERISERS, Rasteriser
 from normnex_pl.export.splats.splats import Splats
 
 
@@ -20,18 +21,18 @@ def test_the_dilogarithm_has_its_known_values() -> None:
     torch.testing.assert_close(found, expected, atol=3e-4, rtol=0)
 
 
-def grid_of_splats(alpha: float, pitch: float, size: float = 0.6) -> tuple[Splats, float]:
-    """Cover a white plane at depth 1, seen by `camera`, and return the splats' size."""
+def grid_of_splats(alpha: float, pitch: float, rasteriser: Rasteriser) -> Splats:
+    """Cover a white plane at depth 1, seen by `CAMERA`."""
     side = int(64 / pitch)
     x, y = torch.meshgrid(*[(torch.arange(side) + 0.5) * pitch] * 2, indexing="xy")
     means = torch.stack([x.flatten() / 64, y.flatten() / 64, torch.ones(side**2)], dim=-1)
-    sizes = splat_sizes(torch.tensor([alpha]), size, 1.0, 0.99)
-    opacity = splat_opacity(torch.tensor([alpha]), sizes, 0.99)
-    variance = float(sizes * pitch) ** 2 - 0.3  # what the rasteriser adds
+    planes = torch.full((side**2,), alpha)
+    variance = splat_variances(planes, pitch, (0.4, 1.2), 0.99, rasteriser)
+    opacity = splat_opacities(planes, variance, pitch, 0.99, rasteriser)
     sh = torch.zeros(side**2, 9, 3)
     sh[:, 0] = 0.5 / Y0
-    scales = torch.tensor([1, 1, 0.01]) * torch.full((side**2, 1), variance**0.5 / 64)
-    return Splats(means, scales, opacity.expand(side**2), sh), float(sizes)
+    scales = torch.tensor([1, 1, 0.01]) * variance.sqrt()[:, None] / 64
+    return Splats(means, scales, opacity, sh)
 
 
 CAMERA = Camera(torch.tensor([[64.0, 0, 0], [0, 64.0, 0], [0, 0, 1]]), torch.eye(3, 4), 64, 64)
@@ -39,13 +40,21 @@ CAMERA = Camera(torch.tensor([[64.0, 0, 0], [0, 64.0, 0], [0, 0, 1]]), torch.eye
 
 @pytest.mark.parametrize("alpha", [0.05, 0.3, 0.6, 0.9, 0.98])
 @pytest.mark.parametrize("pitch", [1.0, 2.0, 4.0])
-def test_splats_on_a_grid_are_as_opaque_as_their_plane(alpha: float, pitch: float) -> None:
-    splats, _ = grid_of_splats(alpha, pitch)
-    shown = render_splats(splats, CAMERA)[12:-12, 12:-12]
+@pytest.mark.parametrize("name", RASTERISERS)
+def test_splats_on_a_grid_are_as_opaque_as_their_plane(name: str, pitch: float, alpha: float) -> None:
+    splats = grid_of_splats(alpha, pitch, RASTERISERS[name])
+    shown = render_splats(splats, CAMERA, antialiased=name == "antialiased")[12:-12, 12:-12]
     depth = -torch.log1p(-shown[..., 0]).mean()
     assert float(1 - torch.exp(-depth)) == pytest.approx(alpha, abs=0.02)
 
 
-def test_splats_that_cannot_be_opaque_enough_are_larger() -> None:
-    assert grid_of_splats(0.5, 1.0)[1] == pytest.approx(0.6)
-    assert grid_of_splats(0.999, 1.0)[1] > 0.7
+@pytest.mark.parametrize("rasteriser", RASTERISERS.values(), ids=list(RASTERISERS))
+def test_splats_are_larger_only_where_they_must_be(rasteriser: Rasteriser) -> None:
+    alpha = torch.tensor([0.0, 0.2, 0.9, 0.999])
+    sizes = splat_variances(alpha, 1.0, (0.4, 1.2), 0.99, rasteriser).sqrt()
+    assert float(sizes[0]) == pytest.approx(0.4)
+    assert sizes.diff().min() >= 0
+    assert float(sizes[-1]) > 0.5
+    opacities = splat_opacities(alpha, sizes**2, 1.0, 0.99, rasteriser)
+    assert float(opacities[0]) == 0
+    assert float(opacities.max()) <= 0.99

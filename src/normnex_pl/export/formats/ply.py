@@ -50,7 +50,7 @@ class PLYFormat(ExportFormat):
 
     @override
     def open(self, path: Path, device: torch.device) -> ViewRenderer:
-        return splat_view_renderer(path, device, read_ply, self.find)
+        return splat_view_renderer(path, device, read_ply, self.find, self.settings.rasteriser)
 
 
 def _is_ours(path: Path) -> bool:

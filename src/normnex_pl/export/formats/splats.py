@@ -14,6 +14,7 @@ from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.formats.base import NotMeasuredError, ViewRenderer
 from normnex_pl.export.splats.convert import SplatSettings, convert
 from normnex_pl.export.splats.harmonics import HarmonicFit
+from normnex_pl.export.splats.rasterisers import Rasteriser
 from normnex_pl.export.splats.render import SplatRenderer
 from normnex_pl.export.splats.splats import Splats
 
@@ -49,6 +50,7 @@ def splat_view_renderer(
     device: torch.device,
     read: Callable[[Path], Splats],
     find: Callable[[torch.device], SplatRenderer | None],
+    rasteriser: Rasteriser,
 ) -> ViewRenderer:
     """Return a renderer of a file.
 
@@ -59,7 +61,7 @@ def splat_view_renderer(
     if render is None:
         raise NotMeasuredError("splats are rendered by gsplat on a GPU, and one of them isn't here.")
     splats = read(path).to(device)
-    return lambda camera: render(splats, camera)
+    return lambda camera: render(splats, camera, rasteriser)
 
 
 def expect_at_most(settings: SplatSettings, most: int) -> None:

@@ -52,4 +52,4 @@ class SPZFormat(ExportFormat):
 
     @override
     def open(self, path: Path, device: torch.device) -> ViewRenderer:
-        return splat_view_renderer(path, device, read_spz, self.find)
+        return splat_view_renderer(path, device, read_spz, self.find, self.settings.rasteriser)

@@ -20,7 +20,8 @@ from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.steps.visibility import viewpoints
 from normnex_pl.export.splats.cells import Cells, Tolerance, group_planes, join_neighbours
 from normnex_pl.export.splats.harmonics import HarmonicFit
-from normnex_pl.export.splats.opacity import splat_opacity, splat_sizes
+from normnex_pl.export.splats.opacity import splat_opacities, splat_variances
+from normnex_pl.export.splats.rasterisers import ClassicRasteriser, Rasteriser
 from normnex_pl.export.splats.splats import Splats
 from normnex_pl.export.splats.visibility import LightLeft
 from normnex_pl.geometry.planes import canvas_grid, canvas_points
@@ -46,10 +47,10 @@ class SplatSettings:
         spread: How far planes may shift against each other between the middle and the outermost view and
             still be composited, in pixels.
         levels: How often 2 x 2 splats may be joined.
-        size: Standard deviation of a splat as it is seen, as a share of the pitch.
+        size: Standard deviation of a splat, as a share of the pitch.
         largest_size: The same of the most opaque ones.
         opacity: Largest opacity of a splat.
-        blur: Variance that rasterisers add to each splat, in square pixels.
+        rasteriser: Draws the splats.
     """
 
     most: float = 2.5
@@ -58,10 +59,10 @@ class SplatSettings:
     alpha: float = 0.1
     spread: float = 0.5
     levels: int = 3
-    size: float = 0.6
-    largest_size: float = 0.75
+    size: float = 0.3
+    largest_size: float = 0.5
     opacity: float = 0.99
-    blur: float = 0.3
+    rasteriser: Rasteriser = ClassicRasteriser()  # noqa: RUF009 (it has no state)
 
     def __post_init__(self) -> None:
         """Raise a UserError if a number is out of range."""
@@ -222,12 +223,11 @@ def _splats(
     """Return the splats of some cells."""
     means = canvas_points(batch.coordinates, batch.depth, baked.geometry)
     pixel = batch.depth / baked.geometry.fx  # world units
-    sizes = splat_sizes(batch.alpha, settings.size, settings.largest_size, settings.opacity)
-    variance = ((sizes * batch.pitch) ** 2 - settings.blur).clamp(min=(batch.pitch / 4) ** 2)
-    scale = variance.sqrt() * pixel
-    scale = ((_SCALE_STEPS * scale.log()).round() / _SCALE_STEPS).exp()
-    seen = ((scale / pixel) ** 2 + settings.blur).sqrt() / batch.pitch
-    opacity = splat_opacity(batch.alpha, seen, settings.opacity)
+    sizes = (settings.size, settings.largest_size)
+    drawn = (settings.opacity, settings.rasteriser)
+    variance = splat_variances(batch.alpha, batch.pitch, sizes, *drawn)
+    scale = ((_SCALE_STEPS * (variance.sqrt() * pixel).log()).round() / _SCALE_STEPS).exp()
+    opacity = splat_opacities(batch.alpha, (scale / pixel) ** 2, batch.pitch, *drawn)
     high = scale * baked.geometry.fx / baked.geometry.fy
     scales = torch.stack([scale, high, _THICKNESS * scale], dim=-1)
     parts = zip(means.split(_CHUNK), batch.color.split(_CHUNK), strict=True)

@@ -15,8 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from normnex_pl.export.splats.rasterisers import Rasteriser
+
 _TERMS = 4000  # of the series; at o = 1 its rest is 1 / 4000
 _SAMPLES = 2048
+_HALVINGS = 16
 
 
 def dilogarithm(values: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
@@ -25,33 +28,62 @@ def dilogarithm(values: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
     return _interpolated(values, inputs, outputs)
 
 
-def splat_sizes(
-    alpha: Float[Tensor, "*sample"], size: float, largest: float, most: float
-) -> Float[Tensor, "*sample"]:
-    """Return the standard deviations of splats, as shares of the pitch.
+def splat_variances(
+    alpha: Float[Tensor, "*splat"],
+    pitch: float,
+    sizes: tuple[float, float],
+    most: float,
+    rasteriser: Rasteriser,
+) -> Float[Tensor, "*splat"]:
+    """Return the smallest variances of splats that can be opaque enough.
 
     Args:
         alpha: Opacities of the plane, in [0, 1].
-        size: The usual one.
-        largest: That of splats that couldn't be opaque enough otherwise.
+        pitch: Between splats, in pixels.
+        sizes: Least and largest standard deviation, as shares of the pitch.
         most: Largest opacity of a splat.
+        rasteriser: Draws them.
+
+    Returns:
+        Before the rasteriser's blur, in square pixels.
     """
-    full = float(dilogarithm(torch.tensor([most]))[0])
-    return (_optical_depth(alpha) / (2 * math.pi * full)).sqrt().clamp(size, largest)
+    depth = _optical_depth(alpha)
+    low, high = (torch.full_like(alpha, (size * pitch) ** 2) for size in sizes)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        enough = _cover(middle, pitch, rasteriser) * dilogarithm(most * rasteriser.dimming(middle)) >= depth
+        low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
+    least = torch.full_like(alpha, (sizes[0] * pitch) ** 2)
+    suffices = _cover(least, pitch, rasteriser) * dilogarithm(most * rasteriser.dimming(least)) >= depth
+    return torch.where(suffices, least, high)
 
 
-def splat_opacity(
-    alpha: Float[Tensor, "*sample"], sizes: Float[Tensor, "*sample"], most: float
-) -> Float[Tensor, "*sample"]:
+def splat_opacities(
+    alpha: Float[Tensor, "*splat"],
+    variance: Float[Tensor, "*splat"],
+    pitch: float,
+    most: float,
+    rasteriser: Rasteriser,
+) -> Float[Tensor, "*splat"]:
     """Return the opacities of splats that together are as opaque as a plane, or as they can be.
 
     Args:
         alpha: Opacities of the plane, in [0, 1].
-        sizes: Standard deviations, as shares of the pitch.
+        variance: Of the splats, before the rasteriser's blur, in square pixels.
+        pitch: Between splats, in pixels.
         most: Largest opacity of a splat.
+        rasteriser: Draws them.
     """
     inputs, outputs = (part.to(alpha) for part in _table())
-    return _interpolated(_optical_depth(alpha) / (2 * math.pi * sizes**2), outputs, inputs).clamp(max=most)
+    seen = _interpolated(_optical_depth(alpha) / _cover(variance, pitch, rasteriser), outputs, inputs)
+    return (seen / rasteriser.dimming(variance)).clamp(max=most)
+
+
+def _cover(
+    variance: Float[Tensor, "*splat"], pitch: float, rasteriser: Rasteriser
+) -> Float[Tensor, "*splat"]:
+    """Return 2 pi s^2 of blurred splats."""
+    return 2 * math.pi * (variance + rasteriser.blur) / pitch**2
 
 
 def _optical_depth(alpha: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:

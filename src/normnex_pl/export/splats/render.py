@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from normnex_pl.core.types import Camera
+from normnex_pl.export.splats.rasterisers import Rasteriser
 from normnex_pl.export.splats.splats import Splats
 
 DEGREE = 2
@@ -20,16 +21,21 @@ DEGREE = 2
 class SplatRenderer(Protocol):
     """A way to render splats."""
 
-    def __call__(self, splats: Splats, camera: Camera) -> Float[Tensor, "height width 3"]:
+    def __call__(
+        self, splats: Splats, camera: Camera, rasteriser: Rasteriser
+    ) -> Float[Tensor, "height width 3"]:
         """Render on black.
 
         Args:
             splats: On the renderer's device.
             camera: In the reference frame, likewise.
+            rasteriser: The kind that the splats were made for.
         """
 
 
-def gsplat_renderer(splats: Splats, camera: Camera) -> Float[Tensor, "height width 3"]:
+def gsplat_renderer(
+    splats: Splats, camera: Camera, rasteriser: Rasteriser
+) -> Float[Tensor, "height width 3"]:
     """Render by gsplat's rasteriser (Ye et al. 2025), which needs CUDA."""
     from gsplat import rasterization  # no dependency: whoever wants scores installs it
 
@@ -48,6 +54,8 @@ def gsplat_renderer(splats: Splats, camera: Camera) -> Float[Tensor, "height wid
         camera.height,
         sh_degree=DEGREE,
         packed=True,
+        eps2d=rasteriser.blur,
+        rasterize_mode=rasteriser.name,
     )
     shown: Tensor = picture[0].clamp(0, 1)
     return shown

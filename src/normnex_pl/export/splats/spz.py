@@ -35,8 +35,14 @@ _AXES = (1.0, -1.0, -1.0)
 _LEVEL = 6  # of gzip: more takes minutes and gains a percent
 
 
-def write_spz(path: Path, splats: Splats) -> None:
-    """Write splats whose harmonics are already rounded to `STEPS` and limited."""
+def write_spz(path: Path, splats: Splats, antialiased: bool = False) -> None:
+    """Write splats whose harmonics are already rounded to `STEPS` and limited.
+
+    Args:
+        path: The file.
+        splats: The splats.
+        antialiased: Whether they are made for rasterisers that dim what they blur, which the header says.
+    """
     count = len(splats)
     positions = splats.means * torch.tensor(_AXES)
     fraction = _fraction_bits(positions)
@@ -52,7 +58,7 @@ def write_spz(path: Path, splats: Splats) -> None:
         np.full(count, _IDENTITY, "<u4").view(np.uint8),
         _codes(128 * sh[:, 1:] + 128),
     ]
-    header = struct.pack(_HEADER, _MAGIC, _VERSION, count, _DEGREE, fraction, 0, 0)
+    header = struct.pack(_HEADER, _MAGIC, _VERSION, count, _DEGREE, fraction, int(antialiased), 0)
     with path.open("wb") as raw, gzip.GzipFile(MADE_BY, "wb", _LEVEL, raw, mtime=0) as file:
         file.write(header)
         for part in parts:
