@@ -1,6 +1,6 @@
 """Export runs as splats with several settings, and score each file by gsplat on the held-out views.
 
-    python experiments/benchmarks/splat_scores.py runs/fern/nex_rgb-fast [--formats spz ply] [--splats 2.5 5]
+    python experiments/benchmarks/splat_scores.py runs/fern/nex_rgb-fast [--formats spz ply] [--splats 1.5 3]
 
 Needs a GPU and gsplat. Prints a table; ``--output=FILE`` keeps it as JSON. The files go to the runs' folders
 ``export/``, or below ``--folder``.

@@ -59,7 +59,7 @@ class PNGPictures(LayerPictures):
 
     @override
     def write(self, folder: Path, name: str, layer: FlatLayer, stack: LayerStack) -> dict[str, str]:
-        rgba = _on_canvas(layer.rgba, layer, stack, 0)
+        rgba = _on_canvas(layer.rgba, layer, stack, 0.0)
         Image.fromarray(rgba.numpy()).save(folder / f"{name}.png")
         near, far = 1 / stack.geometry.near, 1 / stack.geometry.far
         share = (_on_canvas(layer.disparity, layer, stack, 1 / layer.depth) - far) / (near - far)
@@ -83,7 +83,7 @@ class EXRPictures(LayerPictures):
 
     @override
     def write(self, folder: Path, name: str, layer: FlatLayer, stack: LayerStack) -> dict[str, str]:
-        rgba = _on_canvas(layer.rgba, layer, stack, 0).double() / 255
+        rgba = _on_canvas(layer.rgba, layer, stack, 0.0).double() / 255
         alpha = rgba[..., 3:]
         colors = torch.cat([linear_light(rgba[..., :3]) * alpha, alpha], dim=-1).numpy().astype(np.float16)
         depth = 1 / _on_canvas(layer.disparity, layer, stack, 1 / layer.depth)

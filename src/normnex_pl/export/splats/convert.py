@@ -21,7 +21,7 @@ from normnex_pl.export.baked.steps.visibility import viewpoints
 from normnex_pl.export.splats.cells import Cells, Tolerance, group_planes, join_neighbours
 from normnex_pl.export.splats.harmonics import HarmonicFit
 from normnex_pl.export.splats.opacity import splat_opacities, splat_variances
-from normnex_pl.export.splats.rasterisers import ClassicRasteriser, Rasteriser
+from normnex_pl.export.splats.rasterisers import AntialiasedRasteriser, Rasteriser
 from normnex_pl.export.splats.splats import Splats
 from normnex_pl.export.splats.visibility import LightLeft
 from normnex_pl.geometry.planes import canvas_grid, canvas_points
@@ -53,16 +53,16 @@ class SplatSettings:
         rasteriser: Draws the splats.
     """
 
-    most: float = 2.5
-    threshold: float = 1 / 64
-    color: float = 4 / 255
+    most: float = 3.0
+    threshold: float = 1 / 256
+    color: float = 2 / 255
     alpha: float = 0.1
-    spread: float = 0.5
+    spread: float = 1.0
     levels: int = 3
-    size: float = 0.3
-    largest_size: float = 0.5
+    size: float = 0.4
+    largest_size: float = 0.7
     opacity: float = 0.99
-    rasteriser: Rasteriser = ClassicRasteriser()  # noqa: RUF009 (it has no state)
+    rasteriser: Rasteriser = AntialiasedRasteriser()  # noqa: RUF009 (it has no state)
 
     def __post_init__(self) -> None:
         """Raise a UserError if a number is out of range."""
