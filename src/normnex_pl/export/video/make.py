@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -66,11 +66,11 @@ def make_videos(
         frames = stereo.frames(source, path, names, rig, capture_of(scene, rig))
         stem += stereo.mark(source)
     files: dict[str, Path] = {name: folder / f"{stem}.{name}" for name in settings.formats}
-    write_videos(files, tqdm(frames, "video", total=len(path.c2w), unit="frame"), settings)
+    write_videos(files, frames, settings)
     return list(files.values())
 
 
-def _pages(panels: Iterable[list[Panel]], columns: int) -> Iterator[UInt8[np.ndarray, "_ _ 3"]]:
+def _pages(panels: Iterator[list[Panel]], columns: int) -> Iterator[UInt8[np.ndarray, "_ _ 3"]]:
     """Yield the panels of each frame on a page."""
     sheet = None
     for some in panels:
@@ -79,19 +79,19 @@ def _pages(panels: Iterable[list[Panel]], columns: int) -> Iterator[UInt8[np.nda
 
 
 def write_videos(
-    files: Mapping[str, Path], frames: Iterable[UInt8[np.ndarray, "_ _ 3"]], settings: VideoSettings
+    files: Mapping[str, Path], frames: Iterator[UInt8[np.ndarray, "_ _ 3"]], settings: VideoSettings
 ) -> None:
     """Encode frames in all formats.
 
     Args:
         files: By format.
         frames: Of one size.
-        settings: Give rate and quality.
+        settings: Give rate, quality, and the number of frames.
     """
     encoding = Encoding(settings.rate, settings.crf)
     with ExitStack() as stack:
         sinks = [stack.enter_context(WRITERS[name](file, encoding)) for name, file in files.items()]
-        for frame in frames:
+        for frame in tqdm(frames, "video", total=settings.num_frames, unit="frame"):
             for sink in sinks:
                 sink(frame)
 
