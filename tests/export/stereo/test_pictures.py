@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from export.small_models import baked, make
 from normnex_pl.core.errors import UserError
 from normnex_pl.evaluation.pictures.colors import to_bytes
 from normnex_pl.export.baked.image import BakedMPI
@@ -17,7 +18,7 @@ from normnex_pl.export.baked.renderers import render_image
 from normnex_pl.export.formats import FORMATS
 from normnex_pl.export.formats.stereo import StereoFormat, baked_viewpoints, middle_camera
 from normnex_pl.export.paths import capture_width, fixed_camera, rig_of_cameras, spiral
-from normnex_pl.export.stereo.eyes import EYE_SHARE, Eyes
+from normnex_pl.export.stereo.eyes import EYE_SHARE, Eyes, spread_viewpoints
 from normnex_pl.export.stereo.layouts import Quilt, SideBySide
 from normnex_pl.export.video.frames import FrameSource
 from normnex_pl.export.video.stereo import StereoVideo
@@ -35,12 +36,12 @@ def run(tmp_path: Path) -> Path:
 def test_a_pair_shows_the_baked_image_from_both_eyes(run: Path, tmp_path: Path) -> None:
     path = FORMATS["side_by_side"].write(run, tmp_path / "out" / "desk.png")
     assert path == tmp_path / "out" / "desk_side_by_side.png"
-    baked = BakedMPI.read(run / "mpi")
-    camera = middle_camera(baked)
-    viewpoints = baked_viewpoints(baked, camera, SideBySide(), Eyes())
-    width = capture_width(torch.tensor(baked.manifest.viewpoints))
+    image = BakedMPI.read(run / "mpi")
+    camera = middle_camera(image)
+    viewpoints = baked_viewpoints(image, camera, SideBySide(), Eyes())
+    width = capture_width(torch.tensor(image.manifest.viewpoints))
     assert viewpoints.offsets[1] - viewpoints.offsets[0] == pytest.approx(EYE_SHARE * width)
-    expected = [to_bytes(render_image(baked, one)["rgb"]) for one in viewpoints.around(camera)]
+    expected = [to_bytes(render_image(image, one)["rgb"]) for one in viewpoints.around(camera)]
     with Image.open(path) as picture:
         found = np.asarray(picture)
     np.testing.assert_array_equal(found, np.concatenate(expected, axis=1))
@@ -95,3 +96,24 @@ def test_stereo_shows_one_rendered_component(names: list[str]) -> None:
     source = FrameSource(mpi, None, 16, 12, 1000)
     with pytest.raises(UserError, match="--components: expected one rendered component"):
         StereoVideo(SideBySide(), Eyes()).frames(source, spiral(rig, 1), names, rig, 0.2)
+
+
+@pytest.mark.parametrize("plane", [0, 3])
+def test_a_known_point_has_its_disparity_in_the_pictures(plane: int, tmp_path: Path) -> None:
+    """A clear image but for one opaque column of one plane: where it lies in both pictures is measured."""
+    image = baked(make("rgb"), tmp_path)
+    g, column = image.geometry, 9
+    image.alpha.ranges[..., 0], image.alpha.ranges[..., 1] = 0.0, 1.0
+    image.alpha.tiles.zero_()
+    texel = column + 1  # of the tile, after its border
+    image.alpha.tiles[int(image.alpha.slots[plane, 0, 0]), :, texel] = 255
+    span, convergence = 0.2, 3.0
+    camera = reference_camera()
+    found = []
+    for eye in spread_viewpoints(2, span, convergence).around(camera):
+        across = render_image(image, eye)["acc"].double().sum(dim=0)
+        found.append(float((across * (torch.arange(camera.width) + 0.5)).sum() / across.sum()))
+    depth = float(image.depths[plane])
+    assert found[0] - found[1] == pytest.approx(g.fx * span * (1 / depth - 1 / convergence), abs=0.05)
+    middle = column + 0.5 - g.padding
+    assert sum(found) / 2 == pytest.approx(middle, abs=0.05)

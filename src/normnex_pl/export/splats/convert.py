@@ -104,15 +104,15 @@ def convert(baked: BakedMPI, settings: SplatSettings, fit: HarmonicFit) -> Splat
     """
     cameras = capture_cameras(baked)
     light = LightLeft(_some(viewpoints(cameras)), baked.geometry)
+    spread = settings.spread / _pixels_a_disparity(baked, cameras)
+    tolerance = Tolerance(settings.color, settings.alpha, spread)
     batches = []
     for layer in range(len(baked.layer_depths)):
-        for cells in _layer_cells(baked, layer, light, settings, cameras):
-            batches += [
-                _listed(baked, layer, one, level, settings)
-                for level, one in enumerate(_join(baked, cells, settings, cameras))
-                if one.shown.any()
-            ]
-    batches = _heaviest([batch for batch in batches if len(batch.depth)], round(settings.most * _MILLION))
+        for cells in _layer_cells(baked, layer, light, settings.threshold, spread):
+            levels = join_neighbours(cells, tolerance, settings.levels)
+            listed = (_listed(baked, layer, one, level) for level, one in enumerate(levels))
+            batches += [batch for batch in listed if len(batch.depth)]
+    batches = _heaviest(batches, round(settings.most * _MILLION))
     if not batches:
         raise UserError("splats: expected an image that shows something, found an empty one. Train longer.")
     seen = _some(cameras)
@@ -134,7 +134,7 @@ def capture_cameras(baked: BakedMPI) -> list[Camera]:
 
 
 def _layer_cells(
-    baked: BakedMPI, layer: int, light: LightLeft, settings: SplatSettings, cameras: list[Camera]
+    baked: BakedMPI, layer: int, light: LightLeft, threshold: float, spread: float
 ) -> list[Cells]:
     """Composite the planes of a layer, and take their light from the views."""
     grid, device = baked.base_color.grid, baked.depths.device
@@ -152,23 +152,8 @@ def _layer_cells(
         weights.append(weight.view(shape))
     disparities = 1 / baked.depths[planes.start : planes.stop]
     color = base.clamp(0, 1).view(*shape, 3)
-    groups = group_planes(
-        torch.stack(alphas),
-        torch.stack(weights),
-        disparities,
-        color,
-        settings.spread / _pixels_a_disparity(baked, cameras),
-    )
-    return [_visible(cells, settings.threshold) for cells in groups]
-
-
-def _visible(cells: Cells, threshold: float) -> Cells:
-    return Cells(cells.alpha * (cells.weight >= threshold), cells.disparity, cells.weight, cells.color)
-
-
-def _join(baked: BakedMPI, cells: Cells, settings: SplatSettings, cameras: list[Camera]) -> list[Cells]:
-    spread = settings.spread / _pixels_a_disparity(baked, cameras)
-    return join_neighbours(cells, Tolerance(settings.color, settings.alpha, spread), settings.levels)
+    groups = group_planes(torch.stack(alphas), torch.stack(weights), disparities, color, spread)
+    return [replace(cells, alpha=cells.alpha * (cells.weight >= threshold)) for cells in groups]
 
 
 def _pixels_a_disparity(baked: BakedMPI, cameras: list[Camera]) -> float:
@@ -177,7 +162,7 @@ def _pixels_a_disparity(baked: BakedMPI, cameras: list[Camera]) -> float:
     return max(1e-6, float(farthest) * baked.geometry.fx)
 
 
-def _listed(baked: BakedMPI, layer: int, cells: Cells, level: int, settings: SplatSettings) -> _Batch:
+def _listed(baked: BakedMPI, layer: int, cells: Cells, level: int) -> _Batch:
     """Return the cells of a grid that show something as lists."""
     grid = baked.base_color.grid
     width = 2**level
