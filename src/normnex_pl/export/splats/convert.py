@@ -53,7 +53,7 @@ class SplatSettings:
         rasteriser: Draws the splats.
     """
 
-    most: float = 4.0
+    most: float = 5.0
     threshold: float = 1 / 256
     color: float = 2 / 255
     alpha: float = 0.1
