@@ -31,7 +31,7 @@ class SPZFormat(ExportFormat):
     """
 
     name = "spz"
-    summary = "the same splats in about a tenth of the bytes (SPZ 3: x right, y up, z back)"
+    summary = "the same splats in a fraction of the bytes (SPZ 3: x right, y up, z back)"
     loses = f"{LOSES}; and precision, which is 8 bits"
 
     settings: SplatSettings = field(default_factory=SplatSettings)
