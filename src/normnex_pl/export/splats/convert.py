@@ -47,8 +47,6 @@ class SplatSettings:
         spread: How far planes may shift against each other between the middle and the outermost view and
             still be composited, in pixels.
         levels: How often 2 x 2 splats may be joined.
-        size: Standard deviation of a splat, as a share of the pitch.
-        largest_size: The same of the most opaque ones.
         opacity: Largest opacity of a splat.
         rasteriser: Draws the splats.
     """
@@ -59,8 +57,6 @@ class SplatSettings:
     alpha: float = 0.1
     spread: float = 1.0
     levels: int = 3
-    size: float = 0.4
-    largest_size: float = 0.7
     opacity: float = 0.99
     rasteriser: Rasteriser = AntialiasedRasteriser()  # noqa: RUF009 (it has no state)
 
@@ -208,9 +204,8 @@ def _splats(
     """Return the splats of some cells."""
     means = canvas_points(batch.coordinates, batch.depth, baked.geometry)
     pixel = batch.depth / baked.geometry.fx  # world units
-    sizes = (settings.size, settings.largest_size)
     drawn = (settings.opacity, settings.rasteriser)
-    variance = splat_variances(batch.alpha, batch.pitch, sizes, *drawn)
+    variance = splat_variances(batch.alpha, batch.pitch, settings.rasteriser.sizes, *drawn)
     scale = ((_SCALE_STEPS * (variance.sqrt() * pixel).log()).round() / _SCALE_STEPS).exp()
     opacity = splat_opacities(batch.alpha, (scale / pixel) ** 2, batch.pitch, *drawn)
     high = scale * baked.geometry.fx / baked.geometry.fy

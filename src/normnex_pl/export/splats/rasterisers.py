@@ -17,10 +17,13 @@ class Rasteriser(ABC):
     Attributes:
         name: On the command line, and in gsplat.
         blur: Variance that is added to each splat, in square pixels.
+        sizes: Standard deviations of splats before the blur that look best, as shares of the pitch: the usual
+            one, and that of the most opaque splats.
     """
 
     name: str
     blur: float
+    sizes: tuple[float, float]
 
     @abstractmethod
     def dimming(self, variance: Float[Tensor, "*splat"]) -> Float[Tensor, "*splat"]:
@@ -38,6 +41,7 @@ class ClassicRasteriser(Rasteriser):
     name = "classic"
 
     blur: float = 0.3
+    sizes: tuple[float, float] = (0.25, 0.45)
 
     @override
     def dimming(self, variance: Float[Tensor, "*splat"]) -> Float[Tensor, "*splat"]:
@@ -51,6 +55,7 @@ class AntialiasedRasteriser(Rasteriser):
     name = "antialiased"
 
     blur: float = 0.3
+    sizes: tuple[float, float] = (0.4, 0.7)
 
     @override
     def dimming(self, variance: Float[Tensor, "*splat"]) -> Float[Tensor, "*splat"]:
