@@ -32,7 +32,10 @@ def test_the_baked_image_is_written_as_it_is_and_again(
 ) -> None:
     for _ in range(2):
         main(["export", str(baked), "--format=mpi", f"--output={tmp_path / 'out'}"])
-        assert f"{tmp_path / 'out'} is written" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert f"{tmp_path / 'out'} is written" in said
+        assert f"It loses {FORMATS['mpi'].loses}." in said
+        assert "PSNR not measured, which needs the run and its scene" in said  # there is no checkpoint here
         assert contents(tmp_path / "out") == contents(baked / "mpi")
 
 
@@ -62,3 +65,63 @@ def test_other_files_are_left_alone(baked: Path, tmp_path: Path, capsys: pytest.
 
 def test_a_run_that_is_not_baked_says_how_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"normnex bake {tmp_path}" in failure(capsys, "export", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "having"),
+    [
+        (["--format=mpi", "--quality=80"], "--quality", "html"),
+        (["--format=html", "--layers=2"], "--layers", "glb, gltf, layers"),
+        (["--format=glb", "--splats=1"], "--splats", "ply, spz"),
+        (["--format=anaglyph", "--quilt_columns=2"], "--quilt_columns", "quilt"),
+        (["--format=ply", "--eye_distance=0.1"], "--eye_distance", "side_by_side, "),
+    ],
+)
+def test_options_that_a_format_does_not_have_are_refused(
+    words: list[str],
+    option: str,
+    having: str,
+    baked: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    message = failure(capsys, "export", str(baked), *words, f"--output={tmp_path / 'out'}")
+    assert message.startswith(f"{option}: expected a format that has it ({having}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--format=html", "--quality=0"], "--quality: expected 1 to 100"),
+        (["--format=glb", "--layers=99"], "--layers: expected 1 to 6"),
+        (["--format=spz", "--splats=11"], "--splats: expected at most 10 million"),
+        (["--format=quilt", "--quilt_rows=0"], "--quilt_rows: expected 1 to 64"),
+        (["--format=anaglyph", "--convergence=-1"], "--convergence: expected a positive number"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_in_a_line(
+    words: list[str], message: str, baked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ending = {"html": ".html", "glb": ".glb", "spz": ".spz"}.get(words[0].removeprefix("--format="), ".png")
+    found = failure(capsys, "export", str(baked), *words, f"--output={tmp_path / f'out{ending}'}")
+    assert found.startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_reach_their_format(baked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--quilt_columns=3", "--quilt_rows=2", "--quilt_aspect=0.5", "--eye_distance=0.4", "--no_score"]
+    main(["export", str(baked), "--format=quilt", *words, f"--output={tmp_path / 'desk.png'}"])
+    assert "PSNR" not in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["desk_qs3x2a0.5.png"]
+    main(
+        [
+            "export",
+            str(baked),
+            "--format=layers",
+            "--layers=3",
+            "--no_score",
+            f"--output={tmp_path / 'three'}",
+        ]
+    )
+    assert len(list((tmp_path / "three").glob("layer_*_depth.png"))) == 3

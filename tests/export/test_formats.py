@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.export.baked.files import read_manifest
 from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.pipeline import BakeSettings, bake
+from normnex_pl.export.baked.renderers import render_image
 from normnex_pl.export.formats import FORMATS
 from normnex_pl.export.formats.mpi import MPIFormat
 from support.small import make_mpi, moved, reference_camera
@@ -38,21 +40,72 @@ def test_every_format_says_what_it_writes_and_what_it_loses(name: str) -> None:
         assert "\n" not in text
 
 
+def target_in(folder: Path, name: str) -> Path:
+    """Return where a format writes by default."""
+    return folder / FORMATS[name].default_name("desk")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_writes_whole_files_and_again(name: str, run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    for _ in range(2):
+        path = FORMATS[name].write(run, target_in(folder, name))
+        assert list(folder.iterdir()) == [path]
+        assert path.is_dir() == (path.suffix == "")
+    assert path.is_dir() or path.stat().st_size > 0
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_leaves_other_files_alone(name: str, run: Path, tmp_path: Path) -> None:
-    target = tmp_path / "mine"
-    target.mkdir()
-    (target / "thesis.txt").write_text("years of work")
-    for taken in (target, target / "thesis.txt"):
-        with pytest.raises(UserError, match=f"{taken.name}: expected a new or empty folder"):
+    mine = tmp_path / "mine"
+    taken = FORMATS[name].write(run, target_in(mine, name))
+    if taken.is_dir():
+        (taken / "thesis.txt").write_text("years of work")
+    else:
+        taken.write_text("years of work")
+    before = contents(mine)
+    with pytest.raises(
+        UserError, match=f"{taken.name}: expected a new .*, found .* other|found another file"
+    ):
+        FORMATS[name].write(run, taken)
+    if not taken.is_dir():
+        taken.unlink()
+        taken.mkdir()
+        (taken / "thesis.txt").write_text("years of work")
+        before = contents(mine)
+        with pytest.raises(UserError, match="found a folder"):
             FORMATS[name].write(run, taken)
-    assert contents(tmp_path / "mine") == {"thesis.txt": b"years of work"}
+    assert contents(mine) == before
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_writes_nothing_where_it_may_not(name: str, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises((UserError, OSError), match="file"):
+        FORMATS[name].write(run, target_in(tmp_path / "file" / "folder", name))
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "file"}
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if FORMATS[name].default_name("a") != name])
+def test_files_have_their_formats_ending(name: str, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="expected a name that ends in"):
+        FORMATS[name].write(run, tmp_path / "out" / "desk.txt")
+
+
+@pytest.mark.parametrize("name", ["mpi", "html", "glb", "gltf", "layers"])
+def test_written_files_show_the_image(name: str, run: Path, tmp_path: Path) -> None:
+    path = FORMATS[name].write(run, target_in(tmp_path / "out", name))
+    camera = reference_camera()
+    shown = FORMATS[name].open(path, torch.device("cpu"))(camera)
+    component = "rgb" if name in ("mpi", "html") else "diffuse"
+    expected = render_image(BakedMPI.read(run / "mpi"), camera)[component]
+    assert float((shown - expected).abs().max()) < 0.02
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_needs_a_run_and_writes_nothing_without_one(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"{tmp_path}"):
-        FORMATS[name].write(tmp_path / "none", tmp_path / "out")
+        FORMATS[name].write(tmp_path / "none", target_in(tmp_path, name))
     assert list(tmp_path.iterdir()) == []
 
 

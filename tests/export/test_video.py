@@ -222,3 +222,44 @@ def test_numbers_out_of_range_are_refused_before_anything_is_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, expected: str
 ) -> None:
     assert refused(capsys, str(tmp_path), *words.split()).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "size"),
+    [
+        (["--stereo=side_by_side"], "spiral_render_side_by_side", (HEIGHT, 2 * WIDTH)),
+        (["--stereo=half_side_by_side"], "spiral_render_half_side_by_side", (HEIGHT, WIDTH)),
+        (["--stereo=anaglyph", "--eye_distance=0.5"], "spiral_render_anaglyph", (HEIGHT, WIDTH)),
+        (
+            ["--stereo=quilt", "--quilt_columns=3", "--quilt_rows=2"],
+            "spiral_render_qs3x2a1.3333",
+            (2 * HEIGHT, 3 * WIDTH),
+        ),
+    ],
+)
+def test_several_viewpoints_are_shown_at_once(
+    words: list[str], name: str, size: tuple[int, int], run: Path, tmp_path: Path
+) -> None:
+    made(run, *words, "--frames=1", f"--out={tmp_path}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.mp4"]
+    (frame,) = read_mp4(tmp_path / f"{name}.mp4").frames
+    assert frame.shape[:2] == size
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--eye_distance=0.5"], "--stereo: expected beside options of eyes and quilts"),
+        (["--stereo=anaglyph", "--quilt_rows=3"], "--quilt_rows: expected a quilt, found anaglyph"),
+        (["--stereo=quilt", "--quilt_columns=0"], "--quilt_columns: expected 1 to 64"),
+        (
+            ["--stereo=anaglyph", "--components", "render", "depth"],
+            "--components: expected one rendered component",
+        ),
+    ],
+)
+def test_viewpoints_that_make_no_sense_are_refused(
+    words: list[str], message: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(capsys, str(run), *words, f"--out={tmp_path}").startswith(message)
+    assert list(tmp_path.iterdir()) == []

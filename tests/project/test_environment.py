@@ -116,8 +116,8 @@ def top_level_imports(folder: Path) -> dict[str, Path]:
     return found
 
 
-# Where PyTorch runs on a GPU; the package looks whether it is there, and does without.
-BROUGHT_BY_TORCH = ("triton",)
+# Used on a GPU alone; the package looks whether they are there, and does without.
+OPTIONAL = ("triton", "gsplat")
 
 
 def test_the_package_imports_only_what_setup_cfg_declares() -> None:
@@ -125,7 +125,7 @@ def test_the_package_imports_only_what_setup_cfg_declares() -> None:
     declared = set(runtime()).union(*extras().values())
     owners = packages_distributions()
     for module, path in top_level_imports(ROOT / "src").items():
-        if module in sys.stdlib_module_names or module in ("normnex_pl", *BROUGHT_BY_TORCH):
+        if module in sys.stdlib_module_names or module in ("normnex_pl", *OPTIONAL):
             continue
         # A distribution that is one compiled file, as OpenEXR's, is called as its module is.
         owner = {canonicalize_name(name) for name in owners.get(module, [module])}

@@ -23,6 +23,8 @@ from normnex_pl.core.types import MPIGeometry
 _TYPICAL = 0.9
 _FOCUS_SHARE = 0.75
 _SPIRAL_TURNS = 2
+# The scale of a capture is arbitrary: where metres are needed, its width is taken as that of a hand-held one.
+CAPTURE_METRES = 0.4
 # No path approaches the first plane by more than this share of the distance, ...
 _LARGEST_APPROACH = 0.5
 # ... nor does an orbit turn by more than this: beyond it, gaps between the planes show.
@@ -90,6 +92,16 @@ def rig_of_geometry(geometry: MPIGeometry) -> Rig:
     """
     across = [geometry.padding * geometry.near / focal for focal in (geometry.fx, geometry.fy)]
     return _rig(torch.eye(3, 4).double(), torch.tensor([*across, 0.0]).double(), geometry)
+
+
+def capture_width(c2w: Float[Tensor, "view 3 4"]) -> float:
+    """Return how far apart the outermost cameras of a capture stand sideways, in world units.
+
+    Args:
+        c2w: Training cameras, in the reference frame.
+    """
+    across = c2w[:, 0, 3]
+    return float(across.max() - across.min())
 
 
 def spiral(rig: Rig, num_frames: int) -> CameraPath:

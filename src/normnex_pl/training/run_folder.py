@@ -103,6 +103,11 @@ class RunFolder:
         return self.path / "video"
 
     @property
+    def exports(self) -> Path:
+        """Folder of the exports for other programs."""
+        return self.path / "export"
+
+    @property
     def log(self) -> Path:
         """The output of a run that a comparison or a sweep started."""
         return self.path / "train.log"

@@ -113,6 +113,28 @@ class BakedMPI(nn.Module):
                 total[going[hit]] += value
         return self._components(sums, len(light))
 
+    def texels(
+        self, plane: int, coordinates: Float[Tensor, "point 2"]
+    ) -> tuple[Float[Tensor, "point"], Float[Tensor, "point 3"]]:
+        """Read a plane without its specular part.
+
+        Args:
+            plane: Index of the plane.
+            coordinates: Canvas coordinates, in [-1, 1].
+
+        Returns:
+            Opacities, 0 where nothing is stored, and base colours, arbitrary there.
+        """
+        device = self.depths.device
+        values, present = self.alpha.read(torch.tensor(plane, device=device), coordinates)
+        alpha = values * present[:, None]
+        if plane == len(self.depths) - 1:
+            alpha = self.background(alpha, coordinates[:, None])
+        base, colored = self.base_color.read(
+            torch.tensor(plane // self.sublayers, device=device), coordinates
+        )
+        return alpha[:, 0] * colored, base
+
     def _opacity(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray sub 2"], Float[Tensor, "ray sub"]]:
         """Return canvas coordinates on a layer's planes, and opacities there."""
         planes = torch.arange(layer * self.sublayers, (layer + 1) * self.sublayers, device=self.depths.device)
@@ -138,7 +160,7 @@ class BakedMPI(nn.Module):
         base, present = self.base_color.read(torch.tensor(layer, device=device), planes)
         alpha = alpha * present
         weights = light[:, None] * composite_weights(alpha)
-        specular, shown = self._features(rays, layer)
+        specular, shown = self.features_of(rays, layer)
         depths = self.depths[layer * self.sublayers : (layer + 1) * self.sublayers]
         whole = weights.sum(dim=1, keepdim=True)
         values = {name: whole * value for name, value in shown.items()} | {
@@ -150,8 +172,8 @@ class BakedMPI(nn.Module):
         }
         return values, alpha
 
-    def _features(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray 3"], dict[str, Tensor]]:
-        """Return the specular part of a layer, and its other components."""
+    def features_of(self, rays: Rays, layer: int) -> tuple[Float[Tensor, "ray 3"], dict[str, Tensor]]:
+        """Return the specular part of a layer as rays see it, and its other components."""
         coordinates = _meet(rays, self.layer_depths[layer : layer + 1], self.geometry)[:, 0]
         features, present = self.features.read(torch.tensor(layer, device=coordinates.device), coordinates)
         colors = features[:, None, : self.num_color_features]

@@ -119,15 +119,21 @@ def read_texture(folder: Path, name: str, entry: TextureEntry) -> TiledTexture:
         some = tiles[page * layout.slots_per_page : (page + 1) * layout.slots_per_page]
         for group, file in enumerate(entry.files[page]):
             first, last = group * GROUP, min((group + 1) * GROUP, entry.channels)
-            pixels = _decode(folder, file, (layout.height, layout.width))[..., : last - first]
+            pixels = decode_picture(folder, file, (layout.height, layout.width))[..., : last - first]
             some[..., first:last] = unpack_page(pixels, layout)[: len(some)]
 
     in_parallel(read_page, range(entry.pages))
     return TiledTexture(grid, slots, torch.from_numpy(tiles), torch.tensor(entry.ranges))
 
 
-def _decode(folder: Path, entry: FileEntry, size: tuple[int, int]) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Decode a picture of a known height and width; grey ones get three channels."""
+def decode_picture(
+    folder: Path, entry: FileEntry, size: tuple[int, int]
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode a picture of a known height and width; grey ones get three channels.
+
+    Raises:
+        UserError: The file is missing, or isn't such a picture.
+    """
     content = read_file(folder, entry)
     try:
         with Image.open(io.BytesIO(content)) as image:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing_folder
 from normnex_pl.export.baked.files import MANIFEST, baked_folder, copy_image, read_manifest
-from normnex_pl.export.formats.base import ExportFormat
+from normnex_pl.export.baked.image import BakedMPI
+from normnex_pl.export.baked.renderers import render_image
+from normnex_pl.export.formats.base import CPU, ExportFormat, ViewRenderer
 from normnex_pl.export.targets import expect_new_or_empty
 
 
+@dataclass(frozen=True)
 class MPIFormat(ExportFormat):
     """Copy the baked files, each checked by its size and digest."""
 
@@ -23,7 +28,11 @@ class MPIFormat(ExportFormat):
     )
 
     @override
-    def write(self, run: Path, target: Path) -> Path:
+    def default_name(self, run: str) -> str:
+        return self.name
+
+    @override
+    def write(self, run: Path, target: Path, device: torch.device = CPU) -> Path:
         source = baked_folder(run)
         if not _holds_an_image_alone(target):
             expect_new_or_empty(target)
@@ -32,6 +41,11 @@ class MPIFormat(ExportFormat):
         with replacing_folder(target) as temporary:
             copy_image(source, temporary)
         return target
+
+    @override
+    def open(self, path: Path, device: torch.device) -> ViewRenderer:
+        baked = BakedMPI.read(path).to(device)
+        return lambda camera: render_image(baked, camera)["rgb"]
 
 
 def _holds_an_image_alone(target: Path) -> bool:

@@ -110,34 +110,46 @@ class FrameSource:
         Yields:
             The panels of a frame, in the order of ``names``; colour scales are the same in all frames.
         """
+        for c2w, eye in zip(path.c2w, path.eyes, strict=True):
+            yield self.panels_of(self.camera(c2w), eye.float(), names)
+
+    def camera(self, c2w: Float[Tensor, "3 4"]) -> Camera:
+        """Return the camera of a picture at a place of a path."""
+        return frame_camera(self.mpi.geometry, c2w, self.width, self.height)
+
+    def panels_of(self, camera: Camera, eye: Float[Tensor, "3"], names: Sequence[str]) -> list[Panel]:
+        """Render a picture.
+
+        Args:
+            camera: In the reference frame.
+            eye: The point from which the colours are seen.
+            names: Names of the components to show, all of them available.
+
+        Returns:
+            The panels, in the order of ``names``.
+        """
         mpi = self.mpi
         wanted = _ALWAYS | {_RENDERED_AS.get(name, name) for name in names}
-        for c2w, eye in zip(path.c2w, path.eyes, strict=True):
-            camera = frame_camera(mpi.geometry, c2w, self.width, self.height)
-            shown = {key: value for key, value in self._render(camera, c2w, eye).items() if key in wanted}
-            view = View(PHOTO, camera, self._photo(camera, eye))
-            panels = component_panels(_on_cpu(shown), view, mpi.geometry, mpi.color.signed)
-            by_name = {panel.name: _titled(panel) for panel in panels}
-            yield [by_name[name] for name in names]
+        shown = {key: value for key, value in self._render(camera, eye).items() if key in wanted}
+        view = View(PHOTO, camera, self._photo(camera, eye))
+        panels = component_panels(_on_cpu(shown), view, mpi.geometry, mpi.color.signed)
+        by_name = {panel.name: _titled(panel) for panel in panels}
+        return [by_name[name] for name in names]
 
-    def _render(
-        self, camera: Camera, c2w: Float[Tensor, "3 4"], eye: Float[Tensor, "3"]
-    ) -> dict[str, Tensor]:
+    def _render(self, camera: Camera, eye: Float[Tensor, "3"]) -> dict[str, Tensor]:
         device = self.mpi.depths.device
         moved = _moved(camera, device)
-        if torch.equal(eye, c2w[:, 3]):
+        if torch.equal(eye, camera.c2w[:, 3]):
             return self.mpi.render_image(moved, self.chunk_size)
-        return render_seen_from(self.mpi, moved, eye.float().to(device), self.chunk_size)
+        return render_seen_from(self.mpi, moved, eye.to(device), self.chunk_size)
 
     def _photo(self, camera: Camera, eye: Float[Tensor, "3"]) -> UInt8[Tensor, "height width 3"]:
         """Return the training photo nearest to the eye, as wide as the picture; black without a scene."""
         if self.scene is None:
-            return torch.zeros(self.height, self.width, 3, dtype=torch.uint8)
-        from_eye = Camera(
-            camera.K, torch.cat([camera.c2w[:, :3], eye.float()[:, None]], dim=1), self.width, self.height
-        )
+            return torch.zeros(camera.height, camera.width, 3, dtype=torch.uint8)
+        from_eye = replace(camera, c2w=torch.cat([camera.c2w[:, :3], eye[:, None]], dim=1))
         photo = nearest_training_view(self.scene, from_eye).image.numpy()
-        return torch.from_numpy(fit_photo(photo, self.width, self.height))
+        return torch.from_numpy(fit_photo(photo, camera.width, camera.height))
 
 
 def fit_photo(

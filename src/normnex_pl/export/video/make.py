@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 from tqdm import tqdm
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import MPIGeometry, Scene
-from normnex_pl.export.paths import PATHS, CameraPath, Rig, rig_of_cameras, rig_of_geometry
+from normnex_pl.evaluation.pictures.sheet import Panel
+from normnex_pl.export.paths import PATHS, Rig, capture_width, rig_of_cameras, rig_of_geometry
 from normnex_pl.export.video.files import WRITERS, Encoding
 from normnex_pl.export.video.frames import PHOTO, FrameSource, available_components
 from normnex_pl.export.video.settings import SMALLEST_PICTURE, VideoSettings
 from normnex_pl.export.video.sheets import columns_for, sheet_for
+from normnex_pl.export.video.stereo import StereoVideo
 from normnex_pl.training.module import NormNeXModule
 
 ALL = "all"
@@ -25,7 +29,12 @@ _ROOM = 16  # for a picture's margins
 
 
 def make_videos(
-    run: Path, module: NormNeXModule, scene: Scene | None, settings: VideoSettings, folder: Path
+    run: Path,
+    module: NormNeXModule,
+    scene: Scene | None,
+    settings: VideoSettings,
+    folder: Path,
+    stereo: StereoVideo | None = None,
 ) -> list[Path]:
     """Render the videos of a run into a folder.
 
@@ -35,6 +44,7 @@ def make_videos(
         scene: Its scene; None shows no photos, and goes as far as the planes reach.
         settings: What to show.
         folder: To write into.
+        stereo: How to show several viewpoints at once; None shows one.
 
     Returns:
         The files.
@@ -50,37 +60,47 @@ def make_videos(
     rig = find_rig(scene, mpi.geometry).scaled(settings.reach)
     path = PATHS[settings.path](rig, settings.num_frames)
     stem = f"{settings.path}_{'-'.join(names)}"
+    if stereo is None:
+        frames = _pages(source.panels(path, names), columns)
+    else:
+        frames = stereo.frames(source, path, names, rig, capture_of(scene, rig))
+        stem += stereo.mark(source)
     files: dict[str, Path] = {name: folder / f"{stem}.{name}" for name in settings.formats}
-    write_videos(files, source, path, names, columns, Encoding(settings.rate, settings.crf))
+    write_videos(files, frames, settings)
     return list(files.values())
 
 
+def _pages(panels: Iterator[list[Panel]], columns: int) -> Iterator[UInt8[np.ndarray, "_ _ 3"]]:
+    """Yield the panels of each frame on a page."""
+    sheet = None
+    for some in panels:
+        sheet = sheet or sheet_for(some, columns)
+        yield sheet.fill(some)
+
+
 def write_videos(
-    files: Mapping[str, Path],
-    source: FrameSource,
-    path: CameraPath,
-    names: Sequence[str],
-    columns: int,
-    encoding: Encoding,
+    files: Mapping[str, Path], frames: Iterator[UInt8[np.ndarray, "_ _ 3"]], settings: VideoSettings
 ) -> None:
-    """Render each frame of a path once, and encode it in all formats.
+    """Encode frames in all formats.
 
     Args:
         files: By format.
-        source: The model and the size of a picture.
-        path: Where to look from.
-        names: Components to show.
-        columns: Pictures side by side.
-        encoding: Rate and quality.
+        frames: Of one size.
+        settings: Give rate, quality, and the number of frames.
     """
+    encoding = Encoding(settings.rate, settings.crf)
     with ExitStack() as stack:
         sinks = [stack.enter_context(WRITERS[name](file, encoding)) for name, file in files.items()]
-        sheet = None
-        for panels in tqdm(source.panels(path, names), "video", total=len(path.c2w), unit="frame"):
-            sheet = sheet or sheet_for(panels, columns)
-            frame = sheet.fill(panels)
+        for frame in tqdm(frames, "video", total=settings.num_frames, unit="frame"):
             for sink in sinks:
                 sink(frame)
+
+
+def capture_of(scene: Scene | None, rig: Rig) -> float:
+    """Return the width of a capture in world units; without a scene, that of the rig."""
+    if scene is None:
+        return 2 * float(rig.reach[0])
+    return capture_width(torch.stack([scene.views[i].camera.c2w for i in scene.train]))
 
 
 def choose_components(

@@ -1,6 +1,7 @@
 // What the address of the page asks for: `?mpi=path` the folder of the image (default: mpi/), `mode=depth` what is
 // shown first, `view=name` a saved view, `quality=low` how finely, `controls=0` to hide the controls.
 
+import { isEmbedded } from "./embedded.js";
 import { ViewerError } from "./errors.js";
 import { modeNamed } from "./modes.js";
 import { QUALITIES } from "./quality.js";
@@ -19,8 +20,9 @@ export function readAddress() {
   };
 }
 
-/** @returns {URL} A folder of this site, with a slash at its end. */
+/** @returns {URL} A folder of this site, with a slash at its end; the page itself, if it holds the image. */
 export function folderAt(path) {
+  if (isEmbedded()) return new URL(location.href);
   const url = new URL(path, location.href);
   if (url.origin !== location.origin) {
     throw new ViewerError(

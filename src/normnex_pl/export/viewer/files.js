@@ -1,5 +1,6 @@
 // Reads the files of a baked multiplane image and checks that they are as they were baked.
 
+import { embeddedFile } from "./embedded.js";
 import { COPY_AGAIN, ViewerError, missingAdvice } from "./errors.js";
 
 /** The files of one folder; counts the bytes that arrive. */
@@ -38,7 +39,7 @@ export class Folder {
 
   /** @returns {Promise<ArrayBuffer>} Any file of the folder. */
   async fetch(name, onBytes = () => {}) {
-    const url = new URL(encodeURIComponent(name), this.url);
+    const url = embeddedFile(name) ?? new URL(encodeURIComponent(name), this.url);
     let response;
     try {
       response = await fetch(url);

@@ -1,0 +1,1 @@
+"""A baked image as few flat pictures with opacity, for programs that know nothing of multiplane images."""

@@ -1,0 +1,1 @@
+"""Pictures for several viewpoints at once: stereo pairs and quilts."""
