@@ -95,13 +95,12 @@ def rig_of_geometry(geometry: MPIGeometry) -> Rig:
 
 
 def capture_width(c2w: Float[Tensor, "view 3 4"]) -> float:
-    """Return how far apart the outermost cameras of a capture stand sideways, in world units.
+    """Return how far apart the outermost cameras of a capture stand, sideways or upwards, in world units.
 
     Args:
         c2w: Training cameras, in the reference frame.
     """
-    across = c2w[:, 0, 3]
-    return float(across.max() - across.min())
+    return float((c2w[:, :2, 3].amax(dim=0) - c2w[:, :2, 3].amin(dim=0)).max())
 
 
 def spiral(rig: Rig, num_frames: int) -> CameraPath:

@@ -6,14 +6,13 @@ Without torch: the viewer's server finds a run's files by it.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.core.files import file_name, folder_name, write_json, write_text
+from normnex_pl.core.files import file_name, folder_name, is_whole_archive, write_json, write_text
 from normnex_pl.training.run_identity import check_version, identity_difference, parse_settings
 
 _BAKED = "baked"  # the key of the baked files' scores in metrics.json
@@ -141,7 +140,7 @@ class RunFolder:
                 f"{self.checkpoint}: expected the checkpoint of a trained run, found none. "
                 "Train first (normnex train SCENE), or name another run folder."
             )
-        if not _is_whole(self.checkpoint):
+        if not is_whole_archive(self.checkpoint):
             raise UserError(
                 f"{self.checkpoint}: expected a checkpoint, found a damaged file. Delete it and train again."
             )
@@ -244,12 +243,3 @@ class RunFolder:
         content = self.read_metrics()
         if content.pop(_BAKED, None) is not None:
             write_json(self.metrics, content)
-
-
-def _is_whole(archive: Path) -> bool:
-    """Return whether each record of a checkpoint has its checksum, which torch doesn't compare."""
-    try:
-        with zipfile.ZipFile(archive) as records:
-            return records.testzip() is None
-    except Exception:  # zipfile raises many kinds for damaged archives
-        return False

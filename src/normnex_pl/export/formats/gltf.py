@@ -15,11 +15,11 @@ from normnex_pl.core.types import Camera
 from normnex_pl.export.baked.files import baked_folder
 from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.formats.base import CPU, ExportFormat, ViewRenderer
+from normnex_pl.export.formats.scale import metres_per_unit
 from normnex_pl.export.layers.gltf import GLTFScene, make_scene
 from normnex_pl.export.layers.read_gltf import glb_document, is_ours, read_glb, read_gltf
 from normnex_pl.export.layers.render import Quad, render_quads
 from normnex_pl.export.layers.stack import stack_layers
-from normnex_pl.export.paths import CAPTURE_METRES, capture_width
 from normnex_pl.export.targets import expect_new_file, expect_new_or_empty
 
 _LOSES = "colours that change with the view (base colours alone), and the depth of planes within a layer"
@@ -97,8 +97,7 @@ class GLTFFormat(ExportFormat):
 
 def _scene(folder: Path, layers: int | None, device: torch.device) -> GLTFScene:
     baked = BakedMPI.read(folder).to(device)
-    width = capture_width(torch.tensor(baked.manifest.viewpoints))
-    return make_scene(stack_layers(baked, layers), CAPTURE_METRES / width if width > 0 else 1.0)
+    return make_scene(stack_layers(baked, layers), metres_per_unit(baked.manifest) or 1.0)
 
 
 def _renderer(quads: Sequence[Quad], metres: float) -> ViewRenderer:

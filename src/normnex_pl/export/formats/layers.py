@@ -16,10 +16,10 @@ from normnex_pl.core.files import check_place, replacing_folder, write_json
 from normnex_pl.export.baked.files import baked_folder
 from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.formats.base import CPU, ExportFormat, ViewRenderer
+from normnex_pl.export.formats.scale import metres_per_unit
 from normnex_pl.export.layers.pictures import EXRPictures, LayerPictures, PNGPictures
 from normnex_pl.export.layers.render import Quad, render_quads
 from normnex_pl.export.layers.stack import LayerStack, stack_layers
-from normnex_pl.export.paths import CAPTURE_METRES, capture_width
 from normnex_pl.export.targets import expect_new_or_empty
 
 PICTURES: Mapping[str, LayerPictures] = {one.name: one for one in (PNGPictures(), EXRPictures())}
@@ -61,8 +61,8 @@ class LayersFormat(ExportFormat):
                 {**kind.write(temporary, f"layer_{number:02d}", layer, stack), "at": layer.depth}
                 for number, layer in enumerate(stack.layers)
             ]
-            width = capture_width(torch.tensor(baked.manifest.viewpoints))
-            write_json(temporary / _DESCRIPTION, _describe(stack, kind, entries, width))
+            description = _describe(stack, kind, entries, metres_per_unit(baked.manifest))
+            write_json(temporary / _DESCRIPTION, description)
         return target
 
     @override
@@ -81,7 +81,7 @@ class LayersFormat(ExportFormat):
 
 
 def _describe(
-    stack: LayerStack, kind: LayerPictures, entries: list[dict[str, Any]], width: float
+    stack: LayerStack, kind: LayerPictures, entries: list[dict[str, Any]], metres: float | None
 ) -> dict[str, Any]:
     """Return the content of ``layers.json``."""
     g = stack.geometry
@@ -105,7 +105,7 @@ def _describe(
         "width": stack.width,
         "height": stack.height,
         "camera": asdict(g),
-        "metres_per_unit": CAPTURE_METRES / width if width > 0 else None,
+        "metres_per_unit": metres,
         "layers": layers,
     }
 

@@ -34,5 +34,5 @@ def score_export(render: ViewRenderer, views: Sequence[View]) -> ExportScore:
         render: Renders the export.
         views: Held-out views, on the renderer's device; at least one.
     """
-    scores = [psnr(render(view.camera), view.rgb) for view in views]
+    scores = [psnr(render(view.camera), view.rgb, view.mask) for view in views]
     return ExportScore(fmean(scores), len(scores))
