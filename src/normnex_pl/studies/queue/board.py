@@ -12,6 +12,7 @@ import os
 import socket
 import time
 import uuid
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ SLOT, FAILURE, VOID = "slot", "failure", "void"
 GIVEN_BACK, LOST, REPEATED, REDUNDANT = "given back", "lost", "repeated", "redundant"
 MOST_REPEATS = 10  # attempts of a slot that propose what another one has
 _UNDER_WAY = (TrialState.WAITING, TrialState.RUNNING)
-_SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
+_FAILURES = 4  # trials that others have taken, after which it is time to read again
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,9 @@ class Board:
         self._storage = study._storage
         self._leases = Leases(lease, clock)
         self._beats = 0
+        # As last read: trials that nobody had taken, and all attempts by their slots.
+        self._waiting: list[FrozenTrial] = []
+        self._attempts: dict[str, list[FrozenTrial]] = defaultdict(list)
 
     def trials(self) -> list[FrozenTrial]:
         """Return all attempts at the slots, in the order of their creation."""
@@ -107,14 +111,35 @@ class Board:
                 self.study.add_trial(_attempt(slot, attempts[key]))
 
     def claim(self) -> FrozenTrial | None:
-        """Take a waiting trial, the oldest first; None if there is none."""
-        for trial in self.trials():
-            if trial.state is not TrialState.WAITING or not self._take(trial):
-                continue
-            if self.beat(trial) and not self._is_redundant(trial):
-                return self._storage.get_trial(trial._trial_id)
-            self.void(trial, REDUNDANT)
+        """Take a waiting trial; None if there is none."""
+        return self._claim_known() or self._claim_new()
+
+    def _claim_new(self) -> FrozenTrial | None:
+        self._look()
+        return self._claim_known()
+
+    def _claim_known(self) -> FrozenTrial | None:
+        """Take one of the trials that waited when the board was last read."""
+        failures = 0
+        while self._waiting and failures < _FAILURES:
+            trial = self._waiting.pop(0)
+            if not self._take(trial):
+                failures += 1
+            elif self.beat(trial) and not self._is_redundant(trial):
+                return trial
+            else:
+                self.void(trial, REDUNDANT)
         return None
+
+    def _look(self) -> None:
+        """Read which trials wait, and begin elsewhere than other workers do."""
+        trials = self.trials()
+        waiting = [trial for trial in trials if trial.state is TrialState.WAITING]
+        place = zlib.crc32(self.worker.encode()) % max(1, len(waiting))
+        self._waiting = waiting[place:] + waiting[:place]
+        self._attempts = defaultdict(list)
+        for trial in trials:
+            self._attempts[trial.user_attrs[SLOT]].append(trial)
 
     def beat(self, trial: FrozenTrial) -> bool:
         """Give a sign of life; False if the trial has been taken away."""
@@ -167,20 +192,16 @@ class Board:
             return False
 
     def _is_redundant(self, trial: FrozenTrial) -> bool:
-        """Return whether another attempt has a result, or comes first.
+        """Return whether an earlier attempt at the slot stands.
 
-        Two workers may enqueue a slot at the same moment. Both have made their own trial a running one before
-        they look, so that at least the later trial's worker sees the other one.
+        Two workers may enqueue a slot at the same moment. The later trial gives way: its worker has seen the
+        earlier one, since trials get their numbers one after the other, and looks at it again only now that
+        its own trial is a running one.
         """
-        others = [
-            other
-            for other in self.trials()
-            if other.user_attrs[SLOT] == trial.user_attrs[SLOT] and other.number != trial.number
-        ]
-        return any(
-            other.state in _SCORED or (other.state in _UNDER_WAY and other.number < trial.number)
-            for other in others
-        )
+        slot = trial.user_attrs[SLOT]
+        earlier = [other for other in self._attempts[slot] if other.number < trial.number]
+        states = [self._storage.get_trial(other._trial_id).state for other in earlier]
+        return any(state is not TrialState.FAIL for state in states)
 
 
 def _stands(trial: FrozenTrial, retry: bool) -> bool:

@@ -19,6 +19,7 @@ from normnex_pl.training.run_folder import RunFolder
 LEASE = 60.0  # seconds
 _PATIENCE = 60.0  # seconds that a run may take to save and leave
 _BEATS = 12  # in a lease
+_SELDOM = 10.0  # seconds
 _IDLE = 1.0  # seconds between two looks at a board with nothing to take
 
 
@@ -56,7 +57,7 @@ class Worker:
         work: What its trials are.
         jobs: Runs at a time; 0 takes as many as there are GPUs, or one without any.
         report: Takes a line when a run starts, and when it ends.
-        ended: Called when a run has ended.
+        ended: Called when a run has ended, but not more often than every ten seconds.
         every: Seconds between two looks at the runs.
     """
 
@@ -65,11 +66,12 @@ class Worker:
     jobs: int = 0
     report: Callable[[str], None] = print
     ended: Callable[[], None] = lambda: None
-    every: float = 0.1
+    every: float = 0.05
     _runs: list[_UnderWay] = field(default_factory=list, init=False)
     _free: list[str | None] = field(default_factory=list, init=False)
     _look_at: float = field(default=0.0, init=False)
     _beat_at: float = field(default=0.0, init=False)
+    _tell_at: float = field(default=0.0, init=False)
 
     def go(self) -> None:
         """Take trials until none waits and none is worked on, by whomever.
@@ -115,12 +117,11 @@ class Worker:
         return not self._runs and self.board.is_settled()
 
     def _live(self) -> None:
-        """Tell the guards, and now and then the other workers, that this one lives."""
-        for run in self._runs:
-            run.process.live()
+        """Tell the guards and the other workers, now and then, that this one lives."""
         if time.monotonic() < self._beat_at:
             return
         for run in self._runs:
+            run.process.live()
             if not run.over and not self.board.beat(run.trial):
                 self.report(f"{run.job.name}: taken over by another worker")
                 run.over = True
@@ -177,7 +178,9 @@ class Worker:
         self._runs.remove(run)
         self._free.append(run.gpu)
         self._look_at = 0.0
-        self.ended()
+        if time.monotonic() > self._tell_at:
+            self.ended()
+            self._tell_at = time.monotonic() + _SELDOM
 
     def _leave(self) -> None:
         """Have the runs under way save their checkpoints and end, and give their trials back."""

@@ -62,7 +62,10 @@ class SweepWork(Work):
         self.folder = folder
         self.seed = seed
         self._slots = slots_of(search)
+        # Of trials under way: the size of their logs, how many scores the study has, and what Optuna has of them.
         self._sizes: dict[int, int] = {}
+        self._known: dict[int, int] = {}
+        self._live: dict[int, Trial] = {}
         study.pruner = pruner(search.halving)
 
     @property
@@ -89,24 +92,20 @@ class SweepWork(Work):
     @override
     def watch(self, trial: FrozenTrial, job: Job) -> bool:
         """Report new scores as soon as they are written, and return whether to give the run up."""
-        with suppress(OSError):
+        try:
             size = RunFolder(job.folder).metrics_csv.stat().st_size
-            if size == self._sizes.get(trial._trial_id):
-                return False
-            self._sizes[trial._trial_id] = size
-        history = self._history(job)
-        live = Trial(self.study, trial._trial_id)
-        known = len(self.study._storage.get_trial(trial._trial_id).intermediate_values)
-        for number, (_, value) in enumerate(history[known:], start=known + 1):
-            live.report(value, number)
-            if live.should_prune():
-                return True
-        return False
+        except OSError:  # nothing yet
+            return False
+        if size == self._sizes.get(trial._trial_id):
+            return False
+        self._sizes[trial._trial_id] = size
+        return self._report_new(trial, job)
 
     @override
     def end(self, trial: FrozenTrial, job: Job, status: int) -> Outcome:
         if status:
             return Outcome(failure=failure_in(RunFolder(job.folder).log, status))
+        self._report_new(trial, job)
         scores = [value for _, value in self._history(job) if math.isfinite(value)]
         if scores:
             return Outcome(value=(max if self.search.maximize else min)(scores))
@@ -121,6 +120,20 @@ class SweepWork(Work):
         return (
             f"{'stopped early' if outcome.pruned else 'finished'}, {self.search.metric} {history[-1][1]:.4g}"
         )
+
+    def _report_new(self, trial: FrozenTrial, job: Job) -> bool:
+        """Report the scores that the study doesn't have yet; return whether the run is to be given up."""
+        known = self._known.setdefault(trial._trial_id, len(trial.intermediate_values))
+        new = self._history(job)[known:]
+        if new and trial._trial_id not in self._live:
+            self._live[trial._trial_id] = Trial(self.study, trial._trial_id)
+        for number, (_, value) in enumerate(new, start=known + 1):
+            live = self._live[trial._trial_id]
+            live.report(value, number)
+            self._known[trial._trial_id] = number
+            if live.should_prune():
+                return True
+        return False
 
     def _params(self, trial: FrozenTrial) -> dict[str, Any]:
         """Return the trial's parameters, and propose those that it hasn't yet."""
