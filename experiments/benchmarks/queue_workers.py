@@ -34,8 +34,8 @@ from normnex_pl.studies.queue.leases import BEAT
 from normnex_pl.studies.queue.run import QueueOptions
 from normnex_pl.studies.queue.storage import open_storage
 
-# Notes when it begins and ends. One that has ended before, and whose worker died before it noted that, ends at
-# once, as a finished training does.
+# Notes when it begins and ends. One that has ended before, and whose worker died before it noted that, ends
+# at once, as a finished training does.
 STUB = """#!/bin/sh
 for word; do
   case $word in
@@ -115,9 +115,9 @@ def campaign(
 
 def found(folder: Path, queue: QueueOptions) -> dict[str, Any]:
     """Return what became of the runs."""
-    storage = open_storage(queue.storage, folder / "out", queue.lease)
-    study = optuna.load_study(study_name=(folder / "out").as_posix(), storage=storage)
-    trials = study.get_trials(deepcopy=False)
+    with open_storage(queue.storage, folder / "out", queue.lease) as storage:
+        study = optuna.load_study(study_name=(folder / "out").as_posix(), storage=storage)
+        trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     times = Counter(trial.params["x"] for trial in complete)
     ended = [path.read_text().count("\n") for path in (folder / "out" / "runs").glob("*/ended")]
@@ -143,9 +143,7 @@ def _overhead(folder: Path, complete: list[FrozenTrial]) -> float | None:
     for trial in complete:
         if trial.params["x"] in value:
             spans[trial.user_attrs[BEAT]["worker"]].append(value[trial.params["x"]])
-    gaps = [
-        following[0] - before[1] for one in spans.values() for before, following in pairwise(sorted(one))
-    ]
+    gaps = [following[0] - before[1] for one in spans.values() for before, following in pairwise(sorted(one))]
     return statistics.fmean(gaps) if gaps else None
 
 
@@ -166,7 +164,7 @@ def main(words: list[str]) -> None:
         pause = options.trials * options.seconds / options.workers / (options.kills + 1)
         _, seconds = campaign(folder, queue, options.workers, options.kills, pause)
         result = {"trials": options.trials, "workers": options.workers, "kills": options.kills}
-        print(json.dumps(result | {"wall": seconds} | found(folder, queue)))  # noqa: T201
+        print(json.dumps(result | {"wall": seconds} | found(folder, queue)))
 
 
 if __name__ == "__main__":

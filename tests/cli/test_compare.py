@@ -13,7 +13,6 @@ from cli.helpers import EXPERIMENTS, WIDTH, metrics, picture, small, status_of
 from normnex_pl.cli.compare import Options
 from normnex_pl.cli.main import main as normnex
 from normnex_pl.cli.options import parse
-from normnex_pl.studies import queue
 from normnex_pl.studies.rows import Row, chosen_rows
 from normnex_pl.training.configurations import known
 from support.sheets import find
@@ -35,6 +34,7 @@ BROKEN = """
 """
 
 Compare = Callable[..., int]
+PROCESS = "normnex_pl.studies.queue.worker.RunProcess"
 
 
 def settings(scene: Path, *more: str) -> list[str]:
@@ -43,14 +43,21 @@ def settings(scene: Path, *more: str) -> list[str]:
     return [*words, "--trainer.max_steps=3", *more]
 
 
-def launch_here(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
-    """Train in this process, which has imported everything already."""
-    with log.open("w", encoding="utf-8") as text, redirect_stdout(text), redirect_stderr(text):
-        try:
-            normnex(["fit", *arguments])
-        except SystemExit as end:
-            return int(end.code or 0)
-    return 0
+class RunHere:
+    """Train in this process, which has imported everything already, in the place of `RunProcess`."""
+
+    def __init__(self, words: Sequence[str], log: Path, gpu: str | None, lease: float) -> None:
+        assert list(words[1:4]) == ["-m", "normnex_pl", "fit"]
+        self.status = 0
+        with log.open("a", encoding="utf-8") as text, redirect_stdout(text), redirect_stderr(text):
+            try:
+                normnex([*words[3:]])
+            except SystemExit as end:
+                self.status = int(end.code or 0)
+
+    def live(self) -> None: ...
+
+    def end(self) -> None: ...
 
 
 @pytest.fixture
@@ -58,11 +65,11 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Train in this process, and return the names of the runs' folders in the order of training."""
     folders: list[str] = []
 
-    def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
+    def run(words: Sequence[str], log: Path, gpu: str | None, lease: float) -> RunHere:
         folders.append(log.parent.name)
-        return launch_here(arguments, log, gpu)
+        return RunHere(words, log, gpu, lease)
 
-    monkeypatch.setattr(queue, "launch", launch)
+    monkeypatch.setattr(PROCESS, run)
     return folders
 
 
@@ -184,12 +191,20 @@ def test_a_run_has_a_process_of_its_own(
 def test_a_gpu_has_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch, compare: Compare) -> None:
     used: list[str | None] = []
 
-    def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
-        used.append(gpu)
-        log.write_text("no more memory")
-        return 1
+    class Failing:
+        """A run that ends at once."""
 
-    monkeypatch.setattr(queue, "launch", launch)
+        status = 1
+
+        def __init__(self, words: Sequence[str], log: Path, gpu: str | None, lease: float) -> None:
+            used.append(gpu)
+            log.write_text("no more memory")
+
+        def live(self) -> None: ...
+
+        def end(self) -> None: ...
+
+    monkeypatch.setattr(PROCESS, Failing)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     assert compare("--seeds=0 1 2") == 1
@@ -251,5 +266,5 @@ def test_every_row_of_the_shipped_ablations_can_be_started(scene: Path, tmp_path
     words = [str(scene), f"--rows={EXPERIMENTS / 'ablations.yaml'}", f"--out={tmp_path}"]
     options = parse(Options, "normnex compare", words)
     rows = chosen_rows(options.variants, options.rows)
-    specs = [options.plan.run_of(name, row, 0) for name, row in rows.items()]
+    specs = options.plan.runs_of(rows)
     assert len({spec.folder for spec in specs}) == len(specs) > 10

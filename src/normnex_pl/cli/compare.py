@@ -96,9 +96,9 @@ def run(options: Options) -> int:
         _write_tables(plan.out, options, work.runs())
 
     topic = Topic(plan.out.as_posix(), {"kind": "comparison"})
-    _, work = work_on(topic, work_of, plan.out, options.queue, _report, write)
-    work.report_kept()
-    runs = work.runs()
+    with work_on(topic, work_of, plan.out, options.queue, _report, write) as (_, work):
+        work.report_kept()
+        runs = work.runs()
     _report(f"\n{_write_tables(plan.out, options, runs)}")
     _report(f"Table: {plan.out / 'table.md'}, {plan.out / 'table.csv'}")
     _write_sheet(plan.out, runs)

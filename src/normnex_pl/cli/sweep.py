@@ -85,8 +85,8 @@ def _run_here(options: Options, config: Config, search: Search) -> int:
         write_tables(Sweep.of(study, work))
 
     topic = Topic(out.as_posix(), about, search.maximize)
-    study, work = work_on(topic, work_of, out, options.queue, _report, write)
-    sweep = Sweep.of(study, work)
+    with work_on(topic, work_of, out, options.queue, _report, write) as (study, work):
+        sweep = Sweep.of(study, work)
     write_tables(sweep)
     _report(f"\n{(out / 'table.md').read_text(encoding='utf-8')}")
     _report(f"Table: {out / 'table.md'}, {out / 'table.csv'}")

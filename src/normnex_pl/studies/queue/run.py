@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,6 +58,7 @@ class Topic:
     maximize: bool = True
 
 
+@contextmanager
 def work_on(
     topic: Topic,
     work_of: Callable[[Study], _W],
@@ -64,8 +66,8 @@ def work_on(
     options: QueueOptions,
     report: Callable[[str], None],
     ended: Callable[[Study, _W], None] = lambda study, work: None,
-) -> tuple[Study, _W]:
-    """Work on a study until it is finished.
+) -> Iterator[tuple[Study, _W]]:
+    """Work on a study until it is finished, and yield it with its runs, to be looked at.
 
     Args:
         topic: What the study is about.
@@ -79,18 +81,18 @@ def work_on(
         UserError: The storage can't be used, or holds another study of this name.
         RunStoppedError: It was told to stop; the same call goes on.
     """
-    storage = open_storage(options.storage, folder, options.lease)
-    study = open_study(
-        storage,
-        topic.name,
-        topic.about,
-        topic.maximize,
-        lambda new: Board(new, work_of(new).slots, options.lease).fill(),
-        options.lease,
-    )
-    work = work_of(study)
-    board = Board(study, work.slots, options.lease)
-    if not options.worker:
-        board.fill(retry=True)
-    Worker(board, work, options.jobs, report, lambda: ended(study, work)).go()
-    return study, work
+    with open_storage(options.storage, folder, options.lease) as storage:
+        study = open_study(
+            storage,
+            topic.name,
+            topic.about,
+            topic.maximize,
+            lambda new: Board(new, work_of(new).slots, options.lease).fill(),
+            options.lease,
+        )
+        work = work_of(study)
+        board = Board(study, work.slots, options.lease)
+        if not options.worker:
+            board.fill(retry=True)
+        Worker(board, work, options.jobs, report, lambda: ended(study, work)).go()
+        yield study, work

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import time
 import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal._file import get_lock_file
 from sqlalchemy.exc import SQLAlchemyError
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import check_place
 
 JOURNAL = "study.journal"
-STORAGE_ERRORS = (StorageInternalError, SQLAlchemyError, OSError)
+STORAGE_ERRORS = (StorageInternalError, SQLAlchemyError, OSError, json.JSONDecodeError)
+_TAIL = 1_000_000  # bytes of a journal, longer than any line
 _DATABASES = ("postgresql", "postgres", "postgresql+psycopg")
 _ATTEMPTS = 10  # several workers may create the tables at the same moment
 _CONNECT = 10  # seconds
 
 
-def open_storage(where: str | None, folder: Path, lease: float) -> BaseStorage:
-    """Open a study's storage, and create it if it isn't there.
+@contextmanager
+def open_storage(where: str | None, folder: Path, lease: float) -> Iterator[BaseStorage]:
+    """Open a study's storage, and create it if it isn't there; connections are closed in the end.
 
     Args:
         where: The path of a journal or ``postgresql://...``; None for a journal in ``folder``.
@@ -37,7 +44,8 @@ def open_storage(where: str | None, folder: Path, lease: float) -> BaseStorage:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if where is None or "://" not in where:
-        return _open_journal(folder / JOURNAL if where is None else Path(where), lease)
+        yield _open_journal(folder / JOURNAL if where is None else Path(where), lease)
+        return
     scheme, _, place = where.partition("://")
     if scheme not in _DATABASES:
         raise UserError(
@@ -49,7 +57,12 @@ def open_storage(where: str | None, folder: Path, lease: float) -> BaseStorage:
             "--storage: expected psycopg, which talks to PostgreSQL, found it missing. Install it: "
             "pip install 'normnex_pl[postgresql]'."
         )
-    return _open_database(f"postgresql+psycopg://{place}")
+    storage = _open_database(f"postgresql+psycopg://{place}")
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _open_journal(path: Path, lease: float) -> BaseStorage:
@@ -58,6 +71,8 @@ def _open_journal(path: Path, lease: float) -> BaseStorage:
     place = str(path.resolve())  # the lock, too, lies where the journal is
     lock = JournalFileOpenLock(place, grace_period=max(3, min(30, int(lease / 3))))
     try:
+        with get_lock_file(lock):
+            _mend(path)
         return JournalStorage(JournalFileBackend(place, lock_obj=lock))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
@@ -66,7 +81,26 @@ def _open_journal(path: Path, lease: float) -> BaseStorage:
         ) from error
 
 
-def _open_database(url: str) -> BaseStorage:
+def _mend(path: Path) -> None:
+    """Cut off a line that a worker was killed in the middle of.
+
+    Raises:
+        ValueError: The last line is none of a journal.
+    """
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+        whole = tail[: tail.rfind(b"\n") + 1]
+        if len(whole) < len(tail):
+            file.truncate(size - len(tail) + len(whole))
+    if lines := whole.splitlines()[-1:]:
+        json.loads(lines[0])
+
+
+def _open_database(url: str) -> RDBStorage:
     for attempt in range(_ATTEMPTS):
         try:
             return RDBStorage(

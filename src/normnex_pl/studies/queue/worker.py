@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial
@@ -165,11 +166,14 @@ class Worker:
 
     def _note_end(self, run: _UnderWay, status: int) -> None:
         if status == STOPPED:
-            self.board.void(run.trial, GIVEN_BACK)
-            self.board.fill()
-            self.report(f"{run.job.name}: interrupted, given back")
+            self._return(run)
             return
-        outcome = self.work.end(run.trial, run.job, status)
+        try:
+            outcome = self.work.end(run.trial, run.job, status)
+        except UserError:  # the study can't be worked on: what this run has done stays for the next call
+            self._return(run)
+            run.over = True
+            raise
         if self.board.finish(run.trial, outcome):
             self.report(f"{run.job.name}: {self.work.described(run.job, outcome)}")
 
@@ -200,14 +204,17 @@ class Worker:
             run.process.end()
 
     def _give_back(self, run: _UnderWay) -> None:
-        """Store the end of a run that has come to it meanwhile; let another worker go on with any other."""
+        """Store the end of a run that has come to it meanwhile; return any other."""
         status = run.process.status
+        assert status is not None
         run.process.end()
         if run.over:
             return
-        if status == 0:
-            self._note_end(run, status)
-        else:
-            self.board.void(run.trial, GIVEN_BACK)
-            self.board.fill()
-            self.report(f"{run.job.name}: given back")
+        with suppress(UserError):
+            self._note_end(run, status if status == 0 else STOPPED)
+
+    def _return(self, run: _UnderWay) -> None:
+        """Let another worker, or the next call, go on with a run."""
+        self.board.void(run.trial, GIVEN_BACK)
+        self.board.fill()
+        self.report(f"{run.job.name}: interrupted, given back")

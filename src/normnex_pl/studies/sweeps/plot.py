@@ -21,7 +21,7 @@ from optuna.visualization.matplotlib import (
 from normnex_pl.core.files import replacing
 from normnex_pl.core.text import literal
 
-_HEIGHT, _PANEL = 4.0, 2.6  # inches
+_WIDTH, _HEIGHT, _PANEL = 9.0, 4.0, 2.6  # inches
 
 
 def write_plots(folder: Path, title: str, metric: str, study: Study) -> list[Path]:
@@ -36,9 +36,9 @@ def write_plots(folder: Path, title: str, metric: str, study: Study) -> list[Pat
     count = len({name for trial in study.trials for name in trial.params})
     label = literal(metric)
     plots: dict[str, tuple[Callable[[], Any], float]] = {
-        "importance": (lambda: plot_param_importances(study, target_name=label), 9),
-        "history": (lambda: plot_optimization_history(study, target_name=label), 9),
-        "slices": (lambda: plot_slice(study, target_name=label), max(9, _PANEL * count)),
+        "importance": (lambda: plot_param_importances(study, target_name=label), _WIDTH),
+        "history": (lambda: plot_optimization_history(study, target_name=label), _WIDTH),
+        "slices": (lambda: plot_slice(study, target_name=label), max(_WIDTH, _PANEL * count)),
     }
     return [_write(folder / f"{name}.png", title, draw, width) for name, (draw, width) in plots.items()]
 

@@ -9,11 +9,11 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from normnex_pl.core.files import write_text
 from normnex_pl.studies.sweeps.config import Config
 from normnex_pl.studies.sweeps.results import Sweep, SweepRun
+from normnex_pl.studies.sweeps.text import format_number, short_name
 from normnex_pl.studies.tables import aligned
 
 _SEED = "seed"
@@ -99,18 +99,6 @@ def write_tables(sweep: Sweep) -> None:
     """Write what is known so far into the sweep's folder."""
     write_text(sweep.folder / "table.md", f"{sweep_title(sweep.config)}\n\n{markdown_report(sweep)}")
     write_text(sweep.folder / "table.csv", csv_report(sweep))
-
-
-def short_name(name: str) -> str:
-    """Return the last part of a parameter's name, which fits a column."""
-    return name.rpartition(".")[2]
-
-
-def format_number(value: Any, digits: int = 3) -> str:
-    """Return a value as text: floats with so many significant digits, others as they are."""
-    if value is None:
-        return "-"
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def _over_seeds(rows: Sequence[Row], names: Sequence[str], metric: str) -> str:

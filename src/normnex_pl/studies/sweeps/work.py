@@ -23,6 +23,7 @@ from normnex_pl.studies.queue.logs import failure_in
 from normnex_pl.studies.queue.work import Done, Job, Voided, Work
 from normnex_pl.studies.sweeps.config import Config, Search, command_line
 from normnex_pl.studies.sweeps.samplers import pruner, sampler
+from normnex_pl.studies.sweeps.text import format_number, short_name
 from normnex_pl.training.loggers.metrics_csv import read_history, read_rows
 from normnex_pl.training.run_folder import RunFolder
 
@@ -62,7 +63,7 @@ class SweepWork(Work):
         self.folder = folder
         self.seed = seed
         self._slots = slots_of(search)
-        # Of trials under way: the size of their logs, how many scores the study has, and what Optuna has of them.
+        # Of trials under way: sizes of their logs, how many scores the study has, Optuna's views of them.
         self._sizes: dict[int, int] = {}
         self._known: dict[int, int] = {}
         self._live: dict[int, Trial] = {}
@@ -86,7 +87,8 @@ class SweepWork(Work):
         if not self._has(folder, trial.user_attrs[SLOT]):
             return Voided(REPEATED)
         words = (*command_line(self.config, values), f"--folder={folder}")
-        shown = ", ".join(f"{name} {value}" for name, value in self.search.space.flat(params).items())
+        flat = self.search.space.flat(params)
+        shown = ", ".join(f"{short_name(name)} {format_number(value)}" for name, value in flat.items())
         return Job(folder.name, words, folder, f"{begins} with {shown}")
 
     @override
