@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from cli.helpers import ROOT, quick_and_alone, status_of
-from cli.test_compare import RunHere
+from cli.test_compare import run_here
 from cli.test_sweep import words_of, written
 from normnex_pl.studies.comparison import Run, read_comparison
 from normnex_pl.training.trained_run import TrainedRun, read_run
@@ -51,7 +51,7 @@ def compared(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     more += ["--trainer.check_val_every_n_epoch=null", f"--trainer.val_check_interval={STEPS // 2}"]
     more += [f"--data.width={504 // SMALLER}"]
     with quick_and_alone() as patch:
-        patch.setattr("normnex_pl.studies.queue.worker.RunProcess", RunHere)
+        patch.setattr("normnex_pl.studies.queue.worker.RunProcess", run_here)
         patch.setattr("normnex_pl.data.scene.fingerprint._sources", lambda package: "sources")
         words = [str(scene), f"--variants={VARIANTS}", "--preset=tiny", f"--out={folder}"]
         assert status_of("compare", *words, "--", *more) == 0

@@ -27,7 +27,7 @@ def _all_scenes(*values: float) -> dict[str, float]:
 
 
 PUBLISHED = (
-    # Wizadwongsa et al., CVPR 2021, in their supplement.
+    # Wizadwongsa et al., CVPR 2021.
     Published(
         "NeX, published (undistorted photos)",
         {

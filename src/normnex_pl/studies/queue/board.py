@@ -132,10 +132,11 @@ class Board:
         return None
 
     def _look(self) -> None:
-        """Read which trials wait, and begin elsewhere than other workers do."""
+        """Read which trials wait, and begin elsewhere than other workers, where there are some."""
         trials = self.trials()
         waiting = [trial for trial in trials if trial.state is TrialState.WAITING]
-        place = zlib.crc32(self.worker.encode()) % max(1, len(waiting))
+        alone = not any(trial.state is TrialState.RUNNING for trial in trials)
+        place = 0 if alone or not waiting else zlib.crc32(self.worker.encode()) % len(waiting)
         self._waiting = waiting[place:] + waiting[:place]
         self._attempts = defaultdict(list)
         for trial in trials:

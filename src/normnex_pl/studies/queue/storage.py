@@ -15,7 +15,6 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.storages.journal._file import get_lock_file
 from sqlalchemy.exc import SQLAlchemyError
 
 from normnex_pl.core.errors import UserError
@@ -71,8 +70,11 @@ def _open_journal(path: Path, lease: float) -> BaseStorage:
     place = str(path.resolve())  # the lock, too, lies where the journal is
     lock = JournalFileOpenLock(place, grace_period=max(3, min(30, int(lease / 3))))
     try:
-        with get_lock_file(lock):
+        lock.acquire()
+        try:
             _mend(path)
+        finally:
+            lock.release()
         return JournalStorage(JournalFileBackend(place, lock_obj=lock))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
