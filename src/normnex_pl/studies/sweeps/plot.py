@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,8 @@ def _write(path: Path, title: str, draw: Callable[[], Any], width: float) -> Pat
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         pyplot.switch_backend("agg")
+        # Choices among numbers are shown as choices.
+        logging.getLogger("matplotlib.category").setLevel(logging.WARNING)
         before = set(pyplot.get_fignums())
         try:
             axes = np.ravel(draw())
