@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.studies.sweeps.space import KINDS, read_space
+from normnex_pl.studies.sweeps.distributions import KINDS
+from normnex_pl.studies.sweeps.space import read_space
 from support.wandb_grids import EXPECTED, GRIDS
 
 ROOT = Path(__file__).parents[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
 from normnex_pl.core.errors import UserError
@@ -43,7 +44,7 @@ def open_study(
         UserError: There is a study of this name about something else.
     """
     try:
-        direction = "maximize" if maximize else "minimize"
+        direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
         study = optuna.create_study(storage=storage, study_name=name, direction=direction)
     except DuplicatedStudyError:
         study = optuna.load_study(study_name=name, storage=storage)
@@ -66,6 +67,8 @@ def open_study(
 
 def _described(study: Study, patience: float) -> dict[str, Any] | None:
     """Wait for the description of a study that another worker creates; None if that one has died."""
+    # Not all at once: who fills it first keeps the others waiting.
+    patience *= random.uniform(1, 2)
     limit, before = time.monotonic() + patience, -1
     while time.monotonic() < limit:
         stored: dict[str, Any] | None = study.user_attrs.get(_ABOUT)

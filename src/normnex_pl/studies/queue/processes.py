@@ -82,5 +82,6 @@ class RunProcess:
             self._writing = -1
 
     def _say(self, word: bytes) -> None:
-        with suppress(BrokenPipeError):  # it has ended
-            os.write(self._writing, word)
+        if self._writing >= 0:
+            with suppress(BrokenPipeError):  # it has ended
+                os.write(self._writing, word)

@@ -94,8 +94,8 @@ class Worker:
                     except STORAGE_ERRORS as error:
                         if time.monotonic() - reached > self.board.lease / 3:
                             raise UserError(
-                                "--storage: expected the study's storage, found that it can't be reached any "
-                                f"more ({' '.join(str(error).split())[:200]}). The same command goes on."
+                                "expected the study's storage and its folder, found that one can't be used "
+                                f"any more ({' '.join(str(error).split())[:200]}). The same command goes on."
                             ) from error
                     time.sleep(self.every)
             finally:
@@ -134,19 +134,25 @@ class Worker:
         trial = self.board.claim()
         if trial is None:
             return False
-        begun = self.work.begin(trial)
-        if isinstance(begun, Voided):
-            self.board.void(trial, begun.reason)
-        elif isinstance(begun, Done):
-            self.board.finish(trial, begun.outcome)
-            self.report(begun.said)
-        else:
-            begun.folder.mkdir(parents=True, exist_ok=True)
-            gpu = self._free.pop(0)
-            process = RunProcess(begun.words, RunFolder(begun.folder).log, gpu, self.board.lease)
-            self._runs.append(_UnderWay(trial, begun, process, gpu))
-            self.report(f"{begun.name}: {begun.begins}")
+        try:
+            begun = self.work.begin(trial)
+            if isinstance(begun, Voided):
+                self.board.void(trial, begun.reason)
+            elif isinstance(begun, Done):
+                self.board.finish(trial, begun.outcome)
+                self.report(begun.said)
+            else:
+                self._start(trial, begun)
+        except (OSError, UserError):
+            self.board.void(trial, GIVEN_BACK)
+            raise
         return True
+
+    def _start(self, trial: FrozenTrial, job: Job) -> None:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        process = RunProcess(job.words, RunFolder(job.folder).log, self._free[0], self.board.lease)
+        self._runs.append(_UnderWay(trial, job, process, self._free.pop(0)))
+        self.report(f"{job.name}: {job.begins}")
 
     def _attend(self, run: _UnderWay) -> None:
         """Note the end of a run, or look at how it gets on."""

@@ -7,12 +7,8 @@ a trial and the value that its run gets may differ: `Parameter.value` leads from
 from __future__ import annotations
 
 import itertools
-import json
-import math
-from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 from optuna.distributions import (
@@ -24,10 +20,8 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.studies.sweeps.distributions import GRID_KINDS, KINDS, Values, is_number
 
-Values = dict[str, Any]
-_QUANTILES = (1e-6, 1 - 1e-6)
-_PLAIN = (type(None), bool, int, float, str)
 _NESTED = "parameters"
 
 
@@ -163,14 +157,16 @@ def _read(path: tuple[str, ...], entry: Mapping[str, Any], as_grid: bool) -> Par
     if kind == "constant":
         return None
     numbers = {name: entry[name] for name in given - {"values", "probabilities"}}
-    if not all(_is_number(value) for value in numbers.values()):
+    if not all(is_number(value) for value in numbers.values()):
         raise _refusal(path, "numbers (1.0e-4, not 1e-4, which is a text in YAML)", dict(entry))
     if "min" in numbers and not numbers["min"] < numbers["max"]:
         raise _refusal(path, "a min below the max", dict(entry))
     if numbers.get("q", 1) <= 0 or numbers.get("sigma", 1) <= 0:
         raise _refusal(path, "a positive number", dict(entry))
     if as_grid:
-        build = _grid_builder(path, kind)
+        if kind not in GRID_KINDS:
+            raise _refusal(path, "value, values, int_uniform or q_uniform in a grid", kind)
+        build = GRID_KINDS[kind]
     try:
         distribution, value = build(dict(entry))
     except (ValueError, OverflowError) as error:
@@ -188,124 +184,6 @@ def _default_kind(entry: Mapping[str, Any]) -> str | None:
         whole = all(isinstance(entry.get(name), int) for name in ("min", "max"))
         return "int_uniform" if whole else "uniform"
     return None
-
-
-_Built = tuple[BaseDistribution, Callable[[Any], Any]]
-
-
-def _categorical(entry: Values) -> _Built:
-    """Build a choice; values that Optuna can't tell apart or store are known to it by their JSON."""
-    values = entry["values"]
-    if not isinstance(values, list) or not values:
-        raise ValueError("values: expected a list")
-    # As W&B: of values that are the same in JSON, the last one is in the first one's place.
-    distinct = {_text(value): value for value in values}
-    plain = all(isinstance(value, _PLAIN) for value in distinct.values())
-    if plain and len(set(distinct.values())) == len(distinct):
-        return CategoricalDistribution(list(distinct.values())), lambda chosen: chosen
-    return CategoricalDistribution(list(distinct)), lambda chosen: distinct[chosen]
-
-
-def _weighted(entry: Values) -> _Built:
-    values, weights = entry["values"], entry["probabilities"]
-    lists = isinstance(values, list) and isinstance(weights, list) and len(values) == len(weights) > 0
-    if not lists or not all(_is_number(weight) and weight >= 0 for weight in weights) or not sum(weights):
-        raise ValueError("expected a probability for each value")
-    bounds = [total / sum(weights) for total in itertools.accumulate(weights)]
-    return FloatDistribution(*_QUANTILES), lambda place: values[
-        min(bisect_right(bounds, place), len(values) - 1)
-    ]
-
-
-def _uniform(entry: Values) -> _Built:
-    return FloatDistribution(float(entry["min"]), float(entry["max"])), float
-
-
-def _log_uniform(entry: Values) -> _Built:
-    return FloatDistribution(float(entry["min"]), float(entry["max"]), log=True), float
-
-
-def _by_exponents(entry: Values) -> _Built:
-    return _log_uniform({"min": math.exp(entry["min"]), "max": math.exp(entry["max"])})
-
-
-def _by_negative_exponents(entry: Values) -> _Built:
-    return _log_uniform({"min": math.exp(-entry["max"]), "max": math.exp(-entry["min"])})
-
-
-def _normal(entry: Values) -> _Built:
-    """Build a normal distribution: all quantiles are equally likely."""
-    normal = NormalDist(float(entry.get("mu", 0)), float(entry.get("sigma", 1)))
-    return FloatDistribution(*_QUANTILES), normal.inv_cdf
-
-
-def _log_normal(entry: Values) -> _Built:
-    distribution, value = _normal(entry)
-    return distribution, lambda place: math.exp(value(place))
-
-
-def _whole(entry: Values) -> _Built:
-    return IntDistribution(entry["min"], entry["max"]), int
-
-
-def _rounded(build: Callable[[Values], _Built]) -> Callable[[Values], _Built]:
-    """Return a builder of the same distribution in steps of ``q``."""
-
-    def built(entry: Values) -> _Built:
-        step = entry.get("q", 1.0)
-        distribution, value = build(entry)
-        return distribution, lambda proposed: type(step)(round(value(proposed) / step) * step)
-
-    return built
-
-
-_BOUNDS, _MOMENTS = ("min", "max"), ("mu", "sigma")
-# Keys that a distribution must have, keys that it may have, and how it is built.
-KINDS: dict[str, tuple[Sequence[str], Sequence[str], Callable[[Values], _Built]]] = {
-    "constant": (("value",), (), _categorical),
-    "categorical": (("values",), (), _categorical),
-    "categorical_w_probabilities": (("values", "probabilities"), (), _weighted),
-    "int_uniform": (_BOUNDS, (), _whole),
-    "uniform": (_BOUNDS, (), _uniform),
-    "q_uniform": (_BOUNDS, ("q",), _rounded(_uniform)),
-    "log_uniform": (_BOUNDS, (), _by_exponents),
-    "q_log_uniform": (_BOUNDS, ("q",), _rounded(_by_exponents)),
-    "log_uniform_values": (_BOUNDS, (), _log_uniform),
-    "q_log_uniform_values": (_BOUNDS, ("q",), _rounded(_log_uniform)),
-    "inv_log_uniform": (_BOUNDS, (), _by_negative_exponents),
-    "inv_log_uniform_values": (_BOUNDS, (), _log_uniform),
-    "normal": ((), _MOMENTS, _normal),
-    "q_normal": ((), (*_MOMENTS, "q"), _rounded(_normal)),
-    "log_normal": ((), _MOMENTS, _log_normal),
-    "q_log_normal": ((), (*_MOMENTS, "q"), _rounded(_log_normal)),
-}
-
-
-def _grid_builder(path: tuple[str, ...], kind: str) -> Callable[[Values], _Built]:
-    """Return a builder of all values of a parameter, as W&B's grids have them."""
-    if kind == "categorical":
-        return _categorical
-    if kind == "int_uniform":
-        return lambda entry: _categorical({"values": list(range(entry["min"], entry["max"] + 1))})
-    if kind == "q_uniform":
-        return lambda entry: _categorical({"values": _steps(entry["min"], entry["max"], entry.get("q", 1.0))})
-    raise _refusal(path, "value, values, int_uniform or q_uniform in a grid", kind)
-
-
-def _steps(low: float, high: float, step: float) -> list[float]:
-    """Return the multiples of a step from ``low``, without ``high``."""
-    return [low + number * step for number in range(math.ceil((high - low) / step))]
-
-
-def _text(value: Any) -> str:
-    """Return JSON in which 3.0 is 3, as W&B's server has it."""
-    return json.dumps(
-        int(value) if isinstance(value, float) and value.is_integer() else value, sort_keys=True
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _refusal(path: tuple[str, ...], expected: str, found: Any) -> UserError:
