@@ -86,7 +86,7 @@ def campaign(
         queue: Where it is stored.
         workers: At a time.
         kills: In all.
-        pause: Seconds before the first kill, and between kills.
+        pause: Seconds between the first run and the first kill, and between kills.
 
     Returns:
         The workers that were not killed, and the seconds that all of it took.
@@ -100,6 +100,8 @@ def campaign(
         return process
 
     alive: list[BaseProcess] = [start() for _ in range(workers)]
+    while kills and not any((folder / "out" / "runs").glob("*/began")):
+        time.sleep(0.05)
     for _ in range(kills):
         time.sleep(pause)
         victim = random.choice([process for process in alive if process.is_alive()])

@@ -63,10 +63,9 @@ class SweepWork(Work):
         self.folder = folder
         self.seed = seed
         self._slots = slots_of(search)
-        # Of trials under way: sizes of their logs, how many scores the study has, Optuna's views of them.
+        # Of trials under way: sizes of their logs, and how many scores the study has.
         self._sizes: dict[int, int] = {}
         self._known: dict[int, int] = {}
-        self._live: dict[int, Trial] = {}
         study.pruner = pruner(search.halving)
 
     @property
@@ -126,14 +125,10 @@ class SweepWork(Work):
     def _report_new(self, trial: FrozenTrial, job: Job) -> bool:
         """Report the scores that the study doesn't have yet; return whether the run is to be given up."""
         known = self._known.setdefault(trial._trial_id, len(trial.intermediate_values))
-        new = self._history(job)[known:]
-        if new and trial._trial_id not in self._live:
-            self._live[trial._trial_id] = Trial(self.study, trial._trial_id)
-        for number, (_, value) in enumerate(new, start=known + 1):
-            live = self._live[trial._trial_id]
-            live.report(value, number)
+        for number, (_, value) in enumerate(self._history(job)[known:], start=known + 1):
+            self.study._storage.set_trial_intermediate_value(trial._trial_id, number, value)
             self._known[trial._trial_id] = number
-            if live.should_prune():
+            if self.search.halving is not None and Trial(self.study, trial._trial_id).should_prune():
                 return True
         return False
 
