@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import pytest
 from optuna.distributions import IntDistribution
 from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
+from typing_extensions import override
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.studies.queue.board import (
@@ -36,6 +37,8 @@ from normnex_pl.studies.queue.open import open_study
 from normnex_pl.studies.queue.processes import RunProcess
 from normnex_pl.studies.queue.run import QueueOptions
 from normnex_pl.studies.queue.storage import open_storage, without_password
+from normnex_pl.studies.queue.work import Done, Job, Voided, Work
+from normnex_pl.studies.queue.worker import Worker
 from support.postgres import Postgres, missing
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "experiments" / "benchmarks"))
@@ -305,7 +308,7 @@ import time; time.sleep(60)
 
 
 def test_a_run_ends_when_its_worker_hangs(tmp_path: Path) -> None:
-    """Say nothing to the guard of a run that doesn't listen to SIGTERM: silence and patience are thirds."""
+    """Say nothing to the guard of a run that doesn't listen to SIGTERM."""
     code = "trap '' TERM; echo on; while :; do sleep 0.1; done"
     run = RunProcess(["/bin/sh", "-c", code], tmp_path / "log", None, lease=1.5)
     began = time.monotonic()
@@ -336,6 +339,50 @@ def test_a_program_that_is_not_there_is_named_in_the_log(tmp_path: Path) -> None
     run.end()
     assert run.status == 127
     assert "none: expected a program, found none" in (tmp_path / "log").read_text()
+
+
+class Held(Work):
+    """One run of half a second, whose worker hangs for a while when it first looks at it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.seconds = [1.5]
+
+    @property
+    @override
+    def slots(self) -> Sequence[Slot]:
+        return [Slot("only")]
+
+    @override
+    def begin(self, trial: FrozenTrial) -> Job | Done | Voided:
+        words = ("/bin/sh", "-c", f"sleep 0.5; [ -e {self.folder}/again ] || sleep 60")
+        return Job("only", words, self.folder)
+
+    @override
+    def watch(self, trial: FrozenTrial, job: Job) -> bool:
+        if self.seconds:
+            time.sleep(self.seconds.pop())
+            (self.folder / "again").touch()
+        return False
+
+    @override
+    def end(self, trial: FrozenTrial, job: Job, status: int) -> Outcome:
+        return Outcome(value=1.0) if status == 0 else Outcome(failure=f"status {status}")
+
+    @override
+    def described(self, job: Job, outcome: Outcome) -> str:
+        return str(outcome)
+
+
+def test_a_run_that_was_ended_since_its_worker_hung_has_not_failed(tmp_path: Path) -> None:
+    with open_storage(None, tmp_path, LEASE) as storage:
+        work = Held(tmp_path)
+        study = opened(storage, list(work.slots))
+        said: list[str] = []
+        Worker(Board(study, work.slots, lease=1.6), work, jobs=1, report=said.append).go()
+        assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE], said
+        assert voids(study) == [GIVEN_BACK, None]
+        assert said[1] == "only: interrupted, given back"
 
 
 @pytest.mark.slow

@@ -21,6 +21,9 @@ def visible_gpus() -> list[str]:
     return names.split(",")[:count] if names else [str(number) for number in range(count)]
 
 
+SILENCE = 0.5  # of a lease: a worker that says nothing for so long loses its processes
+
+
 class RunProcess:
     """A run under way; `normnex_pl.studies.queue.guard` ends it when its worker is gone.
 
@@ -39,8 +42,8 @@ class RunProcess:
             "-S",
             str(guard.__file__),
             str(reading),
-            str(lease / 3),
-            str(lease / 3),
+            str(lease * SILENCE),
+            str(lease / 4),
         ]
         environment = os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
         try:

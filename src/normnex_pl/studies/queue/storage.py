@@ -36,7 +36,7 @@ def open_storage(where: str | None, folder: Path, lease: float) -> Iterator[Base
         where: The path of a journal or ``postgresql://...``; None for a journal in ``folder``.
         folder: Of the study's runs.
         lease: Of its trials, in seconds. A lock on the journal that a killed worker has left is broken
-            within a third of it.
+            within a sixth of it, while other workers wait.
 
     Raises:
         UserError: It can't be reached, or it is something else.
@@ -68,7 +68,7 @@ def _open_journal(path: Path, lease: float) -> BaseStorage:
     """Open a journal; its lock file is created exclusively, which NFS can do since its version 3."""
     check_place(path.parent)
     place = str(path.resolve())  # the lock, too, lies where the journal is
-    lock = JournalFileOpenLock(place, grace_period=max(3, min(30, int(lease / 3))))
+    lock = JournalFileOpenLock(place, grace_period=max(3, min(30, int(lease / 6))))
     try:
         lock.acquire()
         try:

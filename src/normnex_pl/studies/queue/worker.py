@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 
 from normnex_pl.core.errors import STOPPED, RunStoppedError, UserError
 from normnex_pl.studies.queue.board import GIVEN_BACK, Board, Outcome
-from normnex_pl.studies.queue.processes import RunProcess, visible_gpus
+from normnex_pl.studies.queue.processes import SILENCE, RunProcess, visible_gpus
 from normnex_pl.studies.queue.signals import StopRequest
 from normnex_pl.studies.queue.storage import STORAGE_ERRORS
 from normnex_pl.studies.queue.work import Done, Job, Voided, Work
@@ -34,6 +34,7 @@ class _UnderWay:
         process: Of the run.
         gpu: Its name, or None.
         over: Whether the trial has its end already, and the process is only waited for.
+        doubtful: Whether this worker was silent for so long that the process may have been ended for that.
         deadline: When a process that was asked to end is ended.
     """
 
@@ -42,6 +43,7 @@ class _UnderWay:
     process: RunProcess
     gpu: str | None
     over: bool = False
+    doubtful: bool = False
     deadline: float | None = None
 
     def ask_to_end(self) -> None:
@@ -72,6 +74,7 @@ class Worker:
     _free: list[str | None] = field(default_factory=list, init=False)
     _look_at: float = field(default=0.0, init=False)
     _beat_at: float = field(default=0.0, init=False)
+    _lived_at: float = field(default=0.0, init=False)
     _tell_at: float = field(default=0.0, init=False)
 
     def go(self) -> None:
@@ -119,9 +122,13 @@ class Worker:
 
     def _live(self) -> None:
         """Tell the guards and the other workers, now and then, that this one lives."""
-        if time.monotonic() < self._beat_at:
+        now = time.monotonic()
+        if now < self._beat_at:
             return
+        silent = now - self._lived_at > self.board.lease * SILENCE
+        self._lived_at = now
         for run in self._runs:
+            run.doubtful = run.doubtful or silent
             run.process.live()
             if not run.over and not self.board.beat(run.trial):
                 self.report(f"{run.job.name}: taken over by another worker")
@@ -171,7 +178,7 @@ class Worker:
             self.report(f"{run.job.name}: {self.work.described(run.job, pruned)}")
 
     def _note_end(self, run: _UnderWay, status: int) -> None:
-        if status == STOPPED:
+        if status == STOPPED or (status and run.doubtful):
             self._return(run)
             return
         try:
