@@ -42,7 +42,7 @@ in_notebooks = $(foreach name,RUNS SWEEP SCENE,$(if $(value $(name)),$(name)="$$
 # that it was made for. Without the stamp, or when the stamp is older than the files that say what to
 # install, the next target installs again; otherwise the environment is used as it is.
 HERE := $(shell pwd | cksum | cut -d' ' -f1)
-TEST_EXTRAS := dev,scenes,capture,video,exr,notebooks
+TEST_EXTRAS := dev,scenes,capture,video,exr,notebooks,postgresql
 STAMP := $(VENV)/.stamp-$(HERE)-
 FOR_RUNS := $(STAMP)runtime
 FOR_SCENES := $(STAMP)scenes
@@ -99,17 +99,17 @@ export: needs-run $(FOR_RUNS) ## RUN=path [FORMAT=mpi] [OUTPUT=path]: write a ba
 
 .PHONY: compare
 compare: USAGE = make compare SCENE=path [VARIANTS="nex_rgb ..."] [ROWS=file] [PRESET=fast] [SEEDS="0 1"] \
-  [JOBS=n] [OUT=path] [ARGS="..."]
+  [JOBS=n] [OUT=path] [STORAGE=postgresql://...] [ARGS="..."]
 compare: needs-scene $(FOR_RUNS) ## SCENE=path [VARIANTS="nex_rgb ..."] [PRESET=fast]: train them, write one table
 	$(NORMNEX) compare $(call word_of,,SCENE) --preset=$(PRESET) \
-	  $(call options,VARIANTS ROWS SEEDS JOBS OUT) $(if $(value ARGS),-- $(ARGS))
+	  $(call options,VARIANTS ROWS SEEDS JOBS OUT STORAGE) $(if $(value ARGS),-- $(ARGS))
 
 .PHONY: sweep
 sweep: USAGE = make sweep SWEEP=experiments/sweeps/regularizers.yaml SCENE=path [COUNT=n] [PRESET=fast] \
-  [JOBS=n] [OUT=path] [ARGS="..."]
+  [JOBS=n] [OUT=path] [STORAGE=postgresql://...] [ARGS="..."]
 sweep: needs-sweep needs-scene $(FOR_RUNS) ## SWEEP=file SCENE=path [COUNT=n] [PRESET=fast]: search settings, at W&B or here
 	$(NORMNEX) sweep $(call word_of,,SWEEP) $(call word_of,,SCENE) --preset=$(PRESET) \
-	  $(call options,COUNT JOBS OUT) $(if $(value ARGS),-- $(ARGS))
+	  $(call options,COUNT JOBS OUT STORAGE) $(if $(value ARGS),-- $(ARGS))
 
 .PHONY: bench
 bench: needs-old-bench $(FOR_RUNS) ## [COMPARE=old.json] [SCENE=path] [ARGS="--quick"]: time training and rendering here

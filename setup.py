@@ -9,10 +9,10 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-# YAML, and the engine of sweeps, which runs in an environment of its own. Scripts stay behind.
+# Scripts stay behind.
 CONFIGURATIONS = (
     *("base.yaml", "ddp.yaml", "ablations.yaml", "shared/*.yaml", "variants/*.yaml", "presets/*.yaml"),
-    *("loggers/*.yaml", "sweeps/*.yaml", "sweeps/engine.py", "sweeps/requirements.txt"),
+    *("loggers/*.yaml", "sweeps/*.yaml"),
 )
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+import re
+import shutil
+import statistics
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
-from cli.helpers import EXPERIMENTS, WIDTH, metrics, picture, small, status_of
+from cli.helpers import EXPERIMENTS, WIDTH, failure, metrics, picture, small, status_of
 from normnex_pl.cli.compare import Options
 from normnex_pl.cli.main import main as normnex
 from normnex_pl.cli.options import parse
-from normnex_pl.studies import queue
+from normnex_pl.studies.comparison import read_comparison
+from normnex_pl.studies.queue.processes import RunProcess
 from normnex_pl.studies.rows import Row, chosen_rows
 from normnex_pl.training.configurations import known
 from support.sheets import find
@@ -35,6 +40,7 @@ BROKEN = """
 """
 
 Compare = Callable[..., int]
+PROCESS = "normnex_pl.studies.queue.worker.RunProcess"
 
 
 def settings(scene: Path, *more: str) -> list[str]:
@@ -43,14 +49,34 @@ def settings(scene: Path, *more: str) -> list[str]:
     return [*words, "--trainer.max_steps=3", *more]
 
 
-def launch_here(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
+class Over(RunProcess):
+    """A run that ended at once: `RunProcess` without a process."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+
+    @property
+    @override
+    def status(self) -> int:
+        return self._status
+
+    @override
+    def live(self) -> None: ...
+
+    @override
+    def end(self) -> None: ...
+
+
+def run_here(words: Sequence[str], log: Path, gpu: str | None, lease: float) -> RunProcess:
     """Train in this process, which has imported everything already."""
-    with log.open("w", encoding="utf-8") as text, redirect_stdout(text), redirect_stderr(text):
+    assert list(words[1:4]) == ["-m", "normnex_pl", "fit"]
+    status = 0
+    with log.open("a", encoding="utf-8") as text, redirect_stdout(text), redirect_stderr(text):
         try:
-            normnex(["fit", *arguments])
+            normnex([*words[3:]])
         except SystemExit as end:
-            return int(end.code or 0)
-    return 0
+            status = int(end.code or 0)
+    return Over(status)
 
 
 @pytest.fixture
@@ -58,11 +84,11 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Train in this process, and return the names of the runs' folders in the order of training."""
     folders: list[str] = []
 
-    def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
+    def run(words: Sequence[str], log: Path, gpu: str | None, lease: float) -> RunProcess:
         folders.append(log.parent.name)
-        return launch_here(arguments, log, gpu)
+        return run_here(words, log, gpu, lease)
 
-    monkeypatch.setattr(queue, "launch", launch)
+    monkeypatch.setattr(PROCESS, run)
     return folders
 
 
@@ -130,6 +156,13 @@ def test_what_changed_is_trained_anew_and_nothing_else(
     (tmp_path / "out" / "runs" / "nex_rgb-seed0" / "fingerprint.json").unlink()
     compare(rows=ROWS.replace("num_basis=2", "num_basis=3"))
     assert trained == ["nex_rgb-seed0"]
+    assert "nex_rgb, seed 0: goes on\n" in capsys.readouterr().out
+
+    trained.clear()
+    for name in ("fingerprint.json", "expected.json"):
+        (tmp_path / "out" / "runs" / "nex_rgb-seed0" / name).unlink()
+    compare(rows=ROWS.replace("num_basis=2", "num_basis=3"))
+    assert trained == ["nex_rgb-seed0"]
     assert "nex_rgb, seed 0: trains anew, since the stored run isn't finished" in capsys.readouterr().out
 
 
@@ -167,6 +200,67 @@ def test_seeds_are_runs_of_their_own(compare: Compare, trained: list[str], tmp_p
     assert "PSNR s.d." in (tmp_path / "out" / "table.md").read_text()
 
 
+def test_scenes_variants_presets_and_seeds_are_compared_at_once(
+    scene: Path, trained: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("normnex_pl.data.scene.fingerprint._sources", lambda package: "sources")
+    (tmp_path / "fern").symlink_to(scene)
+    other = tmp_path / "short.yaml"
+    other.write_text(f"inherits: {EXPERIMENTS / 'presets' / 'tiny.yaml'}\nrun: {{preset: short}}\n")
+    out = tmp_path / "out"
+    words = ["compare", str(scene), str(tmp_path / "fern"), "--variants=nex_rgb", f"--preset=tiny {other}"]
+    words += ["--seeds=0 1", f"--out={out}", "--", *settings(scene)]
+    assert status_of(*words) == 0
+    assert len(trained) == 8
+    rows = table(out)
+    assert {(row["scene"], row["row"], row["seed"]) for row in rows} == {
+        (where, name, seed)
+        for where in ("desk", "fern")
+        for name in ("nex_rgb-tiny", "nex_rgb-short")
+        for seed in ("0", "1")
+    }
+    assert {Path(row["folder"]).relative_to(out / "runs").parts[0] for row in rows} == {"desk", "fern"}
+    text = (out / "table.md").read_text()
+    [line] = [
+        line
+        for line in text.split("PSNR:")[1].split("SSIM")[0].splitlines()
+        if line.startswith("| nex_rgb-tiny ")
+    ]
+    shown = [float(cell) for cell in line.split("|")[2:-1]]
+    means = [
+        statistics.fmean(
+            float(row["psnr"]) for row in rows if (row["scene"], row["row"]) == (where, "nex_rgb-tiny")
+        )
+        for where in ("desk", "fern")
+    ]
+    assert shown == pytest.approx([*means, statistics.fmean(means)], abs=0.0051)
+    assert re.search(r"\*NeX, published \(undistorted photos\)\* +\| +- +\| +25\.63 +\| +- +\|", text)
+    assert {run.scene for run in read_comparison(out)} == {"desk", "fern"}
+
+    trained.clear()
+    assert status_of(*words) == 0
+    assert trained == []
+
+
+def test_two_scenes_of_one_name_are_refused(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "desk").symlink_to(scene)
+    message = failure(capsys, "compare", str(scene), str(tmp_path / "desk"), f"--out={tmp_path / 'out'}")
+    assert "scenes: expected names of their own, found desk twice" in message
+
+
+def test_a_run_whose_folder_has_gone_is_trained_again(
+    compare: Compare, trained: list[str], tmp_path: Path
+) -> None:
+    compare()
+    shutil.rmtree(tmp_path / "out" / "runs" / "two_functions-seed0")
+    trained.clear()
+    assert compare() == 0
+    assert compare() == 0
+    assert trained == ["two_functions-seed0"]
+
+
 def test_a_run_has_a_process_of_its_own(
     compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,12 +278,12 @@ def test_a_run_has_a_process_of_its_own(
 def test_a_gpu_has_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch, compare: Compare) -> None:
     used: list[str | None] = []
 
-    def launch(arguments: Sequence[str], log: Path, gpu: str | None) -> int:
+    def fail(words: Sequence[str], log: Path, gpu: str | None, lease: float) -> RunProcess:
         used.append(gpu)
         log.write_text("no more memory")
-        return 1
+        return Over(1)
 
-    monkeypatch.setattr(queue, "launch", launch)
+    monkeypatch.setattr(PROCESS, fail)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     assert compare("--seeds=0 1 2") == 1
@@ -251,5 +345,5 @@ def test_every_row_of_the_shipped_ablations_can_be_started(scene: Path, tmp_path
     words = [str(scene), f"--rows={EXPERIMENTS / 'ablations.yaml'}", f"--out={tmp_path}"]
     options = parse(Options, "normnex compare", words)
     rows = chosen_rows(options.variants, options.rows)
-    specs = [options.plan.run_of(name, row, 0) for name, row in rows.items()]
+    specs = options.plan.runs_of(rows)
     assert len({spec.folder for spec in specs}) == len(specs) > 10

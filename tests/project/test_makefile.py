@@ -415,13 +415,13 @@ def test_an_environment_for_tests_serves_runs_scenes_and_videos_too(project: Pro
         ["prepare", "PHOTOS=x", "SCENE=y"],
     ):
         assert project.make(*words).returncode == 0
-    assert project.installations() == [".[dev,scenes,capture,video,exr,notebooks]"]
+    assert project.installations() == [".[dev,scenes,capture,video,exr,notebooks,postgresql]"]
 
 
 def test_tests_add_to_an_environment_for_runs(project: Project) -> None:
     project.make("demo")
     project.make("test", "PYTEST_ARGS=-k 'a or b'")
-    assert project.installations() == [".", ".[dev,scenes,capture,video,exr,notebooks]"]
+    assert project.installations() == [".", ".[dev,scenes,capture,video,exr,notebooks,postgresql]"]
     pytest = ["python", "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     assert project.calls()[-1] == [*pytest, "-k", "a or b"]
 

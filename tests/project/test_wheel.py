@@ -83,8 +83,7 @@ def test_the_wheel_has_all_modules_configurations_and_the_viewer(wheel: Path) ->
         if path.is_file()
     }
     yaml = {path.relative_to(ROOT).as_posix() for path in (ROOT / "experiments").rglob("*.yaml")}
-    engine = {"experiments/sweeps/engine.py", "experiments/sweeps/requirements.txt"}
-    assert names_in(wheel) == modules | viewer | yaml | engine
+    assert names_in(wheel) == modules | viewer | yaml
 
 
 @pytest.mark.slow

@@ -133,7 +133,7 @@ def test_what_failed_is_said_and_stays_out_of_the_mean() -> None:
     alone = Run("w", 0, Path("x"), {}, "no such file")
     titles, rows = table([run("v", 0, test={"psnr": 20.0}), failed, alone])
     assert dict(zip(titles, rows["v"], strict=True))["PSNR"] == "20.00"
-    assert rows["w"] == ["failed"] + ["-"] * len(COLUMNS)
+    assert rows["w (failed)"] == ["-"] * (len(COLUMNS) + 1)
     notes = markdown_table([failed, alone]).split("\n\n")[1]
     assert notes == "- v, seed 1, failed: out of memory\n- w, seed 0, failed: no such file\n"
 

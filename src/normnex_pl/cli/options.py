@@ -100,7 +100,7 @@ def parser_of(kind: type, prog: str) -> CommandParser:
 def _usage(kind: type) -> str:
     """Return a short usage line; the list of options follows it anyway."""
     fields = list(_fields(kind))
-    positional = [field.name.upper() for field in fields if field.default is dataclasses.MISSING]
+    positional = [_metavar(field) for field in fields if field.default is dataclasses.MISSING]
     more = {OtherWords: " [--any.setting=value ...]", WordsAfterDashes: " [-- --any.setting=value ...]"}
     return " ".join([*positional, "[options]"]) + "".join(more.get(field.kind, "") for field in fields)
 
@@ -138,7 +138,15 @@ def _takes_words(field: _Field) -> bool:
 def _add(parser: argparse.ArgumentParser, field: _Field) -> None:
     """Add an argument for a field."""
     text = _help(field).replace("%", "%%")
-    if field.default is dataclasses.MISSING:
+    if field.default is dataclasses.MISSING and get_origin(field.kind) is tuple:
+        parser.add_argument(
+            field.name,
+            nargs="+",
+            type=_several(get_args(field.kind)[0]),
+            metavar=_metavar(field),
+            help=text,
+        )
+    elif field.default is dataclasses.MISSING:
         parser.add_argument(field.name, type=field.kind, metavar=field.name.upper(), help=text)
     elif field.kind is bool:
         parser.add_argument(f"--{field.name}", action="store_true", help=text)
@@ -153,6 +161,12 @@ def _add(parser: argparse.ArgumentParser, field: _Field) -> None:
         parser.add_argument(
             f"--{field.name}", type=str if choices else field.kind, choices=choices, default=None, help=text
         )
+
+
+def _metavar(field: _Field) -> str:
+    """Return a positional argument as the usage shows it: of several ones, the singular."""
+    name = field.name.upper()
+    return f"{name.removesuffix('S')} ..." if get_origin(field.kind) is tuple else name
 
 
 def _help(field: _Field) -> str:

@@ -12,24 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.evaluation.report import Number, format_value
+from normnex_pl.evaluation.report import Number
+from normnex_pl.studies.tables import Column, Line, score_table
 from normnex_pl.training.run_folder import RunFolder
-
-
-@dataclass(frozen=True)
-class Column:
-    """A number that runs are compared by.
-
-    Attributes:
-        name: Its column of the CSV file.
-        title: Its column of the Markdown table.
-        digits: After the decimal point, in the Markdown table.
-    """
-
-    name: str
-    title: str
-    digits: int
-
 
 COLUMNS = (
     Column("psnr", "PSNR", 2),
@@ -53,7 +38,8 @@ COLUMNS = (
     Column("ms_per_step", "ms a step", 1),
     Column("peak_gpu_gib", "GiB", 1),
 )
-_ABOUT = ("row", "seed", "variant", "preset", "steps", "folder", "commit", "failure")
+_DEVIATION = "psnr_deviation"
+_ABOUT = ("scene", "row", "seed", "variant", "preset", "steps", "folder", "commit", "failure")
 
 
 @dataclass(frozen=True)
@@ -66,6 +52,7 @@ class Run:
         folder: The run folder.
         metrics: The content of its ``metrics.json``; empty if the run failed.
         failure: Why there are no metrics, in a line.
+        scene: The name of the scene; empty where there is only one.
     """
 
     row: str
@@ -73,6 +60,11 @@ class Run:
     folder: Path
     metrics: dict[str, Any]
     failure: str | None = None
+    scene: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.scene}, " if self.scene else ""
+        return f"{where}{self.row}, seed {self.seed}"
 
     @property
     def values(self) -> dict[str, Number]:
@@ -89,7 +81,7 @@ class Run:
         }
 
 
-def read_run(row: str, seed: int, folder: Path) -> Run:
+def read_run(row: str, seed: int, folder: Path, scene: str = "") -> Run:
     """Read the scores of a finished run.
 
     Raises:
@@ -105,7 +97,7 @@ def read_run(row: str, seed: int, folder: Path) -> Run:
             f"{path}: expected the scores of a finished run, found none ({error}). Delete the folder and "
             "train again."
         ) from error
-    return Run(row, seed, folder, metrics)
+    return Run(row, seed, folder, metrics, scene=scene)
 
 
 def read_comparison(folder: Path) -> list[Run]:
@@ -117,9 +109,8 @@ def read_comparison(folder: Path) -> list[Run]:
     path = folder / "table.csv"
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            # The folder may have been moved since the table was written.
             rows = [
-                (row["row"], int(row["seed"]), folder / "runs" / Path(row["folder"]).name, row["failure"])
+                (row["row"], int(row["seed"]), _moved(row, folder), row["scene"], row["failure"])
                 for row in csv.DictReader(file)
             ]
         if not rows:
@@ -130,9 +121,14 @@ def read_comparison(folder: Path) -> list[Run]:
             "normnex compare SCENE."
         ) from error
     return [
-        Run(row, seed, place, {}, failure) if failure else read_run(row, seed, place)
-        for row, seed, place, failure in rows
+        Run(row, seed, place, {}, failure, scene) if failure else read_run(row, seed, place, scene)
+        for row, seed, place, scene, failure in rows
     ]
+
+
+def _moved(row: Mapping[str, str], folder: Path) -> Path:
+    """Return a run folder of a comparison, which may have been moved since the table was written."""
+    return folder / "runs" / row["scene"] / Path(row["folder"]).name
 
 
 def named_columns(*names: str) -> tuple[Column, ...]:
@@ -150,24 +146,32 @@ def named_columns(*names: str) -> tuple[Column, ...]:
 def markdown_table(runs: Sequence[Run], columns: Sequence[Column] = COLUMNS) -> str:
     """Return Markdown with a line per row, in the order of the runs, and failed runs below.
 
-    A cell is the mean over the finished seeds. With several seeds, a column after PSNR has its sample
-    standard deviation (with n - 1).
+    A number is the mean over the scenes of the means over their seeds. With several seeds, a column after
+    PSNR has the sample standard deviation (with n - 1) over the seeds, the mean of those of the scenes.
     """
-    several = len({run.seed for run in runs}) > 1
-    titles = ["", *(column.title for column in columns)]
-    if several:
-        titles.insert(2, "PSNR s.d.")
-    lines = [titles]
+    if len({run.seed for run in runs}) > 1:
+        place = 1 + next((n for n, column in enumerate(columns) if column.name == "psnr"), -1)
+        columns = (*columns[:place], Column(_DEVIATION, "PSNR s.d.", 2), *columns[place:])
+    lines = []
     for row in dict.fromkeys(run.row for run in runs):
-        values = [run.values for run in runs if run.row == row and run.failure is None]
-        cells = [format_value(_mean([of[column.name] for of in values]), column.digits) for column in columns]
-        if several:
-            cells.insert(1, format_value(_deviation([of["psnr"] for of in values]), 2))
-        if not values:
-            cells[0] = "failed"
-        lines.append([row, *cells])
-    notes = [f"- {run.row}, seed {run.seed}, failed: {run.failure}\n" for run in runs if run.failure]
-    return "\n".join([aligned(lines), *(["".join(notes)] if notes else [])])
+        finished = any(run.row == row and run.failure is None for run in runs)
+        lines.append(Line([row if finished else f"{row} (failed)"], _row_means(runs, row)))
+    notes = [f"- {run}, failed: {run.failure}\n" for run in runs if run.failure]
+    return "\n".join([score_table([""], columns, lines), *(["".join(notes)] if notes else [])])
+
+
+def scene_means(runs: Sequence[Run], row: str, scene: str) -> dict[str, Number]:
+    """Return the means over the finished seeds of a row on a scene, for each of `COLUMNS`."""
+    values = [run.values for run in runs if (run.row, run.scene, run.failure) == (row, scene, None)]
+    means = {column.name: mean([of[column.name] for of in values]) for column in COLUMNS}
+    return means | {_DEVIATION: _deviation([of["psnr"] for of in values])}
+
+
+def _row_means(runs: Sequence[Run], row: str) -> dict[str, Number]:
+    """Return the means over the scenes; of a scene without a finished run, none."""
+    scenes = dict.fromkeys(run.scene for run in runs)
+    found = [scene_means(runs, row, scene) for scene in scenes]
+    return {name: mean([of[name] for of in found]) for name in found[0]}
 
 
 def csv_table(runs: Sequence[Run]) -> str:
@@ -177,9 +181,16 @@ def csv_table(runs: Sequence[Run]) -> str:
     writer.writeheader()
     for run in runs:
         about = {name: run.metrics.get(name) for name in _ABOUT}
-        about |= {"row": run.row, "seed": run.seed, "folder": str(run.folder), "failure": run.failure}
+        about |= {"scene": run.scene, "row": run.row, "seed": run.seed}
+        about |= {"folder": str(run.folder), "failure": run.failure}
         writer.writerow(about | run.values)
     return text.getvalue()
+
+
+def mean(values: Sequence[Number]) -> Number:
+    """Return the mean; None if a value is missing: a mean over some of them would mislead."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(values) else None
 
 
 def part_of(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -198,23 +209,6 @@ def _scaled(value: Number, factor: float) -> Number:
     return None if value is None else value * factor
 
 
-def _mean(values: Sequence[Number]) -> Number:
-    """Return the mean; None if a value is missing: a mean over some seeds would mislead."""
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known and len(known) == len(values) else None
-
-
 def _deviation(values: Sequence[Number]) -> Number:
     known = [value for value in values if value is not None]
     return statistics.stdev(known) if len(known) > 1 and len(known) == len(values) else None
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table that is legible in a terminal too: names flush left, numbers flush right."""
-    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(lines[0]))]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    text = ""
-    for line in (lines[0], rule, *lines[1:]):
-        numbers = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
-        text += f"| {' | '.join([line[0].ljust(widths[0]), *numbers])} |\n"
-    return text

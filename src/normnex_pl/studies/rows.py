@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from normnex_pl.core.errors import UserError
-from normnex_pl.studies.queue import RunSpec
+from normnex_pl.core.files import folder_name
 from normnex_pl.training.configurations import config_files, config_words, known
 
 _OURS = ("--data.scene", "--run.folder", "--seed_everything", "--data.seed")
@@ -32,28 +32,76 @@ class Row:
 
 
 @dataclass(frozen=True)
-class ComparisonPlan:
-    """The settings that all runs of a comparison share.
+class RunSpec:
+    """A run that is to exist in the end.
 
     Attributes:
-        scene: The scene's folder.
-        preset: A name, or a YAML file.
+        row: Its row of the table, which several seeds and scenes share.
+        seed: Of its random numbers.
+        scene: The scene's folder, which ``arguments`` name too.
+        shown_scene: The scene's name, where there are several.
+        folder: The run folder, which ``arguments`` name too.
+        arguments: Of ``normnex fit``.
+    """
+
+    row: str
+    seed: int
+    scene: Path
+    shown_scene: str
+    folder: Path
+    arguments: tuple[str, ...]
+
+    def __str__(self) -> str:
+        where = f"{self.shown_scene}, " if self.shown_scene else ""
+        return f"{where}{self.row}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """The runs of a comparison: scenes x rows x presets x seeds.
+
+    Attributes:
+        scenes: The scenes' folders.
+        presets: Names, or YAML files.
+        seeds: Of the random numbers.
         overrides: Arguments of ``normnex fit`` for all runs; those of a row take precedence.
         out: The folder of the comparison.
     """
 
-    scene: Path
-    preset: str
+    scenes: tuple[Path, ...]
+    presets: tuple[str, ...]
+    seeds: tuple[int, ...]
     overrides: tuple[str, ...]
     out: Path
 
-    def run_of(self, name: str, row: Row, seed: int) -> RunSpec:
-        """Return a run of a row.
+    def __post_init__(self) -> None:
+        """Raise a UserError if two scenes or presets have the same name, which folders have too."""
+        for what, names in (
+            ("scenes", [folder_name(scene) for scene in self.scenes]),
+            ("presets", [Path(preset).stem for preset in self.presets]),
+        ):
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise UserError(
+                    f"{what}: expected names of their own, found {', '.join(sorted(twice))} twice. "
+                    "Rename one, or link to it by another name."
+                )
+
+    def runs_of(self, rows: Mapping[str, Row]) -> list[RunSpec]:
+        """Return all runs, scene by scene.
 
         Raises:
-            UserError: The row's name can't be that of a folder, there is no such variant or preset, or an
+            UserError: The name of a row can't be that of a folder, there is no such variant or preset, or an
                 argument is one that the comparison sets.
         """
+        return [
+            self._run(scene, name, row, preset, seed)
+            for scene in self.scenes
+            for name, row in rows.items()
+            for preset in self.presets
+            for seed in self.seeds
+        ]
+
+    def _run(self, scene: Path, name: str, row: Row, preset: str, seed: int) -> RunSpec:
         if not re.fullmatch(r"[\w.-]+", name):
             raise UserError(
                 f"row {name!r}: expected letters, digits, '.', '_' and '-', since a folder has its name."
@@ -64,11 +112,13 @@ class ComparisonPlan:
                 raise UserError(
                     f"{word}: expected other options, since the comparison sets this one. Leave it out."
                 )
-        folder = self.out / "runs" / f"{name}-seed{seed}"
-        ours = (self.scene, folder, seed, seed)
+        title = f"{name}-{Path(preset).stem}" if len(self.presets) > 1 else name
+        shown = folder_name(scene) if len(self.scenes) > 1 else ""
+        folder = self.out / "runs" / shown / f"{title}-seed{seed}"
+        ours = (scene, folder, seed, seed)
         settings = (f"{option}={value}" for option, value in zip(_OURS, ours, strict=True))
-        files = config_words(config_files(row.variant, self.preset))
-        return RunSpec(name, seed, self.scene, folder, (*files, *settings, *arguments))
+        files = config_words(config_files(row.variant, preset))
+        return RunSpec(title, seed, scene, shown, folder, (*files, *settings, *arguments))
 
 
 def chosen_rows(variants: Sequence[str] | None, path: Path | None) -> dict[str, Row]:

@@ -14,7 +14,8 @@ import yaml
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.evaluation.report import format_value
-from normnex_pl.studies.comparison import COLUMNS, Run, aligned, part_of
+from normnex_pl.studies.comparison import COLUMNS, Run, part_of
+from normnex_pl.studies.tables import Line, score_table
 from normnex_pl.training.run_folder import RunFolder
 from normnex_pl.training.run_weights import read_checkpoint
 
@@ -117,20 +118,21 @@ def _read(path: Path, parse: Any) -> dict[str, Any]:
 def standings_table(found: Sequence[Standing], root: Path) -> str:
     """Return a table with a line per run, and how many there are in each state."""
     columns = [column for column in COLUMNS if column.name in _SHOWN]
-    lines = [[*_TITLES, *(column.title for column in columns), "folder"]]
-    for one in found:
-        values = one.run.values
-        lines.append(
+    lines = [
+        Line(
             [
                 *(one.run.row, str(one.run.seed), one.state, str(one.steps), format_value(one.limit, 0)),
                 _ago(one.age),
-                *(format_value(values[column.name], column.digits) for column in columns),
-                str(one.run.folder.relative_to(root)),
-            ]
+            ],
+            one.run.values,
+            [str(one.run.folder.relative_to(root))],
         )
+        for one in found
+    ]
+    table = score_table(_TITLES, columns, lines, ["folder"])
     states = [one.state for one in found]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    return f"{aligned(lines)}\n{len(found)} runs: {counts}"
+    return f"{table}\n{len(found)} runs: {counts}"
 
 
 def _ago(seconds: float) -> str:

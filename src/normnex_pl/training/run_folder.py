@@ -116,6 +116,11 @@ class RunFolder:
         """Hashes of everything that a finished run of a comparison depends on."""
         return self.path / "fingerprint.json"
 
+    @property
+    def expected_fingerprint(self) -> Path:
+        """The same of a run that has begun: it goes on only if nothing has changed."""
+        return self.path / "expected.json"
+
     def view_picture(self, view: str, kind: str) -> Path:
         """Return the file of a picture of a held-out view.
 

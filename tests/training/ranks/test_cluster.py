@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import signal
 import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cli.helpers import ROOT, metrics, scalars
 from support.ports import free_port
@@ -96,26 +99,93 @@ def test_a_job_is_stopped_queued_again_and_finished_in_one_run_folder(
         assert_same_weights(found["weights"], expected["weights"])
 
 
-def test_an_array_gives_each_of_its_tasks_a_scene_and_a_variant(cluster: Cluster, tmp_path: Path) -> None:
-    """Replace training by a program that records its arguments."""
+# A run that takes a while and writes its score at its end. It goes on where it was, and notes each beginning.
+PROGRAM = """#!/bin/sh
+for word; do
+  case $word in
+    --x=*) x=${word#--x=} ;;
+    --folder=*) folder=${word#--folder=} ;;
+  esac
+done
+echo begins >>"$folder/begins"
+trap 'kill "$!"; exit 75' TERM USR1
+sleep PAUSE & wait "$!"
+printf 'step,val/psnr\\n1,%s\\n' "$x" >"$folder/metrics.csv"
+echo ends >>"$folder/ends"
+"""
+
+
+def sweep_of(folder: Path, pause: float) -> Path:
+    """Write a sweep of six such runs."""
+    program = folder / "program.sh"
+    program.write_text(PROGRAM.replace("PAUSE", str(pause)))
+    sweep = {
+        "name": "small",
+        "method": "grid",
+        "metric": {"name": "val/psnr", "goal": "maximize"},
+        "program": str(program),
+        "command": ["/bin/sh", "${program}", "${args}"],
+        "parameters": {"x": {"values": [1, 2, 3, 4, 5, 6]}},
+    }
+    (folder / "scene").mkdir()
+    (folder / "small.yaml").write_text(yaml.safe_dump(sweep))
+    return folder / "small.yaml"
+
+
+@pytest.mark.timeout(600)
+def test_workers_of_an_array_share_a_sweep_and_a_killed_ones_run_is_taken_over(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Kill one of two workers in the middle of a run, and tell the other one that its time is nearly up."""
+    sweep, out = sweep_of(tmp_path, pause=4.0), tmp_path / "out"
+    program = tmp_path / "normnex"
+    noting = f"echo $$ >{tmp_path}/pid$SLURM_ARRAY_TASK_ID"
+    program.write_text(f"#!/bin/sh\n{noting}\nexec '{sys.executable}' -m normnex_pl \"$@\"\n")
+    program.chmod(0o755)
+    job = cluster.call(
+        *("sbatch", "--parsable", f"--output={tmp_path}/log%a", "--cpus-per-task=1", "--array=0-1"),
+        *("experiments/cluster/sweep.sbatch", str(sweep), str(tmp_path / "scene")),
+        *(f"--out={out}", "--lease=6"),
+        cwd=ROOT,
+        NORMNEX=str(program),
+        **{name: environment()[name] for name in ("PYTHONPATH", "OMP_NUM_THREADS")},
+    )
+
+    def logs() -> str:
+        return "\n".join(path.read_text() for path in tmp_path.glob("log?")) + cluster.logs()
+
+    def begun() -> int:
+        return len(list((out / "runs").glob("*/begins")))
+
+    wait_for(lambda: begun() >= 2, PATIENCE, logs)
+    os.kill(int((tmp_path / "pid0").read_text()), signal.SIGKILL)
+    cluster.call("scancel", "--batch", "--signal=USR1", f"{job}_1")
+    wait_for(lambda: cluster.field(f"{job}_1", "Restarts") == "1", PATIENCE, logs)
+    wait_for(lambda: not cluster.call("squeue", "--noheader", f"--jobs={job}"), PATIENCE, logs)
+    said = logs()
+    assert "given back" in said, said
+    assert "its worker gives no sign of life, taken over" in said, said
+    assert "Stopped by SIGUSR1. The same command goes on from here." in said, said
+    with (out / "table.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["x"] for row in rows) == ["1", "2", "3", "4", "5", "6"]
+    assert {row["state"] for row in rows} == {"finished"}
+    ends = [(Path(row["folder"]) / "ends").read_text().splitlines() for row in rows]
+    assert ends == 6 * [["ends"]]
+
+
+def test_an_array_shares_a_comparison_of_scenes_and_variants(cluster: Cluster, tmp_path: Path) -> None:
+    """Replace the command by a program that records its arguments."""
     program = tmp_path / "normnex"
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/task$SLURM_ARRAY_TASK_ID\n')
     program.chmod(0o755)
+    words = ["path/a", "path/b", "--variants=nex_rgb nex_ycbcr", "--", "--trainer.max_steps=3"]
     job = cluster.call(
-        *("sbatch", "--parsable", f"--output={tmp_path}/log%a", "--cpus-per-task=1", "--array=0-4"),
-        *("experiments/cluster/array.sbatch", "--seed_everything=3"),
+        *("sbatch", "--parsable", f"--output={tmp_path}/log%a", "--cpus-per-task=1", "--array=0-1"),
+        *("experiments/cluster/compare.sbatch", *words),
         cwd=ROOT,
-        SCENES="path/a path/b",
-        VARIANTS="nex_rgb nex_ycbcr",
         NORMNEX=str(program),
     )
     wait_for(lambda: not cluster.call("squeue", "--noheader", f"--jobs={job}"), PATIENCE, cluster.logs)
-    asked = [(tmp_path / f"task{task}").read_text().splitlines() for task in range(4)]
-    pairs = [("path/a", "nex_rgb"), ("path/a", "nex_ycbcr"), ("path/b", "nex_rgb"), ("path/b", "nex_ycbcr")]
-    for words, (where, variant) in zip(asked, pairs, strict=True):
-        assert words == [
-            *("train", where, f"--variant={variant}", "--preset=fast", "--gpus=1", "--nodes=1"),
-            "--seed_everything=3",
-        ]
-    assert not (tmp_path / "task4").exists()
-    assert "2 scenes with 2 variants are the tasks 0-3 of --array" in (tmp_path / "log4").read_text()
+    for task in range(2):
+        assert (tmp_path / f"task{task}").read_text().splitlines() == ["compare", "--worker", *words]

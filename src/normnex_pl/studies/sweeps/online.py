@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json, write_text
-from normnex_pl.studies.queue import visible_gpus
+from normnex_pl.studies.queue.processes import visible_gpus
 from normnex_pl.studies.sweeps.config import Config
-from normnex_pl.studies.sweeps.state import SweepState
+from normnex_pl.training.run_identity import first_difference
 
 _PROJECT = "normnex"
+_CONFIG = "sweep.json"
 # Where the agents' runs go, for `trial`.
 FOLDER_VARIABLE = "NORMNEX_SWEEP_FOLDER"
 
@@ -35,12 +38,13 @@ def run_at_wandb(config: Config, out: Path, count: int | None, report: Callable[
     """
     import wandb
 
-    state = SweepState.of(out, config)
     place = out / "wandb_sweep.txt"
-    if not place.exists():
+    if place.exists():
+        _check_same(out, config)
+    else:
         project = os.environ.get("WANDB_PROJECT", _PROJECT)
         number = wandb.sweep(config, project=project)
-        write_json(out / "sweep.json", {"config": state.config, "runs": []})
+        write_json(out / _CONFIG, config)
         write_text(place, f"{wandb.Api().default_entity}/{project}/{number}")
     path = place.read_text(encoding="utf-8")
     report(f"Sweep {path}: its runs are in {out / 'runs'}, tables and importance at W&B")
@@ -49,6 +53,16 @@ def run_at_wandb(config: Config, out: Path, count: int | None, report: Callable[
         for words, environment in agent_calls(path, out, count, visible_gpus())
     ]
     return int(any(status != 0 for status in [agent.wait() for agent in agents]))
+
+
+def _check_same(out: Path, config: Config) -> None:
+    """Raise a UserError if a folder holds another sweep."""
+    stored = json.loads((out / _CONFIG).read_text(encoding="utf-8"))
+    if difference := first_difference(stored, config):
+        raise UserError(
+            f"{out}: expected a new folder or a part of the same sweep, found another one ({difference}). "
+            "Choose another folder (--out), or delete it."
+        )
 
 
 def agent_calls(

@@ -1,4 +1,4 @@
-"""The results of a sweep: a table of its runs, the options of the best one, and what can be compared."""
+"""The results of a sweep: a table of its runs, and the options of the best one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from normnex_pl.core.files import write_text
-from normnex_pl.studies.comparison import aligned
-from normnex_pl.studies.sweeps.config import Config, metric_of, searched
-from normnex_pl.studies.sweeps.state import SweepRun, SweepState
+from normnex_pl.studies.sweeps.config import Config
+from normnex_pl.studies.sweeps.results import Sweep, SweepRun
+from normnex_pl.studies.sweeps.text import format_number, short_name
+from normnex_pl.studies.tables import aligned
 
 _SEED = "seed"
 
@@ -36,13 +36,13 @@ class Row:
     last_step: int | None
 
 
-def rows_of(state: SweepState) -> list[Row]:
+def rows_of(sweep: Sweep) -> list[Row]:
     """Return the runs, the best first, those without a score last."""
-    _, maximize = metric_of(state.config)
+    maximize = sweep.search.maximize
     choose = max if maximize else min
     rows = []
-    for run in state.runs:
-        history = [entry for entry in state.history(run) if math.isfinite(entry[1])]
+    for run in sweep.runs:
+        history = [entry for entry in run.history if math.isfinite(entry[1])]
         if history:
             step, best = choose(history, key=lambda entry: entry[1])
             rows.append(Row(run, best, step, history[-1][0]))
@@ -52,11 +52,11 @@ def rows_of(state: SweepState) -> list[Row]:
     return sorted(rows, key=lambda row: math.inf if row.best is None else sign * row.best)
 
 
-def markdown_report(state: SweepState) -> str:
+def markdown_report(sweep: Sweep) -> str:
     """Return the table, means over seeds if there are several, the best run's options, and failures."""
-    rows = rows_of(state)
-    name, _ = metric_of(state.config)
-    names = searched(state.config)
+    rows = rows_of(sweep)
+    name = sweep.search.metric
+    names = [parameter.name for parameter in sweep.search.space.parameters]
     lines = [["", *map(short_name, names), name, "step", "steps", "state"]]
     for row in rows:
         values = [format_number(row.run.values[key]) for key in names]
@@ -73,17 +73,17 @@ def markdown_report(state: SweepState) -> str:
     return "\n".join([*parts, *(["".join(failures)] if failures else [])])
 
 
-def csv_report(state: SweepState) -> str:
+def csv_report(sweep: Sweep) -> str:
     """Return CSV with a line per run and all digits."""
     text = io.StringIO()
-    name, _ = metric_of(state.config)
-    names = list(state.config["parameters"])
+    name = sweep.search.metric
+    names = [parameter.name for parameter in sweep.search.space.parameters]
     about = ["run", "state", name, "step", "last_step", "folder", "failure"]
     writer = csv.DictWriter(text, [*about, *names], lineterminator="\n")
     writer.writeheader()
-    for row in rows_of(state):
+    for row in rows_of(sweep):
         known = (row.run.name, row.run.state, row.best, row.step, row.last_step)
-        told = dict(zip(about, (*known, state.folder_of(row.run), row.run.failure), strict=True))
+        told = dict(zip(about, (*known, row.run.folder, row.run.failure), strict=True))
         writer.writerow(told | row.run.values)
     return text.getvalue()
 
@@ -95,59 +95,10 @@ def sweep_title(config: Config) -> str:
     return f"Sweep {config.get('name', 'without a name')}: {words}"
 
 
-def write_tables(state: SweepState) -> None:
+def write_tables(sweep: Sweep) -> None:
     """Write what is known so far into the sweep's folder."""
-    write_text(state.folder / "table.md", f"{sweep_title(state.config)}\n\n{markdown_report(state)}")
-    write_text(state.folder / "table.csv", csv_report(state))
-
-
-@dataclass(frozen=True)
-class Comparable:
-    """The scores of all runs at the same step.
-
-    Attributes:
-        step: The last step at which every run has a score.
-        values: Of the searched parameters, a dictionary per run.
-        scores: At that step.
-    """
-
-    step: int
-    values: list[dict[str, Any]]
-    scores: list[float]
-
-
-def comparable(state: SweepState) -> Comparable | None:
-    """Return all runs at the last validation that every one of them reached, since some were stopped early.
-
-    Returns:
-        None if there are fewer than three runs, or nothing differs between them.
-    """
-    names = searched(state.config)
-    scored = [(run, state.history(run)) for run in state.runs if run.state != "failed"]
-    scored = [(run, history) for run, history in scored if history]
-    if len(scored) < 3:
-        return None
-    reached = min(len(history) for _, history in scored) - 1
-    values = [{name: run.values[name] for name in names} for run, _ in scored]
-    differing = [name for name in names if len({json.dumps(row[name]) for row in values}) > 1]
-    scores = [history[reached][1] for _, history in scored]
-    if not differing or not all(map(math.isfinite, scores)):
-        return None
-    return Comparable(
-        scored[0][1][reached][0], [{name: row[name] for name in differing} for row in values], scores
-    )
-
-
-def short_name(name: str) -> str:
-    """Return the last part of a parameter's name, which fits a column."""
-    return name.rpartition(".")[2]
-
-
-def format_number(value: Any, digits: int = 3) -> str:
-    """Return a value as text: floats with so many significant digits, others as they are."""
-    if value is None:
-        return "-"
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+    write_text(sweep.folder / "table.md", f"{sweep_title(sweep.config)}\n\n{markdown_report(sweep)}")
+    write_text(sweep.folder / "table.csv", csv_report(sweep))
 
 
 def _over_seeds(rows: Sequence[Row], names: Sequence[str], metric: str) -> str:
