@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from normnex_pl.core.types import RayBatch, Rays
+from normnex_pl.core.types import MPIGeometry, RayBatch, Rays
 from normnex_pl.model.appearance import (
     NeuralBasis,
     NoNormals,
@@ -19,14 +19,20 @@ from normnex_pl.model.appearance import (
     ViewQuery,
 )
 from normnex_pl.model.fields import GridField, MLPField
-from normnex_pl.normals import FilteredDepth, LossGradient, NormalEstimator, TransmittanceGradient
+from normnex_pl.normals import (
+    DensityGradient,
+    FilteredDepth,
+    LossGradient,
+    NormalEstimator,
+    TransmittanceGradient,
+)
 from normnex_pl.training.losses import LossWeights
 from normnex_pl.training.memory.count import Photos, estimate_rendering, estimate_training
 from normnex_pl.training.memory.fake_step import StepSettings
 from normnex_pl.training.memory.fitting import largest
 from normnex_pl.training.module import AdamSettings, NormNeXModule
 from normnex_pl.training.schedules import ExponentialDecay
-from support.small import GEOMETRY
+from support.small import GEOMETRY, some_batch
 
 LARGER = replace(GEOMETRY, fx=200.0, fy=200.0, cx=100.0, cy=75.0, width=200, height=150, padding=20)
 FIELDS = {"grid": GridField, "mlp": partial(MLPField, width=64, hidden_layers=2)}
@@ -35,12 +41,14 @@ RAYS = 600
 ESTIMATORS = [type(None), LossGradient, FilteredDepth, TransmittanceGradient]
 
 
-def make_module(field: str, estimator: NormalEstimator | None = None) -> NormNeXModule:
+def make_module(
+    field: str, estimator: NormalEstimator | None = None, geometry: MPIGeometry = LARGER
+) -> NormNeXModule:
     """Build a model large enough for its tensors to outweigh small allocations."""
     torch.manual_seed(0)
     groups = {"grid": ("alpha", "features"), "mlp": ("network",)}[field]
     return NormNeXModule(
-        asdict(LARGER),
+        asdict(geometry),
         FIELDS[field],
         RGBColor(),
         NeuralBasis(ViewQuery()),
@@ -121,6 +129,16 @@ def test_counting_changes_nothing() -> None:
     assert module.estimator is not None
     assert module.estimator.kept is None
     assert module._trainer is None
+
+
+def test_a_step_can_be_taken_after_it_was_counted_along_listed_depths() -> None:
+    # Normals of the density ask for the curve of the depths in each step; no other test has these depths.
+    geometry = replace(LARGER, near=1.5, far=7.0, spacing=(1.5, 1.75, 2.25, 7.0))
+    module = make_module("grid", DensityGradient(), geometry)
+    estimate_training(module, PHOTOS, StepSettings(RAYS, on_gpu=False))
+    losses = module.ray_losses(some_batch())
+    assert type(losses.total) is torch.Tensor
+    assert losses.total.isfinite()
 
 
 @pytest.mark.parametrize("field", list(FIELDS))

@@ -14,6 +14,7 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 from typing_extensions import override
 
 from normnex_pl.core.types import PlaneSpacing
@@ -138,9 +139,11 @@ def _knots(
 ) -> tuple[Float[Tensor, "knot"], Float[Tensor, "knot"]]:
     """Return the disparities of a curve's knots, and its slopes there per step from knot to knot.
 
-    Kept, since copying them to a device would stall it, and isn't possible while a graph is recorded.
+    Kept, since copying them to a device would stall it, and isn't possible while a graph is recorded. They
+    outlive the mode in which they are first asked for: in one that computes nothing, as in estimates of
+    memory, tensors without data would be kept.
     """
-    with torch.inference_mode(mode=False):
+    with torch.inference_mode(mode=False), _disable_current_modes():
         value = 1 / torch.tensor(depths, dtype=torch.float64)
         step = value.diff()
         before, after = torch.cat([step[:1], step]), torch.cat([step, step[-1:]])
