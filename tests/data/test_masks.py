@@ -28,7 +28,7 @@ from normnex_pl.data.photos import masks
 from normnex_pl.data.photos.crop import crop_images
 from normnex_pl.data.photos.header import read_header
 from normnex_pl.data.photos.mask_files import masks_of_scene
-from normnex_pl.data.photos.masks import load_mask, whole_triplets
+from normnex_pl.data.photos.masks import load_mask, shrink_mask, whole_triplets
 from normnex_pl.data.photos.undistortion import undistort_images
 from normnex_pl.data.readers.auto import AnyKind
 from normnex_pl.data.scene.fingerprint import scene_files
@@ -197,7 +197,8 @@ def test_a_pixel_of_a_smaller_copy_counts_if_all_do_that_it_covers(
 ) -> None:
     mask = np.random.default_rng(seed).random((height * rows, width * columns)) >= ignored
     expected = mask.reshape(height, rows, width, columns).all(axis=(1, 3))
-    np.testing.assert_array_equal(masks._shrink(mask, (width, height)).numpy(), expected)
+    shrunk = shrink_mask(torch.from_numpy(mask), (width, height))
+    np.testing.assert_array_equal(shrunk.numpy(), expected)
 
 
 def test_full_size_masks_serve_smaller_photos_unless_these_have_their_own(root: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from normnex_pl.data.photos.intrinsics import CameraIntrinsics
 from normnex_pl.data.photos.posed import PosedPhotos, name_views
 from normnex_pl.data.planes.automatic import AutomaticPlanes, canvas_of
 from normnex_pl.data.planes.choice import PlaneChoice, PlaneOverrides, scale_padding, unscale_padding
+from normnex_pl.data.planes.content import seen_depths
 from normnex_pl.data.planes.percentiles import Percentiles
 from normnex_pl.data.planes.place import place_planes
 from normnex_pl.data.planes.placement import PlanePlacement, PlanesFromBounds
@@ -302,6 +304,22 @@ def test_the_strongest_of_what_is_given_wins() -> None:
     choice = place_planes(views, PlanesFromBounds(), given)
     assert (choice.near, choice.far) == (1.0, 9.0)
     assert choice.reasons.depths == "near: given in first; far: given in second"
+
+
+def test_what_masks_ignore_is_not_seen() -> None:
+    views = captured_views()
+    count, rng = len(views.names), np.random.default_rng(0)
+    photos = torch.from_numpy(rng.integers(0, 256, (2, count, HEIGHT, WIDTH, 3), dtype=np.uint8))
+    mask = torch.ones(HEIGHT, WIDTH, dtype=torch.bool)
+    mask[:, : WIDTH // 2] = False
+    same = torch.where(mask[..., None], photos[0], photos[1])
+    found = [
+        seen_depths(replace(views, images=tuple(images), masks=masks))
+        for masks in ((mask,) * count, (None,) * count)
+        for images in (photos[0], same)
+    ]
+    torch.testing.assert_close(found[0].weights, found[1].weights, rtol=0, atol=0)
+    assert not torch.equal(found[2].weights, found[3].weights)
 
 
 def captured_views() -> PosedPhotos:

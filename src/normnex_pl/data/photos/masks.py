@@ -61,8 +61,6 @@ def load_mask(
 ) -> Bool[Tensor, "height width"] | None:
     """Load the mask of a photo from its files and the photo's own alpha channel.
 
-    A pixel of a smaller copy counts if all pixels do that it covers.
-
     Args:
         photo: Header of the photo.
         files: The same mask once or several times.
@@ -75,10 +73,11 @@ def load_mask(
     Raises:
         UserError: A file can't be read, is of another shape, or leaves nothing; or two files differ.
     """
-    parts = [_shrink(_turn_to(photo, files, turn), size)] if files else []
+    parts = [shrink_mask(_tensor(_turn_to(photo, files, turn)), size)] if files else []
     alpha = decode_alpha(photo, turn)
     if alpha is not None:
-        parts.append(_shrink(_nonempty(photo.path, np.asarray(alpha) == _OPAQUE, "opaque pixels"), size))
+        opaque = _nonempty(photo.path, np.asarray(alpha) == _OPAQUE, "opaque pixels")
+        parts.append(shrink_mask(_tensor(opaque), size))
     if not parts:
         return None
     mask = torch.stack(parts).all(dim=0)
@@ -102,6 +101,14 @@ def check_masks(posed: PosedPhotos) -> None:
 def whole_triplets(mask: Bool[Tensor, "height width"]) -> Bool[Tensor, "rows columns"]:
     """Return which pixels count with their right and lower neighbours; the last row and column have none."""
     return mask[:-1, :-1] & mask[:-1, 1:] & mask[1:, :-1]
+
+
+def shrink_mask(mask: Bool[Tensor, "height width"], size: Size) -> Bool[Tensor, "lower narrower"]:
+    """Scale a mask to a width and a height: a pixel counts if all pixels do that it covers."""
+    if (mask.shape[1], mask.shape[0]) == size:
+        return mask
+    ignored = (~mask)[None, None].float()
+    return F.adaptive_max_pool2d(ignored, (size[1], size[0]))[0, 0] == 0
 
 
 def read_mask(path: Path) -> Bool[np.ndarray, "height width"]:
@@ -169,10 +176,5 @@ def _is_copy(mask: Size, photo: Size) -> bool:
     return mask == photo or (scale > 1 and abs(mask[1] - scale * photo[1]) <= scale)
 
 
-def _shrink(mask: Bool[np.ndarray, "height width"], size: Size) -> Bool[Tensor, "lower narrower"]:
-    """Scale a mask down."""
-    counts = torch.from_numpy(mask.copy())
-    if (mask.shape[1], mask.shape[0]) == size:
-        return counts
-    ignored = (~counts)[None, None].float()
-    return F.adaptive_max_pool2d(ignored, (size[1], size[0]))[0, 0] == 0
+def _tensor(mask: Bool[np.ndarray, "height width"]) -> Bool[Tensor, "height width"]:
+    return torch.from_numpy(mask.copy())

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Camera
+from normnex_pl.data.photos.masks import shrink_mask
 from normnex_pl.data.photos.posed import PosedPhotos
 from normnex_pl.data.poses import from_the_middle
 from normnex_pl.geometry.cameras import image_rays, sample_image
 
 _FEWEST_VIEWS = 3
-# A small pixel counts if the mask ignores none of what it averages, up to rounding.
-_WHOLE = 0.999
+_WHOLLY = 0.999  # of a weight of 1, in single precision
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class PhotoAgreement:
         mask = views.masks[index] if views.masks else None
         counts = torch.ones(height, width, dtype=torch.bool)
         if mask is not None:
-            counts = F.interpolate(mask[None, None].float(), (height, width), mode="area")[0, 0] > _WHOLE
+            counts = shrink_mask(mask, (width, height))
         K = torch.from_numpy(views.intrinsics[index].scaled_to(width, height).matrix).float()
         return _Photo(small, counts, Camera(K, torch.from_numpy(views.c2w[index]).float(), width, height))
 
@@ -108,7 +108,7 @@ class PhotoAgreement:
         for photo in matched:
             values = torch.cat([photo.image, photo.counts[..., None]], dim=-1)
             sampled, seen = sample_image(values, photo.camera, points)
-            colors, seen = sampled[..., :3], seen & (sampled[..., 3] > _WHOLE)
+            colors, seen = sampled[..., :3], seen & (sampled[..., 3] > _WHOLLY)
             difference = self._averaged((colors - reference.image).abs().mean(dim=-1))
             differences.append(difference.masked_fill(~seen, torch.inf))
         ordered = torch.stack(differences).sort(dim=0).values
