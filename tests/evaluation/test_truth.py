@@ -208,6 +208,26 @@ def test_directions_to_the_camera_face_it() -> None:
     np.testing.assert_allclose(cosines, -1, atol=1e-6)
 
 
+def test_what_a_mask_ignores_is_not_scored_against_the_truth() -> None:
+    truth = make_truth(random_normals(), four_regions())
+    truth.specular[:] = 2 * HIGHLIGHT_THRESHOLD
+    ignored = torch.zeros(SMALL, dtype=torch.bool)
+    ignored[:, 2:5] = True
+    view = replace(view_of(turned(np.eye(3))), mask=~ignored)
+    right = rendering(truth, normals=truth.normals) | {"rgb": view.rgb}
+    wrong = {
+        name: torch.where(ignored[..., None], -right[name], right[name])
+        for name in ("rgb", "diffuse", "normals")
+    }
+    scores = truth_scores(right | wrong, view, truth)
+    assert all(scores[name] == pytest.approx(100) for name in ("diffuse_psnr", "diffuse_psnr_lobe"))
+    assert scores["highlight_psnr"] == pytest.approx(100)
+    assert scores["normals"]["all"]["mean"] == pytest.approx(0, abs=1e-3)
+    everything = truth_scores(right | wrong, replace(view, mask=None), truth)
+    assert everything["diffuse_psnr"] < 20
+    assert everything["normals"]["all"]["mean"] > 20
+
+
 @few
 @given(rotations(), st.sampled_from(["normals", "target_normals"]))
 def test_normals_of_the_world_are_scored_in_the_axes_of_the_view(rotation: Array, key: str) -> None:

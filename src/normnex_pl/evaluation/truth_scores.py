@@ -161,7 +161,14 @@ def darkest_photos_psnr(
     """
     rays = image_rays(view.camera)
     points = rays.origins + (depth_unit * truth.depth)[..., None] * rays.directions
-    return masked_psnr(colors_at(views, points, QuantileOfPhotos(0.1)), truth.diffuse, diffuse_mask(truth))
+    darkest = colors_at(views, points, QuantileOfPhotos(0.1))
+    return masked_psnr(darkest, truth.diffuse, diffuse_mask(truth) & counting(view))
+
+
+def counting(view: View) -> Mask:
+    """Mark the pixels of a view that count; see `View.mask`."""
+    everything = torch.ones(view.image.shape[:2], dtype=torch.bool, device=view.image.device)
+    return everything if view.mask is None else view.mask
 
 
 def diffuse_mask(truth: ViewTruth) -> Mask:
@@ -170,7 +177,7 @@ def diffuse_mask(truth: ViewTruth) -> Mask:
 
 
 def truth_scores(rendered: dict[str, Tensor], view: View, truth: ViewTruth) -> dict[str, Any]:
-    """Return all scores of one view against the truth.
+    """Return all scores of one view against the truth, over the pixels that count.
 
     Args:
         rendered: ``rgb``, ``diffuse`` and ``acc`` of the view, and, where the model has them, ``normals``
@@ -188,13 +195,14 @@ def truth_scores(rendered: dict[str, Tensor], view: View, truth: ViewTruth) -> d
         `normal_scores` of ``normals`` and ``target_normals``, None without them, and of two baselines that
         need no learning, ``normals_constant`` and ``normals_viewdir``.
     """
-    camera, diffuse, acc = view.camera, rendered["diffuse"], rendered["acc"]
-    lobe = diffuse_mask(truth)
+    camera, diffuse = view.camera, rendered["diffuse"]
+    counts = counting(view)
+    lobe, acc = diffuse_mask(truth) & counts, rendered["acc"] * counts
     scores: dict[str, Any] = {
-        "diffuse_psnr": masked_psnr(diffuse, truth.diffuse, torch.ones_like(lobe)),
+        "diffuse_psnr": masked_psnr(diffuse, truth.diffuse, counts),
         "diffuse_psnr_lobe": masked_psnr(diffuse, truth.diffuse, lobe),
         "photo_diffuse_psnr_lobe": masked_psnr(view.rgb, truth.diffuse, lobe),
-        "highlight_psnr": masked_psnr(rendered["rgb"], view.rgb, highlight_mask(truth)),
+        "highlight_psnr": masked_psnr(rendered["rgb"], view.rgb, highlight_mask(truth) & counts),
     }
     for key in ("normals", "target_normals"):
         normals = rendered.get(key)
