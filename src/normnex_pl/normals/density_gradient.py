@@ -11,12 +11,7 @@ from normnex_pl.core.rendering import RenderOutput
 from normnex_pl.core.types import RayBatch
 from normnex_pl.geometry.planes import metric_gradient
 from normnex_pl.model.mpi import MPI
-from normnex_pl.normals.base import (
-    NormalEstimator,
-    composite_on_layers,
-    first_of_triplets,
-    unit_normals,
-)
+from normnex_pl.normals.base import NormalEstimator, composite_on_layers, first_of_triplets, unit_normals
 
 
 class DensityGradient(NormalEstimator):
