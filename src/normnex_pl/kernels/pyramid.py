@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from normnex_pl.kernels import launch
 from normnex_pl.kernels.language import tl, triton
@@ -40,6 +41,7 @@ class _AddCoarser(torch.autograd.Function):
         return total
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         coarse, fine = ctx.shapes
         gradient = gradient.contiguous()

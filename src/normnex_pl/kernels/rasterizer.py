@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from normnex_pl.kernels import launch
 from normnex_pl.kernels.language import triton
@@ -71,6 +72,7 @@ class _Composite(torch.autograd.Function):
         return sums, weights
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, by_sums: Tensor, by_weights: Tensor) -> tuple[Tensor | None, ...]:
         *tensors, sums, weights = ctx.saved_tensors
         by_sums, by_weights = by_sums.contiguous(), by_weights.contiguous()

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from normnex_pl.kernels import launch
 from normnex_pl.kernels.language import tl, triton
@@ -50,6 +51,7 @@ class _ReadLayers(torch.autograd.Function):
         return values.transpose(0, 1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         lines, disparities = ctx.saved_tensors
         layers, features, height, width = ctx.shape
