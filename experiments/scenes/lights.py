@@ -34,6 +34,7 @@ def lamp(kind: str, size: Vector, position: Vector, target: Vector, radiance: Ve
 
 
 def ambience(gain: float) -> Node:
+    """Return light from all around: a sky whose radiance is multiplied by the gain."""
     bitmap = mi.Bitmap(gain * textures.sky(64, 128))
     return {"type": "envmap", "bitmap": bitmap, "sampling_weight": 3.5}
 

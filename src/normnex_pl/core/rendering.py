@@ -85,7 +85,8 @@ class RenderOutput:
         specular: Specular part that the colour model adds to the base colour on each layer, before clamping.
         features: Raw channels of the layers that the colour model read.
         normals: Predicted unit normals of the layers in the reference frame, if the model has them.
-        planes: None where planes were composited without being stored; see `MPI.render_planes`.
+        planes: None where planes were composited without being stored, and ``depth`` and ``diffuse`` have no
+            gradient; see `MPI.render_planes`.
     """
 
     rgb: Float[Tensor, "*ray 3"]
