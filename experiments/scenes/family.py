@@ -41,7 +41,7 @@ class SceneDescription:
         seed: draws the things, their places, shapes and materials, the textures and the cameras.
         light: a key of `family_lights.LIGHTS`.
         table: a key of `surfaces.TABLES`.
-        deep: the wall, and the farthest things, are twice as far away as else.
+        deep: the wall, and the farthest things, are twice as far away as otherwise.
         pane: between the front things and the others, if any.
     """
 

@@ -16,7 +16,7 @@ from pane_geometry import Rectangle
 
 
 class _Pane:
-    """What a pane does to rays."""
+    """Intersect rays with a pane, and tell the share of light that it reflects."""
 
     def __init__(self, place: Rectangle, index: float) -> None:
         self.middle, self.right, self.up, self.normal = (

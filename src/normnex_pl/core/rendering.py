@@ -58,7 +58,7 @@ class FieldTextures:
 
 @dataclass(frozen=True)
 class PlaneOutput:
-    """What composited rays met on each plane.
+    """Opacities and weights of the planes that composited rays met.
 
     Attributes:
         weights: alpha times transmittance.

@@ -35,7 +35,7 @@ class DepthCurve(ABC):
 @final
 @dataclass(frozen=True)
 class UniformInDepth(DepthCurve):
-    """Planes as far apart everywhere.
+    """Planes with the same distance between neighbours everywhere.
 
     Attributes:
         near: Depth of the first plane.

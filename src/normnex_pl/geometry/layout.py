@@ -57,8 +57,8 @@ class PlaneLayout:
     def spacing_at(self, index: Float[Tensor, "*sample"]) -> Float[Tensor, "*sample"]:
         """Return the derivatives of the depth by the plane index, at real indices.
 
-        It is about the distance to the next plane; a single plane is given what the curve's begin would reach
-        over the whole of it: of uniform planes the depth range.
+        It is about the distance to the next plane. With a single plane it is the slope at the beginning of
+        the curve: the depth range, if the spacing is uniform in depth.
         """
         return self._curve.slope(index / self._gaps) / self._gaps
 

@@ -1,4 +1,4 @@
-"""What the two passes over the planes of a ray share: where it meets them, and what they store there."""
+"""Parts of both passes over the planes of a ray: where it meets them, and what they store there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversion of photos with wide pixels to the bytes that everything behind works on."""
+"""Conversion of photos with wide pixels to the bytes that all later steps work on."""
 
 from __future__ import annotations
 

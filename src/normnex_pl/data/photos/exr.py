@@ -1,6 +1,6 @@
 """OpenEXR photos: linear light, tone-mapped to 8-bit sRGB by one curve for all photos of a scene.
 
-The curve divides by the value that shall be white, a high percentile of the luminance of all photos, clips,
+The curve divides by the value that becomes white, a high percentile of the luminance of all photos, clips,
 and applies the transfer function of sRGB (IEC 61966-2-1). As it is the same for all photos, they agree in
 colour as much as before. Channels are read as linear Rec. 709, the format's default
 (https://openexr.com/en/latest/TechnicalIntroduction.html).
@@ -100,7 +100,7 @@ def read_exr(path: Path) -> Float[np.ndarray, "height width channel"]:
 
 
 def white_of(files: Sequence[Path]) -> float:
-    """Return the linear value that shall be white in all of some photos.
+    """Return the linear value that becomes white in all of some photos.
 
     Args:
         files: OpenEXR photos of a scene.

@@ -61,10 +61,11 @@ class PhotoAgreement:
             )
 
     def __call__(self, views: PosedPhotos, near: float, far: float) -> Float[np.ndarray, "point 3"]:
-        """Return points of the first view's frame that some of the others show alike, at one depth alone.
+        """Return points of the middle view that some of the others show alike, at one depth alone.
 
         Args:
             views: In the frame of the view nearest to the middle, whose pixels are looked for in the others.
+                The points are in this frame, too.
             near: Depth in that frame from which on points are looked for.
             far: Depth up to which they are.
         """

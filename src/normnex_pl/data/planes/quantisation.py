@@ -1,12 +1,13 @@
 """Optimal quantisation of depths: a density of planes that is least off what the views see.
 
-Content at a disparity s (inverse depth) that is drawn on the nearest of planes d apart is off by up to
-d / 2, and by f b d / 2 pixels seen from a camera b beside the reference (see `parallax`). With a density of
-planes l(s), d = 1 / l. If the error of a picture grows with the r-th power of its shift, that of all content
-is proportional to the integral of q / l^r, q being the density of content. Under a fixed number of planes,
-the integral of l, it is least for l proportional to q^(1 / (1 + r)) (Panter and Dite, Quantization distortion
-in pulse-count modulation with nonuniform spacing of levels, Proc. IRE 1951, for r = 2; Zador, Asymptotic
-quantization error of continuous signals and the quantization dimension, IEEE Trans. Inf. Theory 1982).
+Content at a disparity s (inverse depth) that is drawn on the nearest of planes d apart is off by up to d / 2,
+and by f b d / 2 pixels seen from a camera at a distance b from the reference (see `parallax`). With a density
+of planes l(s), d = 1 / l. If the error of a picture grows with the r-th power of its shift, that of all
+content is proportional to the integral of q / l^r, q being the density of content. Under a fixed number of
+planes, the integral of l, it is least for l proportional to q^(1 / (1 + r)) (Panter and Dite, Quantization
+distortion in pulse-count modulation with nonuniform spacing of levels, Proc. IRE 1951, for r = 2; Zador,
+Asymptotic quantization error of continuous signals and the quantization dimension, IEEE Trans. Inf. Theory
+1982).
 
 The squared error of smooth pictures grows with the square of small shifts, r = 2: in depth that is the cube
 root of content per depth times the square of parallax per depth. That of pictures made of edges is the area
