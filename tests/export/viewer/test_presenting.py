@@ -81,8 +81,10 @@ def test_a_visitor_sees_title_text_and_the_start_view(show: Callable[..., Tab]) 
     assert left.get_attribute("aria-pressed") == "true"
     page.keep("desktop_presentation")
 
+    page.page.click("#sway")
     page.page.get_by_role("button", name=VIEWS[1]["name"]).click()
     page.settle()
+    assert page.page.locator("#sway").get_attribute("aria-pressed") == "false"
     np.testing.assert_allclose(page.position, [0.1, 0, 0])
     assert page.run(
         "[viewer.view.shown.zoom, viewer.view.shown.panX, viewer.look.mode, viewer.look.gain]"
