@@ -35,7 +35,7 @@ from normnex_pl.studies.queue.board import (
 )
 from normnex_pl.studies.queue.open import open_study
 from normnex_pl.studies.queue.processes import RunProcess
-from normnex_pl.studies.queue.run import QueueOptions
+from normnex_pl.studies.queue.run import QueueOptions, study_name
 from normnex_pl.studies.queue.storage import open_storage, without_password
 from normnex_pl.studies.queue.work import Done, Job, Voided, Work
 from normnex_pl.studies.queue.worker import Worker
@@ -232,6 +232,15 @@ def test_a_study_whose_creator_has_died_is_filled_by_another(storage: BaseStorag
     optuna.create_study(storage=storage, study_name=name, direction="maximize")
     assert len(opened(storage, SLOTS, name).trials) == 3
     assert len(opened(storage, SLOTS, name).trials) == 3
+
+
+def test_a_study_beside_its_runs_is_the_same_however_its_folder_is_addressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    alone, shared = QueueOptions(), QueueOptions(storage="studies.journal")
+    assert study_name(Path("a/out"), alone) == study_name(tmp_path / "a" / "out", alone)
+    assert study_name(Path("a/out"), shared) != study_name(Path("b/out"), shared)
 
 
 @pytest.mark.parametrize(
