@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Camera, MPIGeometry
 from normnex_pl.export.stereo.eyes import Eyes, Viewpoints, median_depth, spread_viewpoints
 from normnex_pl.export.stereo.layouts import StereoLayout, scale_camera
@@ -30,7 +31,15 @@ def place_viewpoints(
         render: Returns disparity and acc of what a camera sees.
         geometry: Of the multiplane image.
         width: Of the capture, in world units.
+
+    Raises:
+        UserError: The capture has no width, which all distances of eyes are shares of.
     """
+    if width <= 0:
+        raise UserError(
+            f"{layout.name}: expected photos from places beside each other, found one place, which says "
+            "nothing of the distance of eyes. Choose another format, or leave --stereo out."
+        )
     convergence = eyes.convergence
     if convergence is None:
         shown = render(scale_camera(camera, _COARSE))
