@@ -31,7 +31,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from normnex_pl.cli.sweep import Options, run
 from normnex_pl.studies.queue.leases import BEAT
-from normnex_pl.studies.queue.run import QueueOptions
+from normnex_pl.studies.queue.run import QueueOptions, study_name
 from normnex_pl.studies.queue.storage import open_storage
 
 # Notes when it begins and ends. One that has ended before, and whose worker died before it noted that, ends
@@ -118,7 +118,7 @@ def campaign(
 def found(folder: Path, queue: QueueOptions) -> dict[str, Any]:
     """Return what became of the runs."""
     with open_storage(queue.storage, folder / "out", queue.lease) as storage:
-        study = optuna.load_study(study_name=(folder / "out").as_posix(), storage=storage)
+        study = optuna.load_study(study_name=study_name(folder / "out", queue), storage=storage)
         trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     times = Counter(trial.params["x"] for trial in complete)

@@ -134,6 +134,17 @@ def test_baking_again_writes_the_presentation_with_the_image(image: Path, tmp_pa
     assert stored_presentation(image) == kept
 
 
+def test_a_presentation_that_cannot_be_kept_is_not_lost_without_a_word(
+    image: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert stored_presentation(tmp_path) is None
+    assert caplog.text == ""
+    present(image, read_presentation(stored(tmp_path, CONTENT)))
+    (image / MANIFEST).write_text("{")
+    assert stored_presentation(image) is None
+    assert "isn't kept" in caplog.text
+
+
 BROKEN = {
     "no object": ([], "expected an object, found list"),
     "unknown name": (CONTENT | {"titel": "x"}, "titel"),

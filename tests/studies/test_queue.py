@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from normnex_pl.studies.queue.board import (
 )
 from normnex_pl.studies.queue.open import open_study
 from normnex_pl.studies.queue.processes import RunProcess
-from normnex_pl.studies.queue.run import QueueOptions
+from normnex_pl.studies.queue.run import QueueOptions, study_name
 from normnex_pl.studies.queue.storage import open_storage, without_password
 from normnex_pl.studies.queue.work import Done, Job, Voided, Work
 from normnex_pl.studies.queue.worker import Worker
@@ -234,6 +234,15 @@ def test_a_study_whose_creator_has_died_is_filled_by_another(storage: BaseStorag
     assert len(opened(storage, SLOTS, name).trials) == 3
 
 
+def test_a_study_beside_its_runs_is_the_same_however_its_folder_is_addressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    alone, shared = QueueOptions(), QueueOptions(storage="studies.journal")
+    assert study_name(Path("a/out"), alone) == study_name(tmp_path / "a" / "out", alone)
+    assert study_name(Path("a/out"), shared) != study_name(Path("b/out"), shared)
+
+
 @pytest.mark.parametrize(
     ("place", "message"),
     [
@@ -342,11 +351,11 @@ def test_a_program_that_is_not_there_is_named_in_the_log(tmp_path: Path) -> None
 
 
 class Held(Work):
-    """One run of half a second, whose worker hangs for a while when it first looks at it."""
+    """One run of half a second, during which something happens when its worker first looks at it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, happens: Callable[[FrozenTrial], object]) -> None:
         self.folder = folder
-        self.seconds = [1.5]
+        self.happens = [happens]
 
     @property
     @override
@@ -360,9 +369,11 @@ class Held(Work):
 
     @override
     def watch(self, trial: FrozenTrial, job: Job) -> bool:
-        if self.seconds:
-            time.sleep(self.seconds.pop())
-            (self.folder / "again").touch()
+        if self.happens:
+            try:
+                self.happens.pop()(trial)
+            finally:
+                (self.folder / "again").touch()
         return False
 
     @override
@@ -376,13 +387,28 @@ class Held(Work):
 
 def test_a_run_that_was_ended_since_its_worker_hung_has_not_failed(tmp_path: Path) -> None:
     with open_storage(None, tmp_path, LEASE) as storage:
-        work = Held(tmp_path)
+        work = Held(tmp_path, lambda _: time.sleep(1.5))
         study = opened(storage, list(work.slots))
         said: list[str] = []
         Worker(Board(study, work.slots, lease=1.6), work, jobs=1, report=said.append).go()
         assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE], said
         assert voids(study) == [GIVEN_BACK, None]
         assert said[1] == "only: interrupted, given back"
+
+
+def test_a_worker_goes_on_when_a_trial_is_taken_away_just_before_a_score_is_noted(tmp_path: Path) -> None:
+    with open_storage(None, tmp_path, LEASE) as storage:
+        study = opened(storage, [Slot("only")])
+
+        def take_away(trial: FrozenTrial) -> None:
+            Board(study, [Slot("only")], LEASE).void(trial, LOST)
+            storage.set_trial_intermediate_value(trial._trial_id, 1, 0.5)
+
+        work, said = Held(tmp_path, take_away), list[str]()
+        Worker(Board(study, work.slots, LEASE), work, jobs=1, report=said.append).go()
+        assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE], said
+        assert voids(study) == [LOST, None]
+        assert said[1] == "only: taken over by another worker"
 
 
 @pytest.mark.slow

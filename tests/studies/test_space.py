@@ -124,6 +124,7 @@ def test_nested_parameters_make_nested_values() -> None:
         ({"min": "1e-4", "max": 1.0}, False, "1.0e-4, not 1e-4"),
         ({"distribution": "beta", "a": 1, "b": 2}, False, "one of the distributions constant"),
         ({"values": []}, False, "expected a list"),
+        (yaml.safe_load("values: [2026-01-01]"), False, "what the distribution categorical allows"),
         ({"values": [1], "median": 3}, False, "expected values for the distribution categorical"),
         ({"values": [1, 2], "probabilities": [1]}, False, "a probability for each value"),
         ({"distribution": "log_uniform_values", "min": 0, "max": 1.0}, False, "what the distribution"),

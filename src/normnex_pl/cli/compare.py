@@ -95,7 +95,7 @@ def run(options: Options) -> int:
     def write(study: Study, work: ComparisonWork) -> None:
         _write_tables(plan.out, options, work.runs())
 
-    topic = Topic(plan.out.as_posix(), {"kind": "comparison"})
+    topic = Topic({"kind": "comparison"})
     with work_on(topic, work_of, plan.out, options.queue, _report, write) as (_, work):
         work.report_kept()
         runs = work.runs()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
 
+from normnex_pl.cli.stereo import StereoOptions
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import folder_name
 from normnex_pl.export.baked.files import baked_folder
@@ -50,13 +51,7 @@ class Options:
         splats: Of ply and spz: how many to write at most, in millions.
         rasteriser: Of ply and spz: what splats are made for: antialiased (Spark, and viewers with that switch
             on) or classic (the original, and viewers with it off); by default antialiased.
-        eye_distance: Of stereo and quilts: between the outermost viewpoints, as a share of the capture's
-            width.
-        convergence: Of stereo and quilts: depth at the height of the screen, in world units; by default the
-            content's median.
-        quilt_columns: Of a quilt: views beside each other.
-        quilt_rows: Of a quilt: rows of views.
-        quilt_aspect: Of a quilt: width by height of a view; by default the photos'.
+        eyes: Where viewpoints stand, and the shape of a quilt.
     """
 
     notes: ClassVar[str] = "\n".join(
@@ -74,11 +69,7 @@ class Options:
     layers: int | None = None
     splats: float | None = None
     rasteriser: Literal["antialiased", "classic"] | None = None
-    eye_distance: float | None = None
-    convergence: float | None = None
-    quilt_columns: int | None = None
-    quilt_rows: int | None = None
-    quilt_aspect: float | None = None
+    eyes: StereoOptions = field(default_factory=StereoOptions)
 
 
 def run(options: Options) -> None:
@@ -104,8 +95,9 @@ def configured_format(options: Options) -> ExportFormat:
     chosen = FORMATS.get(options.format)
     if chosen is None:
         raise UserError(f"--format: expected one of {', '.join(FORMATS)}, found {options.format}.")
+    values = vars(options) | vars(options.eyes)
     for name, place in _PLACES.items():
-        value = getattr(options, name)
+        value = values[name]
         if value is None:
             continue
         if not _has(chosen, place):

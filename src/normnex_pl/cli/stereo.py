@@ -15,11 +15,11 @@ class StereoOptions:
     """Where viewpoints stand, and the shape of a quilt.
 
     Attributes:
-        eye_distance: Of stereo: between the outermost viewpoints, as a share of the capture's width; by
-            default 0.1575 for a pair (6.3 cm of 40 cm), and the whole width for a quilt, or as much as its
-            display shows.
-        convergence: Of stereo: depth, in world units, that appears on the screen; by default the median of
-            what the middle camera sees.
+        eye_distance: Of stereo and quilts: between the outermost viewpoints, as a share of the capture's
+            width; by default 0.1575 for a pair (6.3 cm of 40 cm), and the whole width for a quilt, or as much
+            as its display shows.
+        convergence: Of stereo and quilts: depth, in world units, that appears on the screen; by default the
+            median of what the middle camera sees.
         quilt_columns: Of quilts: views beside each other; by default 8.
         quilt_rows: Of quilts: rows of views; by default 6.
         quilt_aspect: Of quilts: width by height of a view; by default the photos'.

@@ -84,7 +84,7 @@ def _run_here(options: Options, config: Config, search: Search) -> int:
     def write(study: Study, work: SweepWork) -> None:
         write_tables(Sweep.of(study, work))
 
-    topic = Topic(out.as_posix(), about, search.maximize)
+    topic = Topic(about, search.maximize)
     with work_on(topic, work_of, out, options.queue, _report, write) as (study, work):
         sweep = Sweep.of(study, work)
     write_tables(sweep)

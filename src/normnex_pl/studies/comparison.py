@@ -70,13 +70,13 @@ class Run:
     def values(self) -> dict[str, Number]:
         """A number for each of `COLUMNS`; None where an older run, or a scene without truth, has none."""
         test, variation = part_of(self.metrics, "test"), part_of(self.metrics, "specular_variation")
-        known = {column.name: _number({**self.metrics, **test}, column.name) for column in COLUMNS}
-        steps, seconds = _number(self.metrics, "steps"), _number(self.metrics, "train_seconds")
+        known = {column.name: number_of({**self.metrics, **test}, column.name) for column in COLUMNS}
+        steps, seconds = number_of(self.metrics, "steps"), number_of(self.metrics, "train_seconds")
         return known | {
-            "specular_std": _number(variation, "std"),
-            "specular_correlation": _number(variation, "correlation"),
-            "stored_mb": _scaled(_number(self.metrics, "stored_bytes"), 1e-6),
-            "million_parameters": _scaled(_number(self.metrics, "num_parameters"), 1e-6),
+            "specular_std": number_of(variation, "std"),
+            "specular_correlation": number_of(variation, "correlation"),
+            "stored_mb": _scaled(number_of(self.metrics, "stored_bytes"), 1e-6),
+            "million_parameters": _scaled(number_of(self.metrics, "num_parameters"), 1e-6),
             "ms_per_step": _scaled(seconds, 1000 / steps) if steps else None,
         }
 
@@ -199,7 +199,7 @@ def part_of(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _number(content: Mapping[str, Any], name: str) -> Number:
+def number_of(content: Mapping[str, Any], name: str) -> Number:
     """Return a number among a run's scores; None where there is none, or something else."""
     value = content.get(name)
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None

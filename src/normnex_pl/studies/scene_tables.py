@@ -8,7 +8,7 @@ from pathlib import Path
 
 from normnex_pl.core.files import folder_name
 from normnex_pl.evaluation.report import Number
-from normnex_pl.studies.comparison import Run, mean, part_of
+from normnex_pl.studies.comparison import Run, mean, number_of, part_of
 from normnex_pl.studies.published import PUBLISHED
 from normnex_pl.studies.tables import Column, Line, score_table
 
@@ -75,8 +75,4 @@ def _line(name: str, values: dict[str, Number]) -> Line:
 def _seed_mean(score: Score, runs: Sequence[Run], row: str, scene: str) -> Number:
     """Return the mean over the finished seeds; a comparison of one scene doesn't name it."""
     mine = [run for run in runs if run.row == row and run.scene in ("", scene) and run.failure is None]
-    return mean([_number(part_of(run.metrics, "test").get(score.name)) for run in mine])
-
-
-def _number(value: object) -> Number:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return mean([number_of(part_of(run.metrics, "test"), score.name) for run in mine])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from normnex_pl.export.formats.base import NotMeasuredError
 from normnex_pl.export.formats.ply import PLYFormat
 from normnex_pl.export.formats.spz import SPZFormat
 from normnex_pl.export.formats.stereo import middle_camera
+from normnex_pl.export.splats.convert import SplatSettings
 from normnex_pl.export.splats.ply import read_ply
-from normnex_pl.export.splats.rasterisers import Rasteriser
+from normnex_pl.export.splats.rasterisers import RASTERISERS, Rasteriser
 from normnex_pl.export.splats.splats import Splats
 from normnex_pl.export.splats.spz import read_spz
 
@@ -62,6 +64,20 @@ def test_splats_look_like_the_baked_image(name: str, files: dict[str, Path], run
 
 def test_spz_is_a_small_part_of_ply(files: dict[str, Path]) -> None:
     assert files["spz"].stat().st_size < files["ply"].stat().st_size / 5
+
+
+@pytest.mark.parametrize("rasteriser", RASTERISERS.values(), ids=RASTERISERS)
+def test_spz_says_which_rasterisers_it_is_made_for(
+    rasteriser: Rasteriser, monkeypatch: pytest.MonkeyPatch, run: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("normnex_pl.export.formats.splats.convert", lambda *_: _one_splat())
+    form = SPZFormat(settings=SplatSettings(rasteriser=rasteriser))
+    header = gzip.decompress(form.write(run, tmp_path / "a.spz").read_bytes())[:16]
+    assert header[14] == (rasteriser.name == "antialiased")
+
+
+def _one_splat() -> Splats:
+    return Splats(torch.zeros(1, 3), torch.ones(1, 3), torch.full((1,), 0.5), torch.zeros(1, 9, 3))
 
 
 @pytest.mark.parametrize("kind", [PLYFormat, SPZFormat])

@@ -58,7 +58,7 @@ def test_ply_lists_the_coefficients_of_a_channel_after_the_other(tmp_path: Path)
 
 def test_spz_keeps_everything_within_its_steps(tmp_path: Path) -> None:
     splats = some_splats()
-    write_spz(tmp_path / "a.spz", splats)
+    write_spz(tmp_path / "a.spz", splats, antialiased=True)
     found = read_spz(tmp_path / "a.spz")
     assert float((found.means - splats.means).abs().max()) <= 2**-18 + 1e-6
     assert float((found.scales.log() - splats.scales.log()).abs().max()) <= 1 / 32 + 1e-4
@@ -67,19 +67,20 @@ def test_spz_keeps_everything_within_its_steps(tmp_path: Path) -> None:
     torch.testing.assert_close(found.sh[:, 1:], splats.sh[:, 1:])
 
 
-def test_spz_has_the_header_and_the_axes_of_its_description(tmp_path: Path) -> None:
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_spz_has_the_header_and_the_axes_of_its_description(tmp_path: Path, antialiased: bool) -> None:
     splats = some_splats(7)
-    write_spz(tmp_path / "a.spz", splats)
+    write_spz(tmp_path / "a.spz", splats, antialiased)
     content = gzip.decompress((tmp_path / "a.spz").read_bytes())
     magic, version, count, degree, bits, flags, reserved = struct.unpack_from("<IIIBBBB", content)
-    assert (magic, version, count, degree, flags, reserved) == (0x5053474E, 3, 7, 2, 0, 0)
+    assert (magic, version, count, degree, flags, reserved) == (0x5053474E, 3, 7, 2, int(antialiased), 0)
     assert len(content) == 16 + 7 * (9 + 1 + 3 + 3 + 4 + 24)
     y = int.from_bytes(content[16 + 3 : 16 + 6], "little", signed=True) / 2**bits
     assert y == pytest.approx(-float(splats.means[0, 1]), abs=2**-bits)  # up, not down
 
 
 def test_only_own_files_are_earlier_exports(tmp_path: Path) -> None:
-    write_spz(tmp_path / "a.spz", some_splats(2))
+    write_spz(tmp_path / "a.spz", some_splats(2), antialiased=False)
     assert is_earlier_export(tmp_path / "a.spz")
     (tmp_path / "b.spz").write_bytes(gzip.compress(b"NGSP", mtime=0))
     (tmp_path / "c.spz").write_bytes(b"")

@@ -48,6 +48,14 @@ def test_a_pair_shows_the_baked_image_from_both_eyes(run: Path, tmp_path: Path) 
     assert (expected[0] != expected[1]).any()
 
 
+@pytest.mark.parametrize("eyes", [Eyes(), Eyes(distance=1.0)])
+def test_photos_from_one_place_make_no_pair_that_looks_flat(eyes: Eyes, tmp_path: Path) -> None:
+    bake(make_mpi("grid"), [reference_camera()], tmp_path / "mpi", BakeSettings(threshold=0.0), {})
+    with pytest.raises(UserError, match="side_by_side: expected photos from places beside each other"):
+        StereoFormat(SideBySide(), eyes).write(tmp_path, tmp_path / "desk.png")
+    assert not list(tmp_path.glob("*.png"))
+
+
 def test_a_quilt_is_named_as_its_display_expects(run: Path, tmp_path: Path) -> None:
     path = StereoFormat(Quilt(3, 2)).write(run, tmp_path / "desk.png")
     assert path.name == "desk_qs3x2a1.3333.png"

@@ -20,8 +20,9 @@ from playwright.sync_api import Route
 from export.viewer.browser import DESKTOP, PHONE, Baked, Tab, origin_of
 from export.viewer.headset import CAPTURE, WALLS, bake_walls, headset
 from normnex_pl.core.files import write_json
-from normnex_pl.export.baked.files import MANIFEST
+from normnex_pl.export.baked.files import MANIFEST, read_manifest
 from normnex_pl.export.baked.presenting import present, read_presentation
+from normnex_pl.export.formats.scale import metres_per_unit
 from normnex_pl.export.site.server import ViewServer
 
 SIZE = (800, 440)
@@ -81,8 +82,10 @@ def test_a_visitor_sees_title_text_and_the_start_view(show: Callable[..., Tab]) 
     assert left.get_attribute("aria-pressed") == "true"
     page.keep("desktop_presentation")
 
+    page.page.click("#sway")
     page.page.get_by_role("button", name=VIEWS[1]["name"]).click()
     page.settle()
+    assert page.page.locator("#sway").get_attribute("aria-pressed") == "false"
     np.testing.assert_allclose(page.position, [0.1, 0, 0])
     assert page.run(
         "[viewer.view.shown.zoom, viewer.view.shown.panX, viewer.look.mode, viewer.look.gain]"
@@ -96,6 +99,26 @@ def test_a_visitor_sees_title_text_and_the_start_view(show: Callable[..., Tab]) 
     page.settle()
     np.testing.assert_allclose(page.position, [-0.2, 0, 0])
     assert page.run("viewer.look.mode") == "full"
+
+
+@pytest.mark.parametrize("reach", [0.02, CAPTURE])
+def test_the_viewer_and_exports_agree_on_an_unknown_scale(
+    reach: float, show: Callable[..., Tab], image: Path
+) -> None:
+    """Also where the camera may go further than a narrow capture did."""
+    places = [[[1, 0, 0, x], [0, 1, 0, 0], [0, 0, 1, 0]] for x in (0, reach)]
+    content = json.loads((image / MANIFEST).read_bytes()) | {"presentation": None, "viewpoints": places}
+    found = show().run(
+        """async (manifest) => {
+          const { limitsOf } = await import("./pose.js");
+          const { scaleOf } = await import("./xr/scale.js");
+          return scaleOf(limitsOf(manifest), null);
+        }""",
+        content,
+    )
+    write_json(image / MANIFEST, content)
+    assert found == {"metres": pytest.approx(0.4 / reach), "known": False}
+    assert metres_per_unit(read_manifest(image)) == pytest.approx(found["metres"])
 
 
 def test_the_address_names_a_view(show: Callable[..., Tab]) -> None:
@@ -226,7 +249,8 @@ def test_a_page_around_it_that_is_listed_may_ask_and_set(
         None,
     )
     page.until("heard.some(({normnex, mode}) => normnex === 'change' && mode === 'diffuse')")
-    assert page.page.frames[1].evaluate("viewer.camera.c2w[0][3]") == pytest.approx(0.1)
+    seen_from = "viewer.settled().then(() => viewer.camera.c2w[0][3])"  # the camera arrives smoothly
+    assert page.page.frames[1].evaluate(seen_from) == pytest.approx(0.1)
     for wrong in ({"mode": "normals"}, {"view": "Other"}, {"gloss": "2"}, {"gloss": 1, "mode": ["full"]}):
         refused = ask({"normnex": "set", "id": json.dumps(wrong), **wrong})
         assert refused["normnex"] == "error"

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import replacing
-from normnex_pl.export.baked.files import describe_file, first_error, read_file, read_manifest, write_manifest
+from normnex_pl.export.baked.files import (
+    MANIFEST,
+    describe_file,
+    first_error,
+    read_file,
+    read_manifest,
+    write_manifest,
+)
 from normnex_pl.export.baked.manifest import Manifest
 from normnex_pl.export.baked.presentation import PresentationEntry, SavedView
 
+_LOG = logging.getLogger(__name__)
 _ENTRY = TypeAdapter(PresentationEntry)
 _ADVICE = "Write one with the viewer (Edit and embed, Download), or see the guide on presenting a scene."
 _POSTER_SIDE = 1280  # pixels at most
@@ -67,13 +76,19 @@ def read_presentation(path: Path) -> Presentation:
 
 
 def stored_presentation(folder: Path) -> Presentation | None:
-    """Return the presentation of a baked image; None if it has none, or can't be read any more."""
+    """Return the presentation of a baked image; None if it has none, or can't be read any more.
+
+    The latter is said on the log, since a new image then loses what somebody has written.
+    """
+    if not (folder / MANIFEST).exists():
+        return None
     try:
         entry = read_manifest(folder).presentation
         if entry is None:
             return None
         poster = None if entry.poster is None else read_file(folder, entry.poster)
-    except UserError:
+    except UserError as error:
+        _LOG.warning("%s: the older image's presentation, if it had one, isn't kept: %s", folder, error)
         return None
     return Presentation(replace(entry, poster=None), poster)
 

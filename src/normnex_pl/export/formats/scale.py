@@ -11,7 +11,7 @@ from normnex_pl.export.paths import CAPTURE_METRES, capture_width
 def metres_per_unit(manifest: Manifest) -> float | None:
     """Return a world unit in metres: the presentation's, else one that makes the capture 40 cm wide.
 
-    Structure from motion knows no metres. The viewer takes the same size in a headset.
+    Structure from motion knows no metres. The viewer takes the same size in a headset (``xr/scale.js``).
 
     Returns:
         None if nothing says it, and all photos were taken from one place.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -46,9 +47,9 @@ class SPZFormat(ExportFormat):
         expect_at_most(self.settings, MOST_SPLATS)
         baked_folder(run)
         expect_new_file(target, _ENDING, is_earlier_export)
-        return write_splats(
-            run, target, device, self.settings, HarmonicFit(limit=LIMIT, steps=STEPS), write_spz
-        )
+        fit = HarmonicFit(limit=LIMIT, steps=STEPS)
+        write = partial(write_spz, antialiased=self.settings.rasteriser.antialiased)
+        return write_splats(run, target, device, self.settings, fit, write)
 
     @override
     def open(self, path: Path, device: torch.device) -> ViewRenderer:

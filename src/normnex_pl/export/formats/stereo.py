@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,13 +18,13 @@ from normnex_pl.export.baked.image import BakedMPI
 from normnex_pl.export.baked.renderers import render_image
 from normnex_pl.export.formats.base import CPU, ExportFormat, NotMeasuredError, ViewRenderer
 from normnex_pl.export.paths import capture_width, rig_of_cameras
-from normnex_pl.export.stereo.eyes import Eyes, Viewpoints, median_depth, spread_viewpoints
-from normnex_pl.export.stereo.layouts import StereoLayout, scale_camera
+from normnex_pl.export.stereo.eyes import Eyes, Viewpoints
+from normnex_pl.export.stereo.layouts import StereoLayout
+from normnex_pl.export.stereo.place import place_viewpoints
 from normnex_pl.export.targets import expect_new_file
 
 _ENDING = ".png"
 _SOFTWARE = ("Software", "normnex_pl")  # a text chunk of PNG
-_COARSE = 1 / 4  # of the picture whose depth sets the convergence
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,8 @@ def middle_camera(baked: BakedMPI) -> Camera:
 
 def baked_viewpoints(baked: BakedMPI, camera: Camera, layout: StereoLayout, eyes: Eyes) -> Viewpoints:
     """Return the viewpoints of a layout around a camera."""
-    convergence = eyes.convergence
-    if convergence is None:
-        shown = render_image(baked, scale_camera(camera, _COARSE))
-        g = baked.geometry
-        convergence = median_depth(shown["disparity"], shown["acc"], g.near, g.far)
     width = capture_width(torch.tensor(baked.manifest.viewpoints))
-    span = layout.span(width, convergence) if eyes.distance is None else eyes.distance * width
-    return spread_viewpoints(layout.views, span, convergence)
+    return place_viewpoints(layout, eyes, camera, partial(render_image, baked), baked.geometry, width)
 
 
 def _marked(target: Path, mark: str) -> Path:

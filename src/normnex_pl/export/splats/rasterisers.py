@@ -19,9 +19,11 @@ class Rasteriser(ABC):
         blur: Variance that is added to each splat, in square pixels.
         sizes: Standard deviations of splats before the blur that look best, as shares of the pitch: the usual
             one, and that of the most opaque splats.
+        antialiased: What files whose header has such an entry say of splats that are made for it.
     """
 
     name: str
+    antialiased: bool
     blur: float
     sizes: tuple[float, float]
 
@@ -39,6 +41,7 @@ class ClassicRasteriser(Rasteriser):
     """Blur alone: Kerbl et al. 2023, and viewers after it."""
 
     name = "classic"
+    antialiased = False
 
     blur: float = 0.3
     sizes: tuple[float, float] = (0.25, 0.45)
@@ -53,6 +56,7 @@ class AntialiasedRasteriser(Rasteriser):
     """Blur, and dim what it spreads: Yu et al., Mip-splatting, 2024, and Spark."""
 
     name = "antialiased"
+    antialiased = True
 
     blur: float = 0.3
     sizes: tuple[float, float] = (0.4, 0.7)

@@ -35,7 +35,7 @@ _AXES = (1.0, -1.0, -1.0)
 _LEVEL = 6  # of gzip: more takes minutes and gains a percent
 
 
-def write_spz(path: Path, splats: Splats, antialiased: bool = False) -> None:
+def write_spz(path: Path, splats: Splats, antialiased: bool) -> None:
     """Write splats whose harmonics are already rounded to `STEPS` and limited.
 
     Args:

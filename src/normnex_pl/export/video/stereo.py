@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from torch import Tensor
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.core.types import Camera
 from normnex_pl.export.paths import CameraPath, Rig
-from normnex_pl.export.stereo.eyes import Eyes, Viewpoints, median_depth, spread_viewpoints
-from normnex_pl.export.stereo.layouts import StereoLayout, scale_camera
+from normnex_pl.export.stereo.eyes import Eyes, Viewpoints
+from normnex_pl.export.stereo.layouts import StereoLayout
+from normnex_pl.export.stereo.place import place_viewpoints
 from normnex_pl.export.video.frames import PHOTO, FrameSource
-
-_COARSE = 1 / 4  # of the picture whose depth sets the convergence
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,9 @@ class StereoVideo:
 
     def _viewpoints(self, source: FrameSource, rig: Rig, width: float) -> Viewpoints:
         camera = self.layout.fit(source.camera(rig.frame))
-        convergence = self.eyes.convergence
-        if convergence is None:
-            mpi = source.mpi
-            shown = mpi.render_image(scale_camera(camera, _COARSE).to(mpi.depths.device), source.chunk_size)
-            g = mpi.geometry
-            convergence = median_depth(shown["disparity"], shown["acc"], g.near, g.far)
-        span = (
-            self.layout.span(width, convergence) if self.eyes.distance is None else self.eyes.distance * width
-        )
-        return spread_viewpoints(self.layout.views, span, convergence)
+        mpi = source.mpi
+
+        def render(view: Camera) -> dict[str, Tensor]:
+            return mpi.render_image(view.to(mpi.depths.device), source.chunk_size)
+
+        return place_viewpoints(self.layout, self.eyes, camera, render, mpi.geometry, width)

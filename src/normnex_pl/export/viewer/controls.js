@@ -36,7 +36,7 @@ export class Controls {
 
   setSway(on) {
     this.view.swaying = on;
-    find("sway").setAttribute("aria-pressed", String(on));
+    this.panel.markSway(on);
     this.onChange();
   }
 

@@ -61,6 +61,11 @@ export class Panel {
     find("picture").setAttribute("aria-label", `Picture of the scene ${title}`);
   }
 
+  /** Marks the button by which the view sways. */
+  markSway(on) {
+    find("sway").setAttribute("aria-pressed", String(on));
+  }
+
   get collapsed() {
     return find("panel").hidden;
   }

@@ -13,12 +13,13 @@ const FOCUS_SHARE = 0.75; // depth of the point looked at between the planes, li
 /**
  * Returns the bounds of a state: the box around the training cameras, extended a little to each side of the
  * reference camera even if all cameras stand in a row. Moving sideways by padding near / focal shifts the first
- * plane by all of the canvas's padding.
+ * plane by all of the canvas's padding. `capture` is the longer side of the box alone, as in export/paths.py.
  */
 export function limitsOf(manifest) {
   const { near, far, padding, fx, fy } = manifest.geometry;
+  const places = (axis) => manifest.viewpoints.map((c2w) => c2w[axis][3]);
   const span = (axis, least) => {
-    const values = [-least, least, ...manifest.viewpoints.map((c2w) => c2w[axis][3])];
+    const values = [-least, least, ...places(axis)];
     return [Math.min(...values), Math.max(...values)];
   };
   const sideways = LEAST_REACH * padding * near;
@@ -28,6 +29,7 @@ export function limitsOf(manifest) {
     y: span(1, sideways / fy),
     z: [depth[0], Math.min(depth[1], LARGEST_APPROACH * near)],
     focus: 1 / ((1 - FOCUS_SHARE) / near + FOCUS_SHARE / far),
+    capture: Math.max(...[0, 1].map((axis) => Math.max(...places(axis)) - Math.min(...places(axis)))),
   };
 }
 

@@ -9,7 +9,7 @@ export class Presenter {
   /**
    * @param {object} manifest
    * @param {View} view Is moved.
-   * @param {Panel} panel Is told modes and gloss.
+   * @param {Panel} panel Is told modes, gloss, and that nothing sways.
    * @param {() => void} onChange Called after each change of the presentation or of what it shows.
    */
   constructor(manifest, view, panel, onChange) {
@@ -35,6 +35,7 @@ export class Presenter {
     const saved = findView(this.presentation, name);
     if (!saved) return false;
     this.view.swaying = false;
+    this.panel.markSway(false);
     this.view.to(stateOf(saved, this.view.limits));
     this.panel.setMode(modeOf(saved));
     this.panel.setGain(saved.gain);

@@ -51,7 +51,8 @@ def main(words: "list[str]") -> int:
     threading.Thread(target=watch, args=(pipe, silence, patience, process), daemon=True).start()
     status = process.wait()
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
 

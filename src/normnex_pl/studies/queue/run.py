@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from optuna.study import Study
 
 from normnex_pl.core.errors import UserError
+from normnex_pl.core.files import folder_name
 from normnex_pl.studies.queue.board import Board
 from normnex_pl.studies.queue.open import open_study
 from normnex_pl.studies.queue.storage import open_storage
@@ -48,14 +49,21 @@ class Topic:
     """What a study is about.
 
     Attributes:
-        name: Its name in the storage.
         about: What its runs are made of, as JSON has it.
         maximize: Whether more is better.
     """
 
-    name: str
     about: Mapping[str, Any]
     maximize: bool = True
+
+
+def study_name(folder: Path, options: QueueOptions) -> str:
+    """Return the name of a folder's study.
+
+    Beside its runs, it has the folder's name: workers may address the folder in different ways. In a storage
+    that other folders use too, it has the folder's path, as it was typed.
+    """
+    return folder_name(folder) if options.storage is None else folder.as_posix()
 
 
 @contextmanager
@@ -84,7 +92,7 @@ def work_on(
     with open_storage(options.storage, folder, options.lease) as storage:
         study = open_study(
             storage,
-            topic.name,
+            study_name(folder, options),
             topic.about,
             topic.maximize,
             lambda new: Board(new, work_of(new).slots, options.lease).fill(),

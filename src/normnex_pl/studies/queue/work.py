@@ -67,11 +67,20 @@ class Work(ABC):
 
     @abstractmethod
     def watch(self, trial: FrozenTrial, job: Job) -> bool:
-        """Look at a run under way, and return whether to stop it early."""
+        """Look at a run under way, and return whether to stop it early.
+
+        Raises:
+            UpdateFinishedTrialError: Another worker has taken the trial over.
+        """
 
     @abstractmethod
     def end(self, trial: FrozenTrial, job: Job, status: int) -> Outcome:
-        """Return the end of a trial whose run has ended with a status; it may be asked twice."""
+        """Return the end of a trial whose run has ended with a status; it may be asked twice.
+
+        Raises:
+            UserError: The study can't be worked on; what the run has done stays.
+            UpdateFinishedTrialError: Another worker has taken the trial over.
+        """
 
     @abstractmethod
     def described(self, job: Job, outcome: Outcome) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
 from normnex_pl.core.errors import STOPPED, RunStoppedError, UserError
@@ -109,7 +110,10 @@ class Worker:
         """Look at everything once; return whether all is done."""
         self._live()
         for run in list(self._runs):
-            self._attend(run)
+            try:
+                self._attend(run)
+            except UpdateFinishedTrialError:  # taken away since the last sign of life
+                self._let_go(run)
         if not self._free or time.monotonic() < self._look_at:
             return False
         if self._start_next():
@@ -131,10 +135,14 @@ class Worker:
             run.doubtful = run.doubtful or silent
             run.process.live()
             if not run.over and not self.board.beat(run.trial):
-                self.report(f"{run.job.name}: taken over by another worker")
-                run.over = True
-                run.process.close()
+                self._let_go(run)
         self._beat_at = time.monotonic() + self.board.lease / _BEATS
+
+    def _let_go(self, run: _UnderWay) -> None:
+        """Leave a run to the worker that has taken it over."""
+        self.report(f"{run.job.name}: taken over by another worker")
+        run.over = True
+        run.process.close()
 
     def _start_next(self) -> bool:
         """Take a trial; False if there is none."""
@@ -223,7 +231,7 @@ class Worker:
         run.process.end()
         if run.over:
             return
-        with suppress(UserError):
+        with suppress(UserError, UpdateFinishedTrialError):
             self._note_end(run, status if status == 0 else STOPPED)
 
     def _return(self, run: _UnderWay) -> None:

@@ -169,7 +169,7 @@ def _read(path: tuple[str, ...], entry: Mapping[str, Any], as_grid: bool) -> Par
         build = GRID_KINDS[kind]
     try:
         distribution, value = build(dict(entry))
-    except (ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _refusal(path, f"what the distribution {kind} allows", f"{dict(entry)} ({error})") from error
     return Parameter(path, distribution, value)
 

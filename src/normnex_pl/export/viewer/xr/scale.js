@@ -17,9 +17,9 @@ export function scaleOf(limits, metres) {
   return { metres: width > 0 ? ASSUMED_WIDTH / width : 1, known: false };
 }
 
-/** Returns the longer side of the range of viewpoints, in units of the world. */
-export function widthOf({ x, y }) {
-  return Math.max(x[1] - x[0], y[1] - y[0]);
+/** Returns how wide the capture is, or, of photos from one place, the range of viewpoints; in units of the world. */
+export function widthOf({ x, y, capture }) {
+  return capture || Math.max(x[1] - x[0], y[1] - y[0]);
 }
 
 /** Says in a sentence how large the scene is, and how that is known. */
