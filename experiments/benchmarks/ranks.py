@@ -17,7 +17,7 @@ from bench import SMALL, SMALL_WIDTH
 from cases import VIEWS, preset_width
 from normnex_pl.core.errors import UserError
 from normnex_pl.core.files import write_json
-from normnex_pl.studies.queue import visible_gpus
+from normnex_pl.studies.queue.processes import visible_gpus
 from normnex_pl.training.configurations import config_files, config_words, known
 from normnex_pl.training.run_folder import RunFolder
 from rank_report import ALONE, Row, report, say

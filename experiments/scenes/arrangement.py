@@ -13,6 +13,7 @@ from shapes import GROUPS, Shape
 
 COUNTS = {"solid": 2, "revolved": 4, "ring": 1, "thin": 2}  # things of each group
 GAP = 0.015  # least free space between two things, world units
+ATTEMPTS = 20  # draws of all things, if one finds no place
 VIEW_SLOPE = 0.42  # things stand where |x| is at most this times the distance: inside the photos
 APART = 0.05  # least difference of two things' x / distance, so that none hides another's middle
 BANDS = ((1.1, 1.4), (1.5, 2.2), (2.2, 3.0))  # distances of front, middle and back things
@@ -69,12 +70,24 @@ def _fits(x: float, z: float, radius: float, placed: Sequence[Thing], pane: Pane
 def arrange(rng: np.random.Generator, deep: bool, pane: Pane | None) -> list[Thing]:
     """Draw things and place them one after the other, each where nothing stands.
 
-    A third of them stands in front, a third in the middle and a third at the back.
+    A third of them stands in front, a third in the middle and a third at the back. Where one finds no place,
+    all are drawn anew.
 
     Raises:
         RuntimeError: No place was found: there are too many things, or they are too large.
     """
     bands = DEEP_BANDS if deep else BANDS
+    for _ in range(ATTEMPTS):
+        placed = _try_to_arrange(rng, bands, pane)
+        if placed is not None:
+            return placed
+    raise RuntimeError(f"No arrangement in which nothing touches was found in {ATTEMPTS} attempts.")
+
+
+def _try_to_arrange(
+    rng: np.random.Generator, bands: Sequence[tuple[float, float]], pane: Pane | None
+) -> list[Thing] | None:
+    """Draw things and place them; return None if one of them finds no place."""
     placed: list[Thing] = []
     kinds = draw_kinds(rng)
     for index, (kind, shape) in enumerate(kinds):
@@ -90,7 +103,7 @@ def arrange(rng: np.random.Generator, deep: bool, pane: Pane | None) -> list[Thi
                 placed.append(Thing(kind, mesh, x, -distance, scale * unit.radius))
                 break
         else:
-            raise RuntimeError(f"No free place for the {kind}, thing {index + 1} of {len(kinds)}.")
+            return None
     return placed
 
 

@@ -36,7 +36,7 @@ def test_the_gain_multiplies_the_specular_part_alone(gain: float) -> None:
     mpi, rays = reflecting_mpi(), forward_rays(20)
     learned, scaled = mpi.render(rays), mpi.render(rays, RenderOptions(specular_gain=gain))
     torch.testing.assert_close(scaled.specular, gain * learned.specular)
-    for name in ("diffuse", "alpha", "weights", "depth", "normals"):
+    for name in ("diffuse", "layer_weights", "depth", "normals"):
         assert torch.equal(getattr(scaled, name), getattr(learned, name)), name
 
 

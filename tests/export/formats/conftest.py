@@ -10,12 +10,9 @@ from playwright.sync_api import Browser
 
 from export.formats.page import MODULES, ExportPage
 
-# The same run, scene and browser as the viewer's tests have.
-from export.viewer.conftest import bakes, browser, scene  # noqa: F401
-
 
 @pytest.fixture(scope="session")
-def run(bakes: Callable[[str], object]) -> Path:  # noqa: F811
+def run(bakes: Callable[[str], object]) -> Path:
     """Return the folder of a trained and baked run of the demo."""
     folder: Path = bakes("normnex_transmittance").folder.parent
     return folder
@@ -30,7 +27,7 @@ def modules() -> Path:
 
 
 @pytest.fixture
-def page(browser: Browser, modules: Path) -> Iterator[ExportPage]:  # noqa: F811
+def page(browser: Browser, modules: Path) -> Iterator[ExportPage]:
     """Yield a page with three.js and Spark."""
     page = ExportPage(browser, modules)
     yield page
