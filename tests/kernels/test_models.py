@@ -50,10 +50,12 @@ def test_a_model_renders_and_learns_by_kernels_as_without(field: str, tmp_path: 
     torch.manual_seed(0)
     variation = mpi.field.regularizers()["tv_base_color"].add_gradient(0.1)
     torch.testing.assert_close(found["variation"], variation, rtol=1e-5, atol=0)
+    # Rays through textures end where they let a ten-thousandth of the light through.
+    bound = 3e-4 if field == "grid" else 1e-5
     for name in SEEN:
         expected = getattr(rendered, name).detach()
         for way in ("seen", "rendered"):
-            torch.testing.assert_close(found[way][name], expected, rtol=1e-3, atol=3e-4, msg=f"{way} {name}")
+            torch.testing.assert_close(found[way][name], expected, rtol=1e-3, atol=bound, msg=f"{way} {name}")
     for name, parameter in mpi.named_parameters():
         torch.testing.assert_close(found["gradients"][name], parameter.grad, rtol=1e-3, atol=1e-5, msg=name)
 

@@ -62,6 +62,14 @@ def _sizes(raw: Tensor, coordinates: Tensor) -> tuple[int, int, int, int, int]:
 
 
 @triton.jit
+def texel_place(x, y, height, width):  # type: ignore[no-untyped-def]
+    """Return column and row of a point in texels, whose centres have integers; borders are repeated."""
+    column = tl.minimum(tl.maximum(((x + 1) * width - 1) * 0.5, 0.0), width - 1.0)
+    row = tl.minimum(tl.maximum(((y + 1) * height - 1) * 0.5, 0.0), height - 1.0)
+    return column, row
+
+
+@triton.jit
 def corners(coordinates, plane, ray, inside, height, width, rays):  # type: ignore[no-untyped-def]
     """Find the four texels around each sample, and the weights of the right and of the lower ones.
 
@@ -69,10 +77,8 @@ def corners(coordinates, plane, ray, inside, height, width, rays):  # type: igno
     ``grid_sample(padding_mode="border", align_corners=False)``.
     """
     place = coordinates + (plane.to(tl.int64) * rays + ray) * 2
-    column = ((tl.load(place, inside, 0.0) + 1) * width - 1) * 0.5
-    row = ((tl.load(place + 1, inside, 0.0) + 1) * height - 1) * 0.5
-    column = tl.minimum(tl.maximum(column, 0.0), width - 1.0)
-    row = tl.minimum(tl.maximum(row, 0.0), height - 1.0)
+    x, y = tl.load(place, inside, 0.0), tl.load(place + 1, inside, 0.0)
+    column, row = texel_place(x, y, height, width)
     left = tl.floor(column).to(tl.int32)
     upper = tl.floor(row).to(tl.int32)
     right = tl.minimum(left + 1, width - 1)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from normnex_pl.kernels import launch
 from normnex_pl.kernels.language import tl, triton
+from normnex_pl.kernels.plane_reading import clamp_color
 
 _BLOCK = 128
 # Sums of a ray: colour, diffuse colour, opacity, depth and disparity.
@@ -52,12 +53,6 @@ def composite_planes(
 
 
 @triton.jit
-def _clamp(color):  # type: ignore[no-untyped-def]
-    """Clamp to [0, 1]; NaN stays NaN, so that it is noticed."""
-    return tl.clamp(color, 0.0, 1.0, propagate_nan=tl.PropagateNan.ALL)
-
-
-@triton.jit
 def _composite(  # type: ignore[no-untyped-def]
     alpha, base_color, specular, depths, weights, sums,
     alpha_ray, alpha_plane, base_ray, base_plane, base_channel,
@@ -81,13 +76,13 @@ def _composite(  # type: ignore[no-untyped-def]
         tl.store(weights, weight, inside)
         layer = specular + (plane // sublayers) * specular_layer
         base = tl.load(base_color, inside, 0.0)
-        red += weight * _clamp(base + tl.load(layer, inside, 0.0))
+        red += weight * clamp_color(base + tl.load(layer, inside, 0.0))
         diffuse_red += weight * base
         base = tl.load(base_color + base_channel, inside, 0.0)
-        green += weight * _clamp(base + tl.load(layer + specular_channel, inside, 0.0))
+        green += weight * clamp_color(base + tl.load(layer + specular_channel, inside, 0.0))
         diffuse_green += weight * base
         base = tl.load(base_color + 2 * base_channel, inside, 0.0)
-        blue += weight * _clamp(base + tl.load(layer + 2 * specular_channel, inside, 0.0))
+        blue += weight * clamp_color(base + tl.load(layer + 2 * specular_channel, inside, 0.0))
         diffuse_blue += weight * base
         distance = tl.load(depths + plane)
         total += weight

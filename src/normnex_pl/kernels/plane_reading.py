@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from normnex_pl.kernels.colors import color, texel_place
 from normnex_pl.kernels.language import tl, triton
 
 
@@ -17,8 +18,7 @@ def load_ray(lines, ray, rays, inside):  # type: ignore[no-untyped-def]
 @triton.jit
 def corners(x, y, height, width):  # type: ignore[no-untyped-def]
     """Find the four texels around a point, upper left to lower right, and their weights."""
-    column = tl.minimum(tl.maximum(((x + 1) * width - 1) * 0.5, 0.0), width - 1.0)
-    row = tl.minimum(tl.maximum(((y + 1) * height - 1) * 0.5, 0.0), height - 1.0)
+    column, row = texel_place(x, y, height, width)
     left, upper = tl.floor(column).to(tl.int32), tl.floor(row).to(tl.int32)
     right, lower = tl.minimum(left + 1, width - 1), tl.minimum(upper + 1, height - 1)
     across, down = column - left, row - upper
@@ -45,25 +45,19 @@ def read_opacity(alpha, i, j, k, l, a, b, c, d, seen, offset):  # type: ignore[n
 
 
 @triton.jit
-def texel_color(texture, place, seen):  # type: ignore[no-untyped-def]
-    """Return the colours of texels from their raw values."""
-    return tl.sigmoid(tl.load(texture + place, seen, 0.0))
-
-
-@triton.jit
 def read_channel(texture, i, j, k, l, a, b, c, d, seen):  # type: ignore[no-untyped-def]  # noqa: E741
     """Read a colour channel bilinearly, after the sigmoid."""
-    value = a * texel_color(texture, i, seen) + b * texel_color(texture, j, seen)
-    return value + c * texel_color(texture, k, seen) + d * texel_color(texture, l, seen)
+    value = a * color(texture, i, seen) + b * color(texture, j, seen)
+    return value + c * color(texture, k, seen) + d * color(texture, l, seen)
 
 
 @triton.jit
-def clamp_color(color):  # type: ignore[no-untyped-def]
+def clamp_color(value):  # type: ignore[no-untyped-def]
     """Clamp to [0, 1]; NaN stays NaN, so that it is noticed."""
-    return tl.clamp(color, 0.0, 1.0, propagate_nan=tl.PropagateNan.ALL)
+    return tl.clamp(value, 0.0, 1.0, propagate_nan=tl.PropagateNan.ALL)
 
 
 @triton.jit
-def through_clamp(color, gradient):  # type: ignore[no-untyped-def]
+def through_clamp(value, gradient):  # type: ignore[no-untyped-def]
     """Pass a gradient through the clamp unless descent would leave the range further: see `model.clamp`."""
-    return tl.where(((color < 0) & (gradient > 0)) | ((color > 1) & (gradient < 0)), 0.0, gradient)
+    return tl.where(((value < 0) & (gradient > 0)) | ((value > 1) & (gradient < 0)), 0.0, gradient)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from normnex_pl.kernels.colors import color
 from normnex_pl.kernels.language import tl, triton
 from normnex_pl.kernels.plane_reading import (
     clamp_color,
     corners,
     load_ray,
     read_opacity,
-    texel_color,
     through_clamp,
 )
 
@@ -28,15 +28,15 @@ def _give_channel(  # type: ignore[no-untyped-def]
     Returns:
         The clamped colour of the plane, and the gradient by the specular part.
     """
-    upper_left, upper_right = texel_color(texture, i, seen), texel_color(texture, j, seen)
-    lower_left, lower_right = texel_color(texture, k, seen), texel_color(texture, l, seen)
-    color = a * upper_left + b * upper_right + c * lower_left + d * lower_right + shine
-    gradient = through_clamp(color, passed_on * weight)
+    upper_left, upper_right = color(texture, i, seen), color(texture, j, seen)
+    lower_left, lower_right = color(texture, k, seen), color(texture, l, seen)
+    shown = a * upper_left + b * upper_right + c * lower_left + d * lower_right + shine
+    gradient = through_clamp(shown, passed_on * weight)
     _give(target + i, gradient * a, upper_left, there)
     _give(target + j, gradient * b, upper_right, there)
     _give(target + k, gradient * c, lower_left, there)
     _give(target + l, gradient * d, lower_right, there)
-    return clamp_color(color), gradient
+    return clamp_color(shown), gradient
 
 
 @triton.jit

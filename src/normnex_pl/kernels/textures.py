@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from normnex_pl.kernels import launch
+from normnex_pl.kernels.colors import texel_place
 from normnex_pl.kernels.language import tl, triton
 
 _BLOCK = 64
@@ -78,9 +79,7 @@ def _spot(lines, disparities, ray, rays, layer, inside, height, width):  # type:
     y = tl.load(lines + 2 * rays + ray, inside, 0.0) + disparity * tl.load(
         lines + 3 * rays + ray, inside, 0.0
     )
-    column = tl.minimum(tl.maximum(((x + 1) * width - 1) * 0.5, 0.0), width - 1.0)
-    row = tl.minimum(tl.maximum(((y + 1) * height - 1) * 0.5, 0.0), height - 1.0)
-    return column, row
+    return texel_place(x, y, height, width)
 
 
 @triton.jit

@@ -14,10 +14,10 @@ from normnex_pl.core.errors import UserError
 from normnex_pl.core.types import Camera
 from normnex_pl.export.stereo.anaglyph import anaglyph, decode_table
 from normnex_pl.export.stereo.layouts import (
+    HALF_SIDE_BY_SIDE,
     LAYOUTS,
-    HalfSideBySide,
+    SIDE_BY_SIDE,
     Quilt,
-    SideBySide,
     crop_camera,
     scale_camera,
 )
@@ -46,7 +46,7 @@ def test_every_layout_names_and_describes_itself(name: str) -> None:
 
 
 def test_the_left_eyes_picture_is_on_the_left() -> None:
-    joined = SideBySide().join([plain(10), plain(200)])
+    joined = SIDE_BY_SIDE.join([plain(10), plain(200)])
     assert joined.shape == (6, 16, 3)
     assert (joined[:, :8] == 10).all()
     assert (joined[:, 8:] == 200).all()
@@ -55,7 +55,7 @@ def test_the_left_eyes_picture_is_on_the_left() -> None:
 @pytest.mark.parametrize("width", [8, 9])
 def test_half_pictures_are_means_of_columns(width: int) -> None:
     ramp = np.broadcast_to(np.arange(width, dtype=np.uint8)[None, :, None] * 10, (4, width, 3))
-    joined = HalfSideBySide().join([ramp, ramp])
+    joined = HALF_SIDE_BY_SIDE.join([ramp, ramp])
     half = -(-width // 2)
     assert joined.shape == (4, 2 * half, 3)
     assert (joined[:, :half] == joined[:, half:]).all()

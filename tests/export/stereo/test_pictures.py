@@ -19,7 +19,7 @@ from normnex_pl.export.formats import FORMATS
 from normnex_pl.export.formats.stereo import StereoFormat, baked_viewpoints, middle_camera
 from normnex_pl.export.paths import capture_width, fixed_camera, rig_of_cameras, spiral
 from normnex_pl.export.stereo.eyes import EYE_SHARE, Eyes, spread_viewpoints
-from normnex_pl.export.stereo.layouts import Quilt, SideBySide
+from normnex_pl.export.stereo.layouts import SIDE_BY_SIDE, Quilt
 from normnex_pl.export.video.frames import FrameSource
 from normnex_pl.export.video.stereo import StereoVideo
 from support.small import make_mpi, moved, reference_camera
@@ -38,7 +38,7 @@ def test_a_pair_shows_the_baked_image_from_both_eyes(run: Path, tmp_path: Path) 
     assert path == tmp_path / "out" / "desk_side_by_side.png"
     image = BakedMPI.read(run / "mpi")
     camera = middle_camera(image)
-    viewpoints = baked_viewpoints(image, camera, SideBySide(), Eyes())
+    viewpoints = baked_viewpoints(image, camera, SIDE_BY_SIDE, Eyes())
     width = capture_width(torch.tensor(image.manifest.viewpoints))
     assert viewpoints.offsets[1] - viewpoints.offsets[0] == pytest.approx(EYE_SHARE * width)
     expected = [to_bytes(render_image(image, one)["rgb"]) for one in viewpoints.around(camera)]
@@ -52,7 +52,7 @@ def test_a_pair_shows_the_baked_image_from_both_eyes(run: Path, tmp_path: Path) 
 def test_photos_from_one_place_make_no_pair_that_looks_flat(eyes: Eyes, tmp_path: Path) -> None:
     bake(make_mpi("grid"), [reference_camera()], tmp_path / "mpi", BakeSettings(threshold=0.0), {})
     with pytest.raises(UserError, match="side_by_side: expected photos from places beside each other"):
-        StereoFormat(SideBySide(), eyes).write(tmp_path, tmp_path / "desk.png")
+        StereoFormat(SIDE_BY_SIDE, eyes).write(tmp_path, tmp_path / "desk.png")
     assert not list(tmp_path.glob("*.png"))
 
 
@@ -74,7 +74,7 @@ def test_frames_of_a_video_show_the_model_from_both_eyes() -> None:
     source = FrameSource(mpi, None, 16, 12, 1000)
     path = spiral(rig, 2)
     eyes = Eyes(distance=0.5, convergence=3.0)
-    frames = list(StereoVideo(SideBySide(), eyes).frames(source, path, ["render"], rig, 0.2))
+    frames = list(StereoVideo(SIDE_BY_SIDE, eyes).frames(source, path, ["render"], rig, 0.2))
     assert len(frames) == 2
     for frame, c2w in zip(frames, path.c2w, strict=True):
         for side, offset in enumerate((-0.05, 0.05)):
@@ -92,7 +92,7 @@ def test_a_fixed_camera_keeps_its_own_colours_for_each_eye() -> None:
     rig = rig_of_cameras(torch.stack([camera.c2w for camera in CAMERAS]), mpi.geometry)
     source = FrameSource(mpi, None, 16, 12, 1000)
     path = fixed_camera(rig, 3)
-    video = StereoVideo(SideBySide(), Eyes(0.5, 3.0))
+    video = StereoVideo(SIDE_BY_SIDE, Eyes(0.5, 3.0))
     first, second, _ = video.frames(source, path, ["render"], rig, 0.2)
     assert (first != second).any()  # the highlights move
 
@@ -103,7 +103,7 @@ def test_stereo_shows_one_rendered_component(names: list[str]) -> None:
     rig = rig_of_cameras(torch.stack([camera.c2w for camera in CAMERAS]), mpi.geometry)
     source = FrameSource(mpi, None, 16, 12, 1000)
     with pytest.raises(UserError, match="--components: expected one rendered component"):
-        StereoVideo(SideBySide(), Eyes()).frames(source, spiral(rig, 1), names, rig, 0.2)
+        StereoVideo(SIDE_BY_SIDE, Eyes()).frames(source, spiral(rig, 1), names, rig, 0.2)
 
 
 @pytest.mark.parametrize("plane", [0, 3])

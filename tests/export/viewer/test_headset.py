@@ -95,7 +95,8 @@ def test_both_eyes_see_a_trained_scene_in_every_mode(
         left, right = np.split(seen(page, f"headset_{mode}"), 2, axis=1)
         assert left.std() > 0.02, mode
         # Two views of one scene; opacities differ at the edges of planes alone.
-        assert 0.0001 < np.abs(left - right).mean() < 0.1, mode
+        least = 0.0001 if mode == "alpha" else 0.001
+        assert least < np.abs(left - right).mean() < 0.1, mode
         pictures[mode] = left
     for first, second in combinations(MODES, 2):
         assert np.abs(pictures[first] - pictures[second]).mean() > 0.002, (first, second)

@@ -1,10 +1,10 @@
-"""How pictures of several viewpoints are put into one: a class a layout, listed at the end."""
+"""How pictures of several viewpoints are put into one: listed at the end."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,40 +68,18 @@ class StereoLayout(ABC):
 
 
 @dataclass(frozen=True)
-class SideBySide(StereoLayout):
-    """Both pictures in full width, the left one on the left: for headsets, 3D screens, parallel viewing."""
+class Pair(StereoLayout):
+    """The pictures of two eyes, which stand as far apart as a person's.
 
-    name = "side_by_side"
-    summary = "a pair of full pictures, the left eye's on the left"
+    Attributes:
+        name: See `StereoLayout`.
+        summary: Likewise.
+        join_eyes: Puts the left and the right picture into one.
+    """
 
-    @property
-    @override
-    def views(self) -> int:
-        return 2
-
-    @override
-    def fit(self, camera: Camera) -> Camera:
-        return camera
-
-    @override
-    def span(self, width: float, convergence: float) -> float:
-        return EYE_SHARE * width
-
-    @override
-    def mark(self, camera: Camera) -> str:
-        return f"_{self.name}"
-
-    @override
-    def join(self, pictures: Sequence[Picture]) -> Picture:
-        return np.concatenate(pictures, axis=1)
-
-
-@dataclass(frozen=True)
-class HalfSideBySide(StereoLayout):
-    """Both pictures squeezed to half of their width: a frame as large as one picture, for 3D televisions."""
-
-    name = "half_side_by_side"
-    summary = "a pair of pictures squeezed to half of their width"
+    name: str
+    summary: str
+    join_eyes: Callable[[Picture, Picture], Picture]
 
     @property
     @override
@@ -122,41 +100,27 @@ class HalfSideBySide(StereoLayout):
 
     @override
     def join(self, pictures: Sequence[Picture]) -> Picture:
-        height, width = pictures[0].shape[:2]
-        half = [
-            np.asarray(Image.fromarray(picture).resize((-(-width // 2), height), Image.Resampling.BOX))
-            for picture in pictures
-        ]
-        return np.concatenate(half, axis=1)
+        left, right = pictures
+        return self.join_eyes(left, right)
 
 
-@dataclass(frozen=True)
-class Anaglyph(StereoLayout):
-    """One picture for red and cyan glasses."""
+def beside_each_other(left: Picture, right: Picture) -> Picture:
+    """Put both pictures in full width, the left one on the left."""
+    return np.concatenate([left, right], axis=1)
 
-    name = "anaglyph"
-    summary = "one picture for glasses with a red left and a cyan right filter"
 
-    @property
-    @override
-    def views(self) -> int:
-        return 2
+def squeezed(left: Picture, right: Picture) -> Picture:
+    """Squeeze both pictures to half of their width: a frame as large as one picture."""
+    height, width = left.shape[:2]
+    size = (-(-width // 2), height)
+    half = [np.asarray(Image.fromarray(eye).resize(size, Image.Resampling.BOX)) for eye in (left, right)]
+    return beside_each_other(*half)
 
-    @override
-    def fit(self, camera: Camera) -> Camera:
-        return camera
 
-    @override
-    def span(self, width: float, convergence: float) -> float:
-        return EYE_SHARE * width
-
-    @override
-    def mark(self, camera: Camera) -> str:
-        return f"_{self.name}"
-
-    @override
-    def join(self, pictures: Sequence[Picture]) -> Picture:
-        return anaglyph(*pictures)
+# For headsets, 3D screens and parallel viewing; for 3D televisions; for red and cyan glasses.
+SIDE_BY_SIDE = Pair("side_by_side", "a pair of full pictures, the left eye's on the left", beside_each_other)
+HALF_SIDE_BY_SIDE = Pair("half_side_by_side", "a pair of pictures squeezed to half of their width", squeezed)
+ANAGLYPH = Pair("anaglyph", "one picture for glasses with a red left and a cyan right filter", anaglyph)
 
 
 @dataclass(frozen=True)
@@ -222,7 +186,7 @@ class Quilt(StereoLayout):
 
 
 LAYOUTS: Mapping[str, StereoLayout] = {
-    one.name: one for one in (SideBySide(), HalfSideBySide(), Anaglyph(), Quilt())
+    one.name: one for one in (SIDE_BY_SIDE, HALF_SIDE_BY_SIDE, ANAGLYPH, Quilt())
 }
 
 
